@@ -1,0 +1,40 @@
+"""Find and measure defects in pictures of solar panels.
+
+The public names load the package that does the job on first use, so that importing solarseg is quick
+and brings in no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from solarseg._version import __version__
+from solarseg.errors import SolarsegError
+
+if TYPE_CHECKING:
+    from solarseg.datasets import open_dataset
+    from solarseg.evaluation.comparison import compare
+    from solarseg.evaluation.evaluate import evaluate
+    from solarseg.inference.predictor import load_model
+    from solarseg.outputs.predictions import predict
+    from solarseg.training.fit import train
+
+__all__ = ["SolarsegError", "__version__", "compare", "evaluate", "load_model", "open_dataset", "predict", "train"]
+
+_HOMES = {
+    "compare": "solarseg.evaluation.comparison",
+    "evaluate": "solarseg.evaluation.evaluate",
+    "load_model": "solarseg.inference.predictor",
+    "open_dataset": "solarseg.datasets",
+    "predict": "solarseg.outputs.predictions",
+    "train": "solarseg.training.fit",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'solarseg' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

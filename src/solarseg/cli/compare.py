@@ -1,0 +1,26 @@
+"""``solarseg compare``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["command"]
+
+
+def command(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders, evaluated on the same images.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for compare.md, compare.csv and compare.png.")
+    ] = None,
+) -> int:
+    """Compare runs: scores with intervals, cost, and whether a difference is larger than the noise.
+
+    Example: solarseg compare runs/resnet34 runs/vgg16 runs/inceptionv3 --out runs/compared
+    """
+    from solarseg.evaluation.comparison import compare
+
+    print(compare(runs, out).markdown())
+    return 0

@@ -1,0 +1,63 @@
+"""``solarseg demo``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["command"]
+
+_IMAGES = 120
+_SETTINGS: dict[str, Any] = {"encoder": "resnet18", "image_size": 128, "epochs": 12, "batch_size": 8, "seed": 0}
+
+
+def command(
+    out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("solarseg-demo"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo.")] = False,
+) -> int:
+    """Try everything in a few minutes, offline: generate cells with defects, train, evaluate, predict.
+
+    Example: solarseg demo --out solarseg-demo
+    """
+    from solarseg.cli.requirements import require_train
+
+    require_train()
+    _make_room(out, overwrite)
+    from solarseg.outputs.predictions import predict
+    from solarseg.synthesis.cells import write_cells
+    from solarseg.training.fit import train
+
+    print(f"1/4  generating {_IMAGES} electroluminescence cells with defects: {out}/dataset")
+    write_cells(out / "dataset", _IMAGES, progress=True)
+    print("2/4  training a small U-Net, which is then evaluated on cells it never saw")
+    run = train(out / "dataset", out / "run", **_SETTINGS)
+    assert run is not None
+    assert run.report is not None
+    print("3/4  scores on the test split")
+    print(run.report.summary_text())
+    print("4/4  segmenting new cells")
+    write_cells(out / "new-cells", 6, seed=1)
+    predict(run.model, out / "new-cells" / "images", out / "predictions")
+    print(
+        f"\nLook at:\n"
+        f"  {out}/run/evaluation/examples.png          image, ground truth, prediction, differences\n"
+        f"  {out}/run/evaluation/confusion_matrix.png  which class is taken for which\n"
+        f"  {out}/run/curves.png                       how training went\n"
+        f"  {out}/predictions/overlays/                new cells with what was found\n"
+        f"\nNext: solarseg train YOUR_DATASET --out runs/first"
+    )
+    return 0
+
+
+def _make_room(out: Path, overwrite: bool) -> None:
+    import shutil
+
+    from solarseg.errors import OutputError
+
+    if not out.exists() or not any(out.iterdir()):
+        return
+    if not (overwrite and (out / "dataset" / "dataset.yaml").exists()):
+        raise OutputError(
+            f"{out}: exists already; give another --out, or --overwrite to replace an earlier demo"
+        )
+    shutil.rmtree(out)

@@ -1,0 +1,39 @@
+"""``solarseg evaluate``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from solarseg.cli.options import GroupRegex, Groups, Model
+
+__all__ = ["command"]
+
+
+def command(
+    model: Model,
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder with images/ and masks/.")],
+    split: Annotated[
+        Literal["train", "val", "test", "all"] | None,
+        typer.Option(help="Which images; default: the run's test split, or all of a dataset it never saw."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for report and pictures; default: evaluation/ in the run folder."),
+    ] = None,
+    groups: Groups = None,
+    group_regex: GroupRegex = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> int:
+    """Score a model: accuracy, IoU with intervals, classification report, pictures.
+
+    Example: solarseg evaluate runs/first my-cells
+    """
+    from solarseg.evaluation.evaluate import evaluate
+
+    report = evaluate(
+        model, dataset, split=split, out=out, groups=groups, group_regex=group_regex, progress=not quiet
+    )
+    print(report.classification_text())
+    print(report.summary_text())
+    return 0

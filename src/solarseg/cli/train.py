@@ -1,0 +1,101 @@
+"""``solarseg train``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from solarseg.cli.options import GroupRegex, Groups
+from solarseg.errors import ArgumentError
+
+__all__ = ["command"]
+
+
+def command(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder with images/ and masks/.")],
+    out: Annotated[Path, typer.Option(help="Run folder to make.")],
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="resnet34 (default), vgg16, vgg16_bn, inceptionv3 or any encoder of segmentation-models-pytorch."
+        ),
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            help="jaccard (default), dice, cross_entropy, focal, tversky, lovasz, or a sum: 'jaccard+0.5*focal'."
+        ),
+    ] = None,
+    class_weights: Annotated[
+        str | None, typer.Option(help="'frequency', or one weight a class, background first: '0.2,1,1'.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="How often each image is seen (100).")] = None,
+    image_size: Annotated[
+        int | None, typer.Option(help="Images are resized to this many pixels, a multiple of 32 (256).")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images in a step (8).")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="At the top of the schedule (0.001).")] = None,
+    encoder_weights: Annotated[
+        str | None, typer.Option(help="none (default), imagenet, or a file of weights.")
+    ] = None,
+    augment: Annotated[str | None, typer.Option(help="strong (default), outdoor (adds glare on panels), light or none.")] = None,
+    accumulate: Annotated[int | None, typer.Option(help="Batches whose gradients make one step (1).")] = None,
+    ema: Annotated[
+        float | None, typer.Option(help="Decay of the average of weights; 0 for none (0.99).")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many epochs without a better val IoU; 0 for never (30).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order, augmentation and split (0).")] = None,
+    groups: Groups = None,
+    group_regex: GroupRegex = None,
+    split: Annotated[
+        Path | None, typer.Option(help="CSV of name,split (train, val, test). Default: split.csv of DATASET.")
+    ] = None,
+    val: Annotated[float | None, typer.Option(help="Share of images for validation (0.15).")] = None,
+    test: Annotated[float | None, typer.Option(help="Share of images for testing (0.15).")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto (default: bfloat16 where the machine has it), 32, bf16 or 16.")
+    ] = None,
+    devices: Annotated[int, typer.Option(help="Processes on this machine: GPUs, or processes on CPU.")] = 1,
+    num_nodes: Annotated[int, typer.Option(help="Machines; run the same command on each.")] = 1,
+    accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
+    workers: Annotated[int, typer.Option(help="Processes that read images.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> int:
+    """Train a U-Net, export it, and evaluate it on images it never saw.
+
+    Example: solarseg train my-cells --out runs/first --encoder resnet34
+    """
+    from solarseg.cli.requirements import require_train
+
+    require_train()
+    from solarseg.training.config import Machine
+    from solarseg.training.fit import train
+
+    given: dict[str, Any] = {
+        "encoder": encoder, "loss": loss, "class_weights": _weights(class_weights), "epochs": epochs,
+        "image_size": image_size, "batch_size": batch_size, "learning_rate": learning_rate,
+        "encoder_weights": encoder_weights, "augment": augment, "accumulate": accumulate, "ema": ema,
+        "patience": patience, "seed": seed, "groups": groups, "group_regex": group_regex, "split": split,
+        "val": val, "test": test, "precision": precision,
+    }  # fmt: skip
+    machine = Machine(devices, num_nodes, accelerator, workers, progress=not quiet)
+    asked = {name: value for name, value in given.items() if value is not None}
+    run = train(dataset, out, resume=resume, machine=machine, **asked)
+    if run is None:  # not the first process
+        return 0
+    if run.report is not None:
+        print(run.report.summary_text())
+    print(f"run folder: {run.path}\nmodel file: {run.model}")
+    return 0
+
+
+def _weights(text: str | None) -> str | tuple[float, ...] | None:
+    if text is None or text == "frequency":
+        return text
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ArgumentError(f"--class-weights {text}: give 'frequency' or numbers such as 0.2,1,1") from error

@@ -1,0 +1,1 @@
+"""What is done to a dataset before anything is trained on it."""

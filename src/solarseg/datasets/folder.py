@@ -1,0 +1,258 @@
+"""A dataset folder: ``images/`` and ``masks/`` with equal stems.
+
+Optional beside them are ``dataset.yaml`` (see `Description`) and ``groups.csv`` (``name,group``).
+"""
+
+import csv
+import logging
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from solarseg.classes import ClassMap, find_classes
+from solarseg.datasets.sample import Sample
+from solarseg.errors import ArgumentError, DatasetError, MaskError
+from solarseg.images import IMAGE_SUFFIXES, mask_palette, read_image, read_mask_values
+
+__all__ = ["Description", "FolderDataset", "open_dataset", "read_pairs"]
+
+logger = logging.getLogger(__name__)
+
+
+class Description(BaseModel):
+    """What ``dataset.yaml`` may say.
+
+    Attributes:
+        classes: names in the order of class ids, or mask value -> name, in the order of class ids.
+        colours: RGB of each class.
+        ignore_index: 255 where masks use it for pixels to leave out.
+        bands: names of the bands.
+        licence: under which the data may be used.
+        citation: how to cite the data.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    classes: list[str] | dict[int, str] | None = None
+    colours: list[tuple[int, int, int]] | None = None
+    ignore_index: int | None = None
+    bands: list[str] | None = None
+    licence: str | None = None
+    citation: str | None = None
+
+    def class_map(self) -> ClassMap | None:
+        """The classes, or None where they are to be found from the masks."""
+        if self.classes is None:
+            return None
+        named = self.classes if isinstance(self.classes, dict) else dict(enumerate(self.classes))
+        return ClassMap(
+            tuple(named.values()),
+            colours=tuple(self.colours or ()),
+            values=tuple(named),
+            ignore=self.ignore_index is not None,
+        )
+
+
+@dataclass(frozen=True)
+class _Files:
+    image: Path
+    mask: Path
+    group: str
+
+
+class FolderDataset:
+    """Images with masks, read from disk when asked for.
+
+    Attributes:
+        root: the folder.
+        classes: the classes of the masks.
+        names: names of the samples, sorted.
+        groups: group of each sample, in the order of ``names``.
+        licence: of the data, where it is stated.
+    """
+
+    def __init__(
+        self, root: Path, classes: ClassMap, files: Mapping[str, _Files], licence: str | None = None
+    ) -> None:
+        self.root = root
+        self.classes = classes
+        self.licence = licence
+        self._files = dict(sorted(files.items()))
+        self.names = list(self._files)
+        self.groups = [entry.group for entry in self._files.values()]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[name] for name in self.names)
+
+    def __getitem__(self, name: str) -> Sample:
+        """Read one sample.
+
+        Raises:
+            DataError: a file is damaged, the sizes differ, or the mask holds an unknown value.
+        """
+        entry = self._files[name]
+        image = read_image(entry.image)
+        mask = self.classes.encode(read_mask_values(entry.mask), str(entry.mask))
+        if mask.shape != image.shape[:2]:
+            raise MaskError(
+                f"{entry.mask}: mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image "
+                f"{image.shape[1]} x {image.shape[0]}; they must be equal"
+            )
+        return Sample(image, mask, name, entry.group)
+
+    def image_path(self, name: str) -> Path:
+        """Return the image file of a sample."""
+        return self._files[name].image
+
+    def mask_path(self, name: str) -> Path:
+        """Return the mask file of a sample."""
+        return self._files[name].mask
+
+    @cached_property
+    def group_of(self) -> dict[str, str]:
+        """Group of each sample by name."""
+        return dict(zip(self.names, self.groups, strict=True))
+
+
+def open_dataset(
+    path: Path | str, *, groups: Path | str | None = None, group_regex: str | None = None
+) -> FolderDataset:
+    """Open a dataset folder.
+
+    Args:
+        path: a folder with ``images/`` and ``masks/``.
+        groups: CSV file of ``name,group``; by default ``groups.csv`` in the folder, where there is one.
+        group_regex: pattern searched for in each name, whose first group (or whole match) is its group.
+
+    Raises:
+        ArgumentError: ``groups`` and ``group_regex`` are both given, or the pattern is not valid.
+        DatasetError: something is missing in the folder, or images and masks do not pair.
+    """
+    root = Path(path)
+    pairs = read_pairs(root)
+    description = _read_description(root)
+    classes = description.class_map() or _find_classes(root, [mask for _, mask in pairs.values()])
+    found = _find_groups(root, list(pairs), groups, group_regex)
+    files = {
+        name: _Files(image, mask, found[name] if found else name) for name, (image, mask) in pairs.items()
+    }
+    return FolderDataset(root, classes, files, description.licence)
+
+
+def read_pairs(root: Path) -> dict[str, tuple[Path, Path]]:
+    """Pair the images and masks of a dataset folder by name."""
+    images, masks = (_by_name(root, kind) for kind in ("images", "masks"))
+    for have, lack, kind in ((images, masks, "mask"), (masks, images, "image")):
+        alone = sorted(set(have) - set(lack))
+        if alone:
+            more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+            raise DatasetError(
+                f"{have[alone[0]]}: has no {kind} of the same name{more}; add {root / (kind + 's')}/"
+                f"{alone[0]}.png or remove the file"
+            )
+    return {name: (images[name], masks[name]) for name in images}
+
+
+def _by_name(root: Path, kind: str) -> dict[str, Path]:
+    folder = root / kind
+    if not folder.is_dir():
+        raise DatasetError(f"{root}: has no folder '{kind}'; a dataset is a folder with images/ and masks/")
+    found: dict[str, Path] = {}
+    for file in sorted(folder.rglob("*")):
+        if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith("."):
+            continue
+        name = file.relative_to(folder).with_suffix("").as_posix()
+        if name in found:
+            raise DatasetError(f"{file}: same name as {found[name].name}; names must differ, rename one")
+        found[name] = file
+    if not found:
+        raise DatasetError(f"{folder}: holds no images; allowed are {', '.join(sorted(IMAGE_SUFFIXES))}")
+    return found
+
+
+def _read_description(root: Path) -> Description:
+    file = root / "dataset.yaml"
+    if not file.exists():
+        return Description()
+    try:
+        return Description.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+    except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise DatasetError(f"{file}: {reason}; see the documentation of dataset folders") from error
+
+
+def _find_classes(root: Path, masks: list[Path]) -> ClassMap:
+    values: set[int] = set()
+    palette = mask_palette(masks[0])
+    for mask in masks:
+        values.update(int(value) for value in set(read_mask_values(mask).ravel().tolist()))
+    classes = find_classes(values, palette, str(root / "masks"))
+    spelled = ", ".join(
+        f"{value} = {name}" for value, name in zip(classes.values, classes.names, strict=True)
+    )
+    logger.info("classes found from the masks: %s%s", spelled, "; 255 = ignored" if classes.ignore else "")
+    return classes
+
+
+def _find_groups(
+    root: Path, names: list[str], groups: Path | str | None, regex: str | None
+) -> dict[str, str] | None:
+    if groups is not None and regex is not None:
+        raise ArgumentError("--groups and --group-regex: give one of the two")
+    if regex is not None:
+        return _groups_by_regex(names, regex)
+    file = Path(groups) if groups is not None else root / "groups.csv"
+    if groups is None and not file.exists():
+        logger.warning(
+            "no groups.csv and no --group-regex: each image is its own group; if several images show one "
+            "module, site or place, train and test share it and the scores will be too good"
+        )
+        return None
+    found = read_table(file, "name", "group")
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise DatasetError(f"{file}: names no group for '{missing[0]}'; add a line for each image")
+    return found
+
+
+def _groups_by_regex(names: list[str], regex: str) -> dict[str, str]:
+    try:
+        pattern = re.compile(regex)
+    except re.error as error:
+        raise ArgumentError(f"--group-regex '{regex}': not a valid pattern ({error})") from error
+    found = {}
+    for name in names:
+        match = pattern.search(name)
+        if match is None:
+            raise ArgumentError(f"--group-regex '{regex}': does not match '{name}'; it must match every name")
+        found[name] = match.group(1) if pattern.groups else match.group()
+    return found
+
+
+def read_table(file: Path, key: str, value: str) -> dict[str, str]:
+    """Read two columns of a CSV file as a dictionary.
+
+    Raises:
+        DatasetError: the file is missing, lacks a column, or names something twice.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{file}: cannot be read ({error}); it must be CSV with {key},{value}") from error
+    if not rows or key not in rows[0] or value not in rows[0]:
+        raise DatasetError(f"{file}: has no columns '{key}' and '{value}'; its first line must name them")
+    table: dict[str, str] = {}
+    for row in rows:
+        if row[key] in table and table[row[key]] != row[value]:
+            raise DatasetError(f"{file}: names '{row[key]}' twice with different values; remove one line")
+        table[row[key]] = row[value]
+    return table

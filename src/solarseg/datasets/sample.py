@@ -1,0 +1,26 @@
+"""What every dataset yields."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Sample"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image with its mask.
+
+    Attributes:
+        image: ``(H, W, C)`` ``uint8``, ``uint16`` or ``float32``.
+        mask: ``(H, W) uint8`` class ids, 255 where pixels are to be ignored.
+        name: the image's path in the dataset, without suffix.
+        group: what must not be divided by a split, such as the module or site the image shows.
+    """
+
+    image: NDArray[Any]
+    mask: NDArray[np.uint8]
+    name: str
+    group: str

@@ -1,0 +1,1 @@
+"""Scores with intervals, pictures and reports, on the light install."""

@@ -1,0 +1,259 @@
+"""Compare runs that were scored on the same images."""
+
+import csv
+import io
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from solarseg.errors import ArgumentError
+from solarseg.evaluation.intervals import (
+    Difference,
+    Interval,
+    Statistic,
+    bootstrap_intervals,
+    paired_differences,
+)
+from solarseg.evaluation.report import REPORT_NAME, Report
+from solarseg.evaluation.scores import Counts, dice, iou, mean_defined
+from solarseg.files import atomic_path, write_text
+from solarseg.inference.model_file import find_model_file
+from solarseg.inference.predictor import Model, load_model
+
+__all__ = ["Comparison", "Row", "compare"]
+
+_TIMED = 9  # passes over one image, of which the median counts
+
+
+def _foreground_iou(matrices: Counts) -> np.ndarray:
+    return mean_defined(iou(matrices)[..., 1:])
+
+
+def _foreground_f1(matrices: Counts) -> np.ndarray:
+    return mean_defined(dice(matrices)[..., 1:])
+
+
+_IOU, _F1 = Statistic(_foreground_iou), Statistic(_foreground_f1)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run.
+
+    Attributes:
+        run: name of the run folder.
+        encoder: name of the encoder.
+        parameters: millions of weights.
+        gmacs: multiply-accumulates for one image, in units of 1e9.
+        iou: pooled, mean over the classes but the background.
+        low: lower end of its 95% interval.
+        high: upper end of its 95% interval.
+        accuracy: share of pixels that are right.
+        f1: pooled, mean over the classes but the background.
+        seconds: for one image on this machine, the network alone.
+        megabytes: size of the model file, in units of 1e6 bytes.
+    """
+
+    run: str
+    encoder: str
+    parameters: float
+    gmacs: float
+    iou: float
+    low: float
+    high: float
+    accuracy: float
+    f1: float
+    seconds: float
+    megabytes: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows from the best IoU to the worst, and how each differs from the best.
+
+    Attributes:
+        rows: one a run.
+        differences: IoU of the best run minus that of each other, paired over groups.
+        n_images: images scored.
+        n_groups: groups they come from.
+        reliable: whether there are enough groups for the intervals to be trusted.
+    """
+
+    rows: tuple[Row, ...]
+    differences: tuple[Difference, ...]
+    n_images: int
+    n_groups: int
+    reliable: bool
+
+    def markdown(self) -> str:
+        """A table, and below it a sentence for each difference."""
+        lines = [
+            "| run | encoder | parameters (M) | GMACs | IoU (95% interval) | accuracy | F1 | s/image | MB |",
+            "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        ]
+        lines += [
+            f"| {row.run} | {row.encoder} | {row.parameters:.1f} | {row.gmacs:.1f} | "
+            f"{row.iou:.3f} ({row.low:.3f} to {row.high:.3f}) | {row.accuracy:.3f} | {row.f1:.3f} | "
+            f"{row.seconds:.3f} | {row.megabytes:.0f} |"
+            for row in self.rows
+        ]
+        lines += [
+            "",
+            f"{self.n_images} images of {self.n_groups} groups. IoU and F1: pooled over all images, mean over the "
+            "classes but the background. s/image: the network alone, on this machine.",
+        ]
+        if not self.reliable:
+            lines.append(f"Intervals over {self.n_groups} groups are unreliable; score more groups.")
+        lines += [
+            "",
+            *(self._sentence(row, gap) for row, gap in zip(self.rows[1:], self.differences, strict=True)),
+        ]
+        return "\n".join(lines)
+
+    def _sentence(self, row: Row, gap: Difference) -> str:
+        interval = gap.interval
+        larger = interval.low > 0 or interval.high < 0
+        verdict = "larger than the noise" if larger else "within the noise"
+        return (
+            f"- {self.rows[0].run} over {row.run}: {gap.value:+.3f} IoU "
+            f"(95% interval {interval.low:+.3f} to {interval.high:+.3f}, p = {gap.p_value:.3f}), {verdict}."
+        )
+
+    def csv(self) -> str:
+        """The table as CSV."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(Row.__annotations__), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in self.rows)
+        return text.getvalue()
+
+    def save(self, folder: Path) -> None:
+        """Write ``compare.md``, ``compare.csv`` and ``compare.png``."""
+        write_text(folder / "compare.md", self.markdown() + "\n")
+        write_text(folder / "compare.csv", self.csv())
+        _draw(self.rows, folder / "compare.png")
+
+
+def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Comparison:
+    """Compare runs: scores with intervals, cost, and whether a difference is larger than the noise.
+
+    Args:
+        runs: run folders whose ``evaluation/`` scores the same images.
+        out: folder for table and picture; nowhere by default.
+
+    Raises:
+        ArgumentError: fewer than two runs, a run without evaluation, or runs scored on different images.
+        ModelFileError: a run has no usable model.
+    """
+    paths = [Path(run) for run in runs]
+    if len(paths) < 2:
+        raise ArgumentError(f"compare: needs two runs or more, found {len(paths)}")
+    models = [load_model(path) for path in paths]
+    reports = [_load_report(path) for path in paths]
+    _check_same(paths, reports)
+    seconds = _time(models)
+    rows = [_row(*one) for one in zip(_names(paths), models, reports, seconds, strict=True)]
+    order = sorted(range(len(rows)), key=lambda i: -rows[i].iou)
+    best = reports[order[0]]
+    result = Comparison(
+        tuple(rows[i] for i in order),
+        tuple(_gap(best, reports[i]) for i in order[1:]),
+        best.n_images,
+        best.n_groups,
+        _interval(best).reliable,
+    )
+    if out is not None:
+        result.save(Path(out))
+    return result
+
+
+def _load_report(run: Path) -> Report:
+    file = run / "evaluation" / REPORT_NAME
+    if not file.exists():
+        raise ArgumentError(f"{file}: no such report; make it with: solarseg evaluate {run} DATASET")
+    return Report.load(file)
+
+
+def _check_same(paths: list[Path], reports: list[Report]) -> None:
+    for path, report in zip(paths, reports, strict=True):
+        if report.names != reports[0].names or report.class_names != reports[0].class_names:
+            raise ArgumentError(
+                f"{path}: was scored on other images than {paths[0]}; evaluate both on the same dataset and split"
+            )
+
+
+def _names(paths: list[Path]) -> list[str]:
+    names = [path.resolve().name for path in paths]
+    return names if len(set(names)) == len(names) else [str(path) for path in paths]
+
+
+def _interval(report: Report) -> Interval:
+    return bootstrap_intervals(report.matrices, report.groups, {"iou": _IOU})["iou"][0]
+
+
+def _gap(best: Report, other: Report) -> Difference:
+    return paired_differences(best.matrices, other.matrices, best.groups, {"iou": _IOU})["iou"][0]
+
+
+def _row(name: str, model: Model, report: Report, seconds: float) -> Row:
+    interval = _interval(report)
+    return Row(
+        run=name,
+        encoder=model.info.encoder,
+        parameters=model.info.parameters / 1e6,
+        gmacs=model.info.gmacs,
+        iou=float(_IOU(report.matrices)),
+        low=interval.low,
+        high=interval.high,
+        accuracy=report.accuracy,
+        f1=float(_F1(report.matrices)),
+        seconds=seconds,
+        megabytes=find_model_file(model.path).stat().st_size / 1e6,
+    )
+
+
+def _time(models: list[Model]) -> list[float]:
+    """Median seconds for one image; the models take turns, so that a busy moment hits all alike."""
+    inputs = [np.zeros((1, m.info.image_size, m.info.image_size, m.info.bands), m.info.depth) for m in models]
+    for model, image in zip(models, inputs, strict=True):
+        model.probabilities(image)
+    taken: list[list[float]] = [[] for _ in models]
+    for _ in range(_TIMED):
+        for model, image, times in zip(models, inputs, taken, strict=True):
+            began = time.perf_counter()
+            model.probabilities(image)
+            times.append(time.perf_counter() - began)
+    return [median(times) for times in taken]
+
+
+def _draw(rows: Sequence[Row], path: Path) -> None:
+    figure = Figure(figsize=(9, 1.4 + 0.5 * len(rows)), layout="constrained", dpi=150)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
+    places = np.arange(len(rows))[::-1]
+    values = np.array([row.iou for row in rows])
+    spread = np.array([[row.iou - row.low for row in rows], [row.high - row.iou for row in rows]])
+    left.errorbar(values, places, xerr=np.maximum(spread, 0), fmt="o", color="#004488", capsize=4)
+    for value, place in zip(values, places, strict=True):
+        left.annotate(
+            f"{value:.3f}", (value, place), (0, 7), textcoords="offset points", ha="center", fontsize=9
+        )
+    left.set(xlabel="IoU on unseen groups, with 95% interval", xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4))
+    labels = [row.run if row.run == row.encoder else f"{row.run} ({row.encoder})" for row in rows]
+    left.set_yticks(places, labels)
+    left.grid(axis="x", color="0.9")
+    right.barh(places, [row.seconds * 1000 for row in rows], height=0.5, color="#BBBBBB", edgecolor="0.3")
+    for row, place in zip(rows, places, strict=True):
+        right.annotate(f"{row.seconds * 1000:.0f}", (row.seconds * 1000, place), (4, 0),
+                       textcoords="offset points", va="center", fontsize=9)  # fmt: skip
+    right.set(xlabel="milliseconds per image")
+    right.margins(x=0.15)
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_axisbelow(True)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary)

@@ -1,0 +1,377 @@
+"""The report of an evaluation: every score, how sure it is, and what it was scored on."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import classification_report
+
+from solarseg.errors import ArgumentError, DataError
+from solarseg.evaluation.intervals import LEVEL, RELIABLE_GROUPS, RESAMPLES, Interval, bootstrap_intervals
+from solarseg.evaluation.scores import (
+    CONVENTION,
+    dice,
+    image_iou_per_class,
+    iou,
+    mean_image_iou,
+    mean_iou,
+    pixel_accuracy,
+)
+from solarseg.files import write_text
+
+__all__ = ["REPORT_NAME", "TEXT_NAME", "Report"]
+
+REPORT_NAME = "report.json"
+TEXT_NAME = "classification_report.txt"
+
+_METHOD = (
+    f"percentile bootstrap: groups of images resampled with replacement {RESAMPLES} times; "
+    f"unreliable where the score rests on fewer than {RELIABLE_GROUPS} groups"
+)
+_NAMED_IMAGES = 3  # of the images trained on, in the summary
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What a model scored on a set of images; all its numbers come from the images' confusion matrices.
+
+    Attributes:
+        class_names: in class-id order.
+        names: of the N images.
+        groups: the group of each image.
+        matrices: ``(N, K, K) int64`` confusion matrix of each image, rows = truth.
+        split: which images of the dataset: "train", "val", "test" or "all".
+        model: the model file.
+        dataset: the dataset folder.
+        trained_on: names of scored images that the model saw in its training.
+
+    Raises:
+        ArgumentError: the parts do not fit together, or there is no valid pixel to score.
+
+    >>> matrices = np.array([[[8, 2], [1, 9]], [[9, 1], [1, 9]]])
+    >>> report = Report(("cell", "crack"), ("a", "b"), ("m1", "m2"), matrices, "test", "model.onnx", "data")
+    >>> report.accuracy, {name: round(score, 2) for name, score in report.iou.items()}
+    (0.875, {'cell': 0.77, 'crack': 0.78})
+    """
+
+    class_names: tuple[str, ...]
+    names: tuple[str, ...]
+    groups: tuple[str, ...]
+    matrices: NDArray[np.int64]
+    split: str
+    model: str
+    dataset: str
+    trained_on: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        images, classes = len(self.names), len(self.class_names)
+        if self.matrices.shape != (images, classes, classes) or len(self.groups) != images:
+            raise ArgumentError(
+                f"matrices: shape {self.matrices.shape} with {len(self.groups)} groups does not fit "
+                f"{images} images of {classes} classes; give a (K, K) matrix and a group for each image"
+            )
+        if not self.matrices.any():
+            raise ArgumentError("matrices: no pixel to score; masks must hold more than the ignore index")
+
+    @property
+    def n_images(self) -> int:
+        """Number of images scored."""
+        return len(self.names)
+
+    @property
+    def n_groups(self) -> int:
+        """Number of different groups among them."""
+        return len(set(self.groups))
+
+    @property
+    def confusion_matrix(self) -> NDArray[np.int64]:
+        """``(K, K) int64`` pixels of all images, rows = truth."""
+        pooled: NDArray[np.int64] = self.matrices.sum(axis=0)
+        return pooled
+
+    @property
+    def accuracy(self) -> float:
+        """Share of all pixels given their true class."""
+        return float(pixel_accuracy(self.confusion_matrix))
+
+    @property
+    def iou(self) -> dict[str, float]:
+        """Pooled IoU by class name, NaN for a class in neither truth nor prediction."""
+        return self._by_class(iou(self.confusion_matrix))
+
+    @property
+    def image_iou(self) -> dict[str, float]:
+        """Mean over images of the IoU in the image, by class name; see `image_iou_per_class`."""
+        return self._by_class(image_iou_per_class(self.matrices))
+
+    @property
+    def dice(self) -> dict[str, float]:
+        """Pooled Dice coefficient (F1) by class name, NaN for a class in neither truth nor prediction."""
+        return self._by_class(dice(self.confusion_matrix))
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean over classes of the pooled IoU."""
+        return float(mean_iou(self.confusion_matrix))
+
+    @property
+    def mean_image_iou(self) -> float:
+        """Mean over images of each image's mean IoU; see `scores.mean_image_iou`."""
+        return mean_image_iou(self.matrices)
+
+    @cached_property
+    def intervals(self) -> dict[str, list[Interval]]:
+        """95% intervals of the entries of `STATISTICS`: one for each class, or a single one."""
+        return bootstrap_intervals(self.matrices, self.groups)
+
+    @property
+    def classification_report(self) -> dict[str, Any]:
+        """scikit-learn's classification report as a dict, with pixels as samples.
+
+        Supports are ``int``. A class in neither truth nor prediction has support 0 and NaN scores; as with
+        scikit-learn, it is left out of the averages.
+        """
+        report = self._classification_report(output_dict=True)
+        absent = {"precision": np.nan, "recall": np.nan, "f1-score": np.nan, "support": 0}
+        rows = {name: report.get(name, absent) for name in self.class_names} | report
+        return {
+            name: row | {"support": int(row["support"])} if isinstance(row, dict) else row
+            for name, row in rows.items()
+        }
+
+    def classification_text(self) -> str:
+        """scikit-learn's classification report as text, with pixels as samples."""
+        text: str = self._classification_report(output_dict=False)
+        # Weighted supports are floats to scikit-learn, though ours are whole: write them as it does integers.
+        return re.sub(r" +(\d+)\.0$", lambda match: f" {match[1]:>9}", text, flags=re.MULTILINE)
+
+    def _classification_report(self, *, output_dict: bool) -> Any:
+        # Each cell of the matrix stands for its pixels, by weight; so the pixels themselves are not needed.
+        counts = self.confusion_matrix
+        truth, prediction = np.nonzero(counts)
+        present = np.union1d(truth, prediction)
+        return classification_report(
+            truth,
+            prediction,
+            target_names=[self.class_names[i] for i in present],
+            sample_weight=counts[truth, prediction],
+            output_dict=output_dict,
+            zero_division=0.0,
+        )
+
+    def _by_class(self, values: NDArray[np.float64]) -> dict[str, float]:
+        return dict(zip(self.class_names, values.tolist(), strict=True))
+
+    def scores(self) -> dict[str, Any]:
+        """Give every score, and what was scored, as JSON takes it: plain numbers and ``None`` for NaN."""
+        scores: dict[str, Any] = _plain(
+            {
+                "dataset": self.dataset,
+                "split": self.split,
+                "n_images": self.n_images,
+                "n_groups": self.n_groups,
+                "accuracy": self.accuracy,
+                "mean_iou": self.mean_iou,
+                "mean_image_iou": self.mean_image_iou,
+                "iou": self.iou,
+                "image_iou": self.image_iou,
+                "dice": self.dice,
+                "intervals": self._intervals_dict(),
+                "convention": CONVENTION,
+                "classification_report": self.classification_report,
+                "confusion_matrix": self.confusion_matrix,
+            }
+        )
+        return scores
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give `scores`, and all that `from_dict` needs: the confusion matrix of each image with the rest."""
+        rest: dict[str, Any] = _plain(
+            {
+                "model": self.model,
+                "trained_on": {"count": len(self.trained_on), "names": self.trained_on},
+                "class_names": self.class_names,
+                "per_image": self._per_image(),
+            }
+        )
+        return self.scores() | rest
+
+    def _intervals_dict(self) -> dict[str, Any]:
+        shown = {
+            name: [asdict(each) | {"reliable": each.reliable} for each in intervals]
+            for name, intervals in self.intervals.items()
+        }
+        return {
+            "level": LEVEL,
+            "groups": self.n_groups,
+            "method": _METHOD,
+            **{name: shown[name][0] for name in ("accuracy", "mean_iou", "mean_image_iou")},
+            **{
+                name: dict(zip(self.class_names, shown[name], strict=True))
+                for name in ("iou", "image_iou", "dice")
+            },
+        }
+
+    def _per_image(self) -> list[dict[str, Any]]:
+        parts = zip(
+            self.names,
+            self.groups,
+            pixel_accuracy(self.matrices),
+            mean_iou(self.matrices),
+            iou(self.matrices),
+            self.matrices,
+            strict=True,
+        )
+        return [
+            {
+                "name": name,
+                "group": group,
+                "accuracy": accuracy,
+                "mean_iou": mean,
+                "iou": self._by_class(ious),
+                "confusion_matrix": matrix,
+            }
+            for name, group, accuracy, mean, ious, matrix in parts
+        ]
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Report":
+        """Rebuild a report from `to_dict`; scores are computed anew from the confusion matrices.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no such dict; `load` says so in words.
+        """
+        images = value["per_image"]
+        return cls(
+            class_names=tuple(value["class_names"]),
+            names=tuple(image["name"] for image in images),
+            groups=tuple(image["group"] for image in images),
+            matrices=np.array([image["confusion_matrix"] for image in images], dtype=np.int64),
+            split=value["split"],
+            model=value["model"],
+            dataset=value["dataset"],
+            trained_on=tuple(value["trained_on"]["names"]),
+        )
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Report":
+        """Read a ``report.json``, or the one in a folder.
+
+        Raises:
+            DataError: there is none, or it is not one of ours.
+        """
+        file = Path(path)
+        file = file / REPORT_NAME if file.is_dir() else file
+        try:
+            return cls.from_dict(json.loads(file.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise DataError(f"{file}: cannot be read ({error.strerror}); give a report.json") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(
+                f"{file}: is no report of solarseg ({error!r}); give a report.json that evaluate wrote"
+            ) from error
+
+    def save(self, folder: Path | str) -> None:
+        """Write ``report.json`` and ``classification_report.txt`` into a folder, each whole or not at all.
+
+        Raises:
+            OutputError: they could not be written.
+        """
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        write_text(Path(folder) / REPORT_NAME, _join_number_rows(text) + "\n")
+        write_text(Path(folder) / TEXT_NAME, self.classification_text())
+
+    def summary_text(self) -> str:
+        """Say in a few aligned lines of plain text what was scored, how well, and how sure that is."""
+        heading = [
+            ["dataset", f"{self.dataset} (split: {self.split})"],
+            ["images", f"{self.n_images} (groups: {self.n_groups})"],
+            ["model", self.model],
+        ]
+        tables = [_aligned(rows) for rows in (heading, self._overall_rows(), self._class_rows())]
+        return "\n\n".join("\n".join(lines) for lines in (*tables, self._notes()))
+
+    def _overall_rows(self) -> list[list[str]]:
+        rows = (
+            ("accuracy", "accuracy", "share of pixels given their true class"),
+            ("mean IoU", "mean_iou", "over classes, the pixels of all images pooled"),
+            ("mean image IoU", "mean_image_iou", "over the classes of each image, then over images"),
+        )
+        return [["", "score", "95% interval", ""]] + [
+            [label, _number(getattr(self, name)), _range(self.intervals[name][0]), meaning]
+            for label, name, meaning in rows
+        ]
+
+    def _class_rows(self) -> list[list[str]]:
+        columns: list[list[str]] = [["class", *self.class_names]]
+        for heading, name in (("IoU", "iou"), ("image IoU", "image_iou"), ("Dice", "dice")):
+            columns.append([heading, *map(_number, getattr(self, name).values())])
+            columns.append(["95% interval", *map(_range, self.intervals[name])])
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def _notes(self) -> list[str]:
+        notes = [
+            "IoU and Dice pool the pixels of all images; image IoU is the mean over images with the class "
+            "in truth or prediction."
+        ]
+        found = [interval for intervals in self.intervals.values() for interval in intervals]
+        if any(isnan(interval.low) for interval in found):
+            notes.append(
+                "- stands for a class in neither truth nor prediction, or the interval of one group."
+            )
+        if any(_starred(interval) for interval in found):
+            notes.append(f"* unreliable: rests on fewer than {RELIABLE_GROUPS} groups; score more groups.")
+        if self.trained_on:
+            more = ", ..." if len(self.trained_on) > _NAMED_IMAGES else ""
+            notes.append(
+                f"WARNING: the model saw {len(self.trained_on)} of the {self.n_images} images in training "
+                f"({', '.join(self.trained_on[:_NAMED_IMAGES])}{more}); on new images expect lower scores."
+            )
+        return notes
+
+
+def _plain(value: Any) -> Any:
+    """Turn NumPy values into plain ones, tuples into lists and NaN into None, at any depth."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and isnan(value) else value
+
+
+def _join_number_rows(text: str) -> str:
+    """Put each innermost list of numbers in indented JSON on one line.
+
+    A line break is never part of a JSON string, so only lists can match.
+
+    >>> _join_number_rows(json.dumps([[1, 2], [3, 4]], indent=2)).splitlines()
+    ['[', '  [1, 2],', '  [3, 4]', ']']
+    """
+    return re.sub(r"\[\n[\d,\s]+\]", lambda match: f"[{' '.join(match[0][1:-1].split())}]", text)
+
+
+def _number(score: float) -> str:
+    return "-" if isnan(score) else f"{score:.4f}"
+
+
+def _range(interval: Interval) -> str:
+    ends = "-" if isnan(interval.low) else f"{interval.low:.4f} to {interval.high:.4f}"
+    return f"{ends} *" if _starred(interval) else ends
+
+
+def _starred(interval: Interval) -> bool:
+    return 0 < interval.groups < RELIABLE_GROUPS
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

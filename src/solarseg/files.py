@@ -1,0 +1,65 @@
+"""Writing files whole or not at all."""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from solarseg.errors import OutputError
+
+__all__ = ["atomic_path", "digest", "write_json", "write_text"]
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary name to write to, and rename it to ``path`` when the block ends well.
+
+    The temporary file stands in the same folder, so the rename cannot be seen half-done, and it keeps
+    the suffix, by which many writers choose their format. If the block raises, the temporary file is
+    removed and whatever stood at ``path`` is left as it was.
+
+    Raises:
+        OutputError: the operating system refused to write (full disk, no permission).
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "note.txt"
+    >>> with atomic_path(target) as temporary:
+    ...     _ = temporary.write_text("whole")
+    >>> target.read_text()
+    'whole'
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{secrets.token_hex(6)}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path}: could not be written ({reason}); free space or choose another folder"
+        ) from error
+    finally:
+        with suppress(OSError):  # the folder itself may be what failed
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def digest(path: Path) -> str:
+    """Return 16 hexadecimal digits that name the content of a file (BLAKE2b, 8 bytes)."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()

@@ -1,0 +1,221 @@
+"""Image and mask files to arrays and back.
+
+An image is ``(H, W, C)``, ``uint8``, ``uint16`` or ``float32``, as deep as its file, bands last, RGB
+order where there are colours, turned upright where EXIF says so. A mask file is ``(H, W)`` integers.
+"""
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from solarseg.classes import ClassMap
+from solarseg.errors import ImageError, MaskError
+from solarseg.files import atomic_path
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "as_rgb",
+    "mask_palette",
+    "read_image",
+    "read_mask_values",
+    "write_image",
+    "write_mask",
+]
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
+MAX_PIXELS = 20_000 * 20_000
+_TIFF = {".tif", ".tiff"}
+_PNG_DEPTH = slice(24, 26)  # bit depth and colour type, the last two bytes we need of a PNG's IHDR chunk
+_PNG_COLOUR_16 = {b"\x10\x02", b"\x10\x06"}
+_ALPHA = (1, 2)  # TIFF's ExtraSamples: associated and unassociated alpha
+
+
+def read_image(path: Path | str) -> NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]:
+    """Read an image file.
+
+    Grey, RGB, RGBA (transparency is dropped), palette, CMYK, 8- and 16-bit, and TIFFs of any number of
+    bands. EXIF orientation is applied.
+
+    Args:
+        path: PNG, JPEG, BMP, WebP or TIFF.
+
+    Returns:
+        ``(H, W, C)``, ``uint8`` (0 to 255), ``uint16`` (0 to 65535) or ``float32`` (as in the file).
+
+    Raises:
+        ImageError: the file is missing, truncated, too large or not an image.
+    """
+    path = Path(path)
+    try:
+        data = _read_tiff(path) if path.suffix.lower() in _TIFF else _read_picture(path)
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise whatever they like on a damaged file
+        raise ImageError(f"{path}: {_reason(error)}; replace or remove the file") from error
+    return data[..., None] if data.ndim == 2 else data
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return f"cannot be read as an image ({text})"
+
+
+def _read_picture(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    content = path.read_bytes()
+    if not content:
+        raise ImageError(f"{path}: the file is empty; replace or remove it")
+    with _open_picture(content, path) as picture:
+        if content[_PNG_DEPTH] in _PNG_COLOUR_16 and picture.format == "PNG":
+            return _read_deep_png(content)  # Pillow would halve its depth
+        picture.load()
+        picture = ImageOps.exif_transpose(picture)
+        if picture.mode.startswith("I"):
+            return np.asarray(picture).astype(np.uint16)
+        if picture.mode not in ("L", "RGB"):
+            picture = picture.convert("L" if picture.mode in ("1", "LA") else "RGB")
+        return np.asarray(picture)
+
+
+def _open_picture(content: bytes, path: Path) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit follows
+        picture = Image.open(io.BytesIO(content))
+    _check_pixels(path, picture.width, picture.height)
+    return picture
+
+
+def _check_pixels(path: Path, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{path}: {width} x {height} pixels; at most {MAX_PIXELS:,} are read at once; cut it into tiles"
+        )
+
+
+def _read_deep_png(content: bytes) -> NDArray[np.uint16]:
+    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if decoded is None:
+        raise ValueError("truncated 16-bit PNG")
+    return np.ascontiguousarray(decoded[..., 2::-1])
+
+
+def _read_tiff(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]:
+    with tifffile.TiffFile(path) as file:
+        series, page = file.series[0], file.pages[0]
+        sizes = dict(zip(series.axes, series.shape, strict=True))
+        _check_pixels(path, sizes["X"], sizes["Y"])
+        data = _bands_last(series.asarray(), series.axes)
+        has_alpha = bool(page.extrasamples) and page.extrasamples[-1] in _ALPHA
+        palette = page.colormap
+    if palette is not None:
+        return (palette[:, data[..., 0]] >> 8).astype(np.uint8).transpose(1, 2, 0)
+    if has_alpha:
+        data = data[..., :-1]
+    if data.dtype == np.bool_:
+        return data.astype(np.uint8) * 255
+    return data if data.dtype in (np.uint8, np.uint16) else data.astype(np.float32)
+
+
+def _bands_last(data: NDArray[Any], axes: str) -> NDArray[Any]:
+    """Whatever is not height or width (samples, pages, channels) becomes a band."""
+    data = np.moveaxis(data, (axes.index("Y"), axes.index("X")), (0, 1))
+    return data.reshape(*data.shape[:2], -1)
+
+
+def read_mask_values(path: Path | str) -> NDArray[np.integer]:
+    """Read the values of a mask file as they stand: palette indices, grey levels or class ids.
+
+    Returns:
+        ``(H, W)`` integers.
+
+    Raises:
+        MaskError: the file is missing, damaged, or a colour picture.
+    """
+    path = Path(path)
+    try:
+        values = _read_mask_tiff(path) if path.suffix.lower() in _TIFF else _read_mask_picture(path)
+    except Exception as error:
+        raise MaskError(f"{path}: {_reason(error)}; replace or remove the file") from error
+    if values.ndim == 3 and (values == values[..., :1]).all():
+        values = values[..., 0]  # a grey mask saved as RGB
+    if values.ndim != 2:
+        raise MaskError(
+            f"{path}: mask is a colour picture of {values.shape[-1]} bands; a mask holds one number a pixel "
+            "(0/255, 0/1, class ids or a palette); save it as grey or palette PNG"
+        )
+    return values
+
+
+def _read_mask_picture(path: Path) -> NDArray[np.integer]:
+    with _open_picture(path.read_bytes(), path) as picture:
+        picture.load()
+        if picture.mode in ("RGBA", "LA"):
+            picture = picture.convert(picture.mode[:-1])
+        values = np.asarray(picture)
+    return values.astype(np.uint8) if values.dtype == np.bool_ else values
+
+
+def _read_mask_tiff(path: Path) -> NDArray[np.integer]:
+    values = tifffile.imread(path).squeeze()
+    return values.astype(np.uint8) if values.dtype == np.bool_ else values
+
+
+def mask_palette(path: Path) -> list[tuple[int, int, int]] | None:
+    """Return the colours of a palette mask, or None where the file has no palette."""
+    if path.suffix.lower() in _TIFF:
+        return None
+    with Image.open(path) as picture:
+        if picture.mode != "P":
+            return None
+        flat = picture.getpalette() or []
+    return [(flat[i], flat[i + 1], flat[i + 2]) for i in range(0, len(flat) - 2, 3)]
+
+
+def write_mask(path: Path, mask: NDArray[np.uint8], classes: ClassMap) -> None:
+    """Write class ids as a palette PNG, which viewers show in the classes' colours.
+
+    Args:
+        path: ends in ``.png``.
+        mask: ``(H, W) uint8`` class ids.
+        classes: gives the colours.
+
+    Raises:
+        OutputError: the file could not be written.
+    """
+    picture = Image.new("P", (mask.shape[1], mask.shape[0]))
+    picture.frombytes(np.ascontiguousarray(mask).tobytes())
+    picture.putpalette([level for colour in classes.colours for level in colour])
+    with atomic_path(path) as temporary:
+        picture.save(temporary, optimize=False)
+
+
+def write_image(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write ``(H, W, 3)`` or ``(H, W) uint8`` as PNG or JPEG, by the suffix of ``path``."""
+    with atomic_path(path) as temporary:
+        Image.fromarray(image).save(temporary)
+
+
+def as_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Make any image something to look at: ``(H, W, 3) uint8``.
+
+    Grey becomes RGB and of more bands the first three are shown; images deeper than 8 bits are stretched
+    between their 1st and 99th percentile, since few sensors fill the depth of their files.
+
+    Args:
+        image: ``(H, W, C)``, any depth.
+    """
+    shown = image[..., :3] if image.shape[-1] >= 3 else np.repeat(image[..., :1], 3, axis=-1)
+    if shown.dtype == np.uint8:
+        return np.ascontiguousarray(shown)
+    low, high = np.percentile(shown, (1, 99))
+    scaled = (shown.astype(np.float32) - low) / max(float(high - low), 1e-6)
+    return (scaled.clip(0, 1) * 255).round().astype(np.uint8)

@@ -1,0 +1,1 @@
+"""The model file and prediction with it, without torch."""

@@ -1,0 +1,1 @@
+"""U-Nets, their encoders, and their way into the model file."""

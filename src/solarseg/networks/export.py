@@ -1,0 +1,97 @@
+"""From a trained network to the model file."""
+
+import copy
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch.onnx.errors import OnnxExporterError
+
+from solarseg.errors import ModelFileError
+from solarseg.files import atomic_path
+from solarseg.inference.model_file import METADATA_KEY, ModelInfo
+from solarseg.networks.network import Network, SelfContained
+
+__all__ = ["export_model", "write_info"]
+
+logger = logging.getLogger(__name__)
+
+OPSET = 18  # read by every ONNX Runtime since 1.14
+
+
+def export_model(network: Network, info: ModelInfo, path: Path) -> None:
+    """Write a network and what is known of it as a self-describing ONNX file.
+
+    Batch, height and width are left open, the latter in multiples of 32; the size trained at stands in the
+    metadata.
+
+    Args:
+        network: on any device, in any mode; it is left as it was.
+        info: the metadata.
+        path: of the ``.onnx`` file; replaced whole or not at all.
+
+    Raises:
+        OutputError: the file could not be written.
+    """
+    whole = SelfContained(
+        copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format), info.preprocessing
+    )
+    side = info.image_size
+    example = torch.zeros(2, side, side, info.bands, dtype=getattr(torch, info.depth))
+    with atomic_path(path) as temporary:
+        _export(whole.eval(), example, temporary)
+        model = onnx.load(temporary)
+        _set_metadata(model, info)
+        onnx.save(model, temporary)
+
+
+def _export(module: torch.nn.Module, example: torch.Tensor, path: Path) -> None:
+    batch, rows, columns = (torch.export.Dim(name, min=1) for name in ("batch", "rows", "columns"))
+    any_size = {0: batch, 1: 32 * rows, 2: 32 * columns}
+    try:
+        _to_onnx(module, example, path, any_size)
+    except OnnxExporterError:
+        # Encoders with position embeddings (most transformers) know one size only.
+        logger.info("this encoder is exported for images of %d pixels only", example.shape[1])
+        _to_onnx(module, example, path, {0: batch})
+
+
+def _to_onnx(module: torch.nn.Module, example: torch.Tensor, path: Path, shapes: dict[int, Any]) -> None:
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations, which users cannot act upon
+        torch.onnx.export(
+            module,
+            (example,),
+            path,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["images"],
+            output_names=["probabilities"],
+            dynamic_shapes={"images": shapes},
+            external_data=False,
+            verbose=False,
+        )
+
+
+def write_info(path: Path, info: ModelInfo) -> None:
+    """Replace the metadata of a model file.
+
+    Raises:
+        ModelFileError: the file is not ONNX.
+        OutputError: the file could not be written.
+    """
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf's and onnx's errors share no public base class
+        raise ModelFileError(f"{path}: cannot be read as ONNX; export it again") from error
+    _set_metadata(model, info)
+    with atomic_path(path) as temporary:
+        onnx.save(model, temporary)
+
+
+def _set_metadata(model: onnx.ModelProto, info: ModelInfo) -> None:
+    onnx.helper.set_model_props(model, {METADATA_KEY: info.model_dump_json()})

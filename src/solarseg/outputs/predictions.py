@@ -1,0 +1,172 @@
+"""From image files to a folder of masks, overlays and a summary."""
+
+import csv
+import glob
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from solarseg.classes import ClassMap
+from solarseg.errors import ArgumentError, ImageError, OutputError
+from solarseg.files import write_text
+from solarseg.images import IMAGE_SUFFIXES, read_image, write_image, write_mask
+from solarseg.inference.predictor import Model, load_model
+from solarseg.outputs.overlay import side_by_side
+
+__all__ = ["Predictions", "find_images", "name_outputs", "predict"]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What `predict` wrote.
+
+    Attributes:
+        folder: where.
+        pixels: output name -> pixels of each class, in class-id order.
+        failed: image file -> why it could not be done.
+    """
+
+    folder: Path
+    pixels: dict[str, tuple[int, ...]]
+    failed: dict[Path, str]
+
+
+def predict(
+    model: Model | Path | str,
+    images: Path | str | Sequence[Path | str],
+    out: Path | str,
+    *,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Predictions:
+    """Segment images and write ``masks/NAME.png``, ``overlays/NAME.png`` and ``summary.csv``.
+
+    Args:
+        model: a run folder, a model file, or what `load_model` returned.
+        images: files, folders (searched with all folders in them) or glob patterns.
+        out: folder to write to.
+        overwrite: replace what stands there.
+        progress: show progress on the terminal.
+
+    Returns:
+        Pixels of each class for each image, and the images that could not be read with the reason; these
+        do not keep the others from being done.
+
+    Raises:
+        ArgumentError: no images were found.
+        ModelFileError: the model cannot be used.
+        OutputError: something of that name exists, or could not be written.
+    """
+    loaded = model if isinstance(model, Model) else load_model(model)
+    named = name_outputs(find_images([images] if isinstance(images, (str, Path)) else images))
+    folder = Path(out)
+    if not overwrite:
+        _refuse_existing(folder, named.values())
+    pixels: dict[str, tuple[int, ...]] = {}
+    failed: dict[Path, str] = {}
+    for file, name in track(named.items(), "predicting", disable=not progress):
+        try:
+            pixels[name] = _predict_one(loaded, file, folder, name)
+        except ImageError as error:
+            failed[file] = str(error)
+    _write_summary(folder / "summary.csv", pixels, loaded.classes)
+    return Predictions(folder, pixels, failed)
+
+
+def _predict_one(model: Model, file: Path, folder: Path, name: str) -> tuple[int, ...]:
+    image = read_image(file)
+    inputs = model.preprocessing.to_input(image, str(file))
+    mask = model.preprocessing.from_output(model.probabilities(inputs[None])[0], image.shape[:2])
+    write_mask(folder / "masks" / f"{name}.png", mask, model.classes)
+    write_image(folder / "overlays" / f"{name}.png", side_by_side(image, mask, model.classes))
+    return tuple(np.bincount(mask.ravel(), minlength=len(model.classes)).tolist())
+
+
+def find_images(sources: Iterable[Path | str]) -> list[tuple[Path, Path]]:
+    """Find image files.
+
+    Args:
+        sources: files, folders or glob patterns.
+
+    Returns:
+        Each file once, with the folder its name is to be taken from.
+
+    Raises:
+        ArgumentError: a source is not there, or a folder holds no images.
+    """
+    found: dict[Path, Path] = {}
+    for source in sources:
+        for file, base in _expand(Path(source)):
+            found.setdefault(file, base)
+    return list(found.items())
+
+
+def _expand(source: Path) -> list[tuple[Path, Path]]:
+    if source.is_dir():
+        files = sorted(file for file in source.rglob("*") if _is_image(file))
+        if not files:
+            raise ArgumentError(f"{source}: holds no images; looked for {', '.join(sorted(IMAGE_SUFFIXES))}")
+        return [(file, source) for file in files]
+    if source.is_file():
+        return [(source, source.parent)]
+    matches = [Path(match) for match in sorted(glob.glob(str(source), recursive=True))]
+    files = [file for file in matches if _is_image(file)]
+    if not files:
+        raise ArgumentError(f"{source}: no such image, folder or pattern; check the path")
+    return [(file, file.parent) for file in files]
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
+
+
+def name_outputs(found: Sequence[tuple[Path, Path]]) -> dict[Path, str]:
+    """Give each file a name of its own for its outputs.
+
+    The name is the path below the folder it was found in, without suffix; where two would be equal, as
+    many folders above it as it takes, and at last the suffix, tell them apart.
+
+    >>> files = [(Path("a/x.png"), Path("a")), (Path("b/x.png"), Path("b")), (Path("b/y.png"), Path("b"))]
+    >>> list(name_outputs(files).values())
+    ['a/x', 'b/x', 'y']
+    """
+    paths = [file.absolute() for file, _ in found]
+    kept = [len(file.relative_to(base).parts) for file, base in found]
+    while True:
+        names = [
+            Path(*path.parts[-count:]).with_suffix("").as_posix()
+            for path, count in zip(paths, kept, strict=True)
+        ]
+        counts = Counter(name.casefold() for name in names)  # some file systems do not tell case apart
+        clashing = [i for i, name in enumerate(names) if counts[name.casefold()] > 1]
+        longer = [i for i in clashing if kept[i] < len(paths[i].parts) - 1]
+        if not longer:
+            break
+        for i in longer:
+            kept[i] += 1
+    for i in clashing:
+        names[i] += paths[i].suffix.replace(".", "_")
+    return {file: name for (file, _), name in zip(found, names, strict=True)}
+
+
+def _refuse_existing(folder: Path, names: Iterable[str]) -> None:
+    files = [folder / "summary.csv", *(folder / "masks" / f"{name}.png" for name in names)]
+    existing = [file for file in files if file.exists()]
+    if existing:
+        raise OutputError(f"{existing[0]}: exists already; give another --out, or --overwrite to replace it")
+
+
+def _write_summary(path: Path, pixels: dict[str, tuple[int, ...]], classes: ClassMap) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    kinds = [f"{name}_{what}" for what in ("pixels", "share") for name in classes.names]
+    writer.writerow(["image", *kinds])
+    for name, counts in pixels.items():
+        shares = np.asarray(counts) / max(1, sum(counts))
+        writer.writerow([name, *counts, *(f"{share:.6f}" for share in shares)])
+    write_text(path, text.getvalue())

@@ -1,0 +1,147 @@
+"""From an image to what the network takes in, and from what it gives out to a mask.
+
+This is the only place that resizes, and it travels inside the model file, so that training,
+evaluation, prediction and any other runtime treat an image alike. Scaling to [0, 1] and normalisation
+are arithmetic on the network's input; they stand in the network itself (`solarseg.networks.network`).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.errors import ArgumentError, ImageError
+
+__all__ = ["DEPTH_SCALE", "Depth", "Preprocessing", "check_image_size", "deepest"]
+
+Depth = Literal["uint8", "uint16", "float32"]
+DEPTH_SCALE: dict[Depth, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+
+_STRIDE = 32  # a U-Net of five stages halves its input five times
+_BT601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601 luma
+
+
+def check_image_size(size: int) -> int:
+    """Return an image size the network can take, or raise `ArgumentError`."""
+    if size < _STRIDE or size % _STRIDE:
+        near = max(_STRIDE, round(size / _STRIDE) * _STRIDE)
+        raise ArgumentError(f"image size {size}: must be a multiple of {_STRIDE}; try {near}")
+    return size
+
+
+def deepest(depths: set[str]) -> Depth:
+    """Return the depth that holds all others without loss."""
+    order: tuple[Depth, ...] = ("float32", "uint16", "uint8")
+    return next(depth for depth in order if depth in depths)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How images become network input.
+
+    Attributes:
+        image_size: side of the square input in pixels, a multiple of 32.
+        bands: number of bands.
+        depth: dtype of the input; images of another depth are rescaled to it.
+        mean: per band, of images scaled to [0, 1].
+        std: per band, of images scaled to [0, 1], above 0.
+
+    >>> prepare = Preprocessing(image_size=64, bands=3, mean=(0.5,) * 3, std=(0.25,) * 3)
+    >>> prepare.to_input(np.zeros((48, 80, 1), dtype=np.uint16)).shape
+    (64, 64, 3)
+    """
+
+    image_size: int = 256
+    bands: int = 3
+    depth: Depth = "uint8"
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        check_image_size(self.image_size)
+        if len(self.mean) != self.bands or len(self.std) != self.bands:
+            raise ArgumentError(f"preprocessing: {self.bands} bands need as many means and deviations")
+        if min(self.std) <= 0:
+            raise ArgumentError(f"preprocessing: deviations must be above 0, found {min(self.std)}")
+
+    def to_input(self, image: NDArray[Any], source: str = "image") -> NDArray[Any]:
+        """Match bands and depth, then resize to the square the network takes.
+
+        Shrinking averages over areas, enlarging is bilinear; the aspect ratio is not kept.
+
+        Args:
+            image: ``(H, W, C)`` ``uint8``, ``uint16`` or ``float32``.
+            source: the file's name, for the error message.
+
+        Returns:
+            ``(image_size, image_size, bands)`` of dtype ``depth``.
+
+        Raises:
+            ImageError: the image has bands the model was not trained for.
+        """
+        return self._resize(self._match_depth(self._match_bands(image, source)))
+
+    def _match_bands(self, image: NDArray[Any], source: str) -> NDArray[Any]:
+        found = image.shape[-1]
+        if found == self.bands:
+            return image
+        if found == 1 and self.bands == 3:
+            return np.repeat(image, 3, axis=-1)
+        if found == 3 and self.bands == 1:
+            return np.rint(image @ _BT601).astype(image.dtype)[..., None]
+        raise ImageError(
+            f"{source}: image has {found} bands, the model takes {self.bands}; "
+            "only grey and RGB are turned into each other; give an image of the same bands"
+        )
+
+    def _match_depth(self, image: NDArray[Any]) -> NDArray[Any]:
+        if image.dtype == self.depth:
+            return image
+        scaled = image * (DEPTH_SCALE[self.depth] / DEPTH_SCALE[image.dtype.name])
+        if self.depth == "float32":
+            return scaled.astype(np.float32)
+        return np.rint(scaled).clip(0, DEPTH_SCALE[self.depth]).astype(self.depth)
+
+    def _resize(self, image: NDArray[Any]) -> NDArray[Any]:
+        size = (self.image_size, self.image_size)
+        if image.shape[:2] == size:
+            return image
+        shrinks = image.shape[0] * image.shape[1] > size[0] * size[1]
+        return _resize_bands(image, size, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+    def mask_to_input(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Resize ``(H, W) uint8`` class ids to the network's size, each pixel taking its nearest id."""
+        size = (self.image_size, self.image_size)
+        if mask.shape == size:
+            return mask
+        # INTER_NEAREST_EXACT samples at pixel centres; INTER_NEAREST would shift masks by half a pixel.
+        return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT), dtype=np.uint8)
+
+    @staticmethod
+    def from_output(probabilities: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Turn probabilities at the network's size into a mask at the image's own size.
+
+        Probabilities are resized bilinearly before the class is chosen, which gives smoother edges than
+        resizing class ids.
+
+        Args:
+            probabilities: ``(h, w, K) float32``, classes last.
+            size: ``(H, W)`` of the image.
+
+        Returns:
+            ``(H, W) uint8`` class ids.
+        """
+        if probabilities.shape[:2] != size:
+            probabilities = _resize_bands(probabilities, size, cv2.INTER_LINEAR)
+        return probabilities.argmax(axis=-1).astype(np.uint8)
+
+
+def _resize_bands(image: NDArray[Any], size: tuple[int, int], interpolation: int) -> NDArray[Any]:
+    """Resize ``(H, W, C)`` to ``(*size, C)``; OpenCV's area filter takes at most four bands at once."""
+    parts = [
+        cv2.resize(image[..., first : first + 4], size[::-1], interpolation=interpolation).reshape(*size, -1)
+        for first in range(0, image.shape[-1], 4)
+    ]
+    return np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]

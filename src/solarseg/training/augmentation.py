@@ -1,0 +1,107 @@
+"""Augmentation of image and mask together, a batch at a time, on the device that trains.
+
+kornia does it: it takes any number of bands, draws for each image of the batch, and runs on the GPU as
+on the CPU. On two cores the whole of "strong" takes 33 ms for 8 images of 256x256, 3% of a ResNet34
+step; albumentations took 6 ms, but is no longer maintained under a licence we can use, and torchvision
+19 ms, but changes contrast only of images with one or three bands.
+"""
+
+import kornia.augmentation as K
+import torch
+from kornia.constants import Resample
+from torch import Tensor
+
+from solarseg.classes import IGNORE_INDEX
+
+__all__ = ["Augmentation", "add_glare"]
+
+
+def _light() -> list[torch.nn.Module]:
+    return [
+        K.RandomHorizontalFlip(p=0.5),
+        K.RandomVerticalFlip(p=0.5),
+        K.RandomRotation90(times=(0, 3), p=1.0),
+    ]
+
+
+def _strong() -> list[torch.nn.Module]:
+    return [
+        *_light(),
+        K.RandomAffine(
+            degrees=20.0, translate=(0.1, 0.1), scale=(0.6, 1.6), padding_mode="reflection", p=0.9
+        ),
+        K.RandomBrightness((0.6, 1.4), p=0.8),
+        K.RandomContrast((0.6, 1.4), p=0.8),
+        K.RandomGamma((0.6, 1.7), p=0.7),
+        K.RandomGaussianNoise(std=0.03, p=0.3),
+        K.RandomGaussianBlur((5, 5), (0.1, 1.5), p=0.2),
+    ]
+
+
+_KINDS = {"none": list, "light": _light, "strong": _strong, "outdoor": _strong}
+
+# Glare: seen at the mirror angle, glass shows the sky and not what is under it.
+_GLARE_SHARE = 0.4  # of images
+_GLARE_VEIL = (0.4, 0.95)  # share of light that comes from the sky
+_GLARE_SKY = (0.8, 1.0)  # its brightness
+_GLARE_TINT = 0.03  # its difference between bands, either way
+
+
+class Augmentation:
+    """Random changes to a batch that leave image and mask in register.
+
+    Args:
+        kind: ``"strong"``, ``"outdoor"``, ``"light"`` or ``"none"``.
+
+    The same seed gives the same changes, whatever was drawn before, so that a resumed training sees what
+    an unbroken one would have seen.
+    """
+
+    def __init__(self, kind: str) -> None:
+        steps = _KINDS[kind]()
+        nearest = {"mask": {"resample": Resample.NEAREST, "align_corners": None}}
+        self._glare = kind == "outdoor"
+        self._pipeline = (
+            K.AugmentationSequential(*steps, data_keys=["image", "mask"], extra_args=nearest)
+            if steps
+            else None
+        )
+
+    def __call__(self, images: Tensor, masks: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """Change a batch.
+
+        Args:
+            images: ``(N, C, H, W)`` floats in [0, 1].
+            masks: ``(N, H, W) uint8`` class ids.
+            seed: of this batch.
+
+        Returns:
+            Both, of the shapes and dtypes they came in.
+        """
+        if self._pipeline is None:
+            return images, masks
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            changed, moved = self._pipeline(images, masks[:, None].to(images.dtype))
+            moved = moved[:, 0].round().clamp(0, IGNORE_INDEX).to(masks.dtype)
+            if self._glare:
+                changed = add_glare(changed, (moved > 0) & (moved != IGNORE_INDEX))
+        return changed.clamp(0, 1), moved
+
+
+def add_glare(images: Tensor, panels: Tensor) -> Tensor:
+    """Veil the panels of some images with the light of the sky, leaving a trace of their texture.
+
+    Args:
+        images: ``(N, C, H, W)`` floats in [0, 1].
+        panels: ``(N, H, W) bool``, where the glass is.
+    """
+    count, bands = images.shape[:2]
+
+    def draw(low: float, high: float, columns: int = 1) -> Tensor:
+        return torch.empty(count, columns, 1, 1).uniform_(low, high).to(images.device)
+
+    chosen = draw(0, 1) < _GLARE_SHARE
+    veil = draw(*_GLARE_VEIL) * (chosen & panels[:, None])
+    sky = draw(*_GLARE_SKY) + draw(-_GLARE_TINT, _GLARE_TINT, bands)
+    return images * (1 - veil) + sky * veil

@@ -1,0 +1,199 @@
+"""What happens around the training loop: weight averaging, checkpoints, history, progress."""
+
+import csv
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ProgressBar, WeightAveraging
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from torch import Tensor
+
+from solarseg.files import atomic_path, write_text
+
+__all__ = [
+    "AtomicCheckpointIO",
+    "AveragedWeights",
+    "History",
+    "LastCheckpoint",
+    "TimeLeft",
+    "best_checkpoint",
+]
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Write checkpoints whole or not at all, so that a full disk leaves the last good one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write to a temporary name and rename."""
+        with atomic_path(Path(path)) as temporary:
+            try:
+                torch.save(checkpoint, temporary)
+            except RuntimeError as error:  # how torch reports that the disk is full
+                raise OSError(str(error).splitlines()[0]) from error
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
+        """Read tensors and plain values only; a checkpoint never runs code."""
+        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+
+
+class AveragedWeights(WeightAveraging):
+    """Exponential moving average of weights, which validation, checkpoints and the model file use.
+
+    Early on the decay is (1 + n) / (10 + n) after n steps, so that random first weights are soon forgotten
+    (as TensorFlow's ExponentialMovingAverage does with ``num_updates``).
+    """
+
+    def __init__(self, decay: float) -> None:
+        def average(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+            keep = min(decay, (1 + int(count)) / (10 + int(count)))
+            if averaged[0].is_floating_point():
+                torch._foreach_lerp_(averaged, current, 1 - keep)
+            else:
+                torch._foreach_copy_(averaged, current)
+
+        super().__init__(multi_avg_fn=average)
+
+
+def best_checkpoint(folder: Path) -> ModelCheckpoint:
+    """Keep the weights of the best val IoU as ``best.ckpt``."""
+    return ModelCheckpoint(
+        folder,
+        "best",
+        monitor="val_iou",
+        mode="max",
+        save_weights_only=True,
+        enable_version_counter=False,
+    )
+
+
+class LastCheckpoint(Callback):
+    """Keep all that is needed to go on as ``last.ckpt``, at most once in so many seconds.
+
+    Weights, their average and two moments of each make it four times the size of the weights; written
+    after every short epoch it would take a good part of the time.
+    """
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self._path = path
+        self._seconds = seconds
+        self._written = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write if it is time."""
+        last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        # Saving involves every process, so one of them decides for all.
+        due = trainer.strategy.broadcast(last or time.monotonic() - self._written >= self._seconds)
+        if due:
+            trainer.save_checkpoint(self._path)
+            self._written = time.monotonic()
+
+
+class History(Callback):
+    """One row an epoch in ``metrics.csv``, kept in checkpoints so that a resumed run goes on with it."""
+
+    COLUMNS = (
+        "epoch", "learning_rate", "loss", "val_loss", "accuracy", "val_accuracy", "iou", "val_iou", "seconds",
+    )  # fmt: skip
+
+    def __init__(self, path: Path) -> None:
+        self.rows: list[dict[str, float]] = []
+        self._path = path
+        self._began = time.monotonic()
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note the time."""
+        self._began = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Add a row."""
+        seen = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            **seen,
+            "seconds": time.monotonic() - self._began,
+        }
+        self.rows.append({name: row[name] for name in self.COLUMNS if name in row})
+        if trainer.is_global_zero:
+            self._write()
+
+    def _write(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in self.rows)
+        write_text(self._path, text.getvalue())
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rows so far."""
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the rows of a checkpoint."""
+        self.rows = list(state_dict["rows"])
+
+
+class TimeLeft(ProgressBar):
+    """One bar for the whole training, with the time left and the latest scores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._progress = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            TextColumn("{task.description}"),
+        )
+        self._task = self._progress.add_task("")
+        self._enabled = True
+
+    def disable(self) -> None:
+        """Called in every process but the first."""
+        self._enabled = False
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Show the bar."""
+        batches = int(trainer.num_training_batches)
+        total = batches * (trainer.max_epochs or 1)
+        self._progress.update(self._task, total=total, completed=batches * trainer.current_epoch)
+        if self._enabled:
+            self._progress.start()
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        """Go one step on."""
+        self._progress.advance(self._task)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Show the scores of the epoch."""
+        seen = trainer.callback_metrics
+        shown = [
+            f"{name} {float(seen[name]):.3f}" for name in ("loss", "val_loss", "val_iou") if name in seen
+        ]
+        epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        self._progress.update(self._task, description="  ".join([epoch, *shown]))
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Leave the bar as it stands."""
+        self._progress.stop()
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Leave the terminal usable."""
+        self._progress.stop()

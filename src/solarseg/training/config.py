@@ -1,0 +1,142 @@
+"""The settings of a training."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from solarseg.errors import ArgumentError, RunError
+from solarseg.files import write_text
+from solarseg.preprocessing import check_image_size
+
+__all__ = ["Machine", "TrainConfig", "make_config", "read_config", "write_config"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a training runs and what it shows; nothing of this changes what is learnt on one process.
+
+    Attributes:
+        devices: processes on this machine: GPUs, or processes on CPU.
+        num_nodes: machines; each runs the same command, under torchrun or SLURM.
+        accelerator: ``"auto"``, ``"cpu"`` or ``"gpu"``.
+        workers: processes that read images; 0 reads in this one, which is best while they fit in memory.
+        checkpoint_seconds: least time between two writings of ``last.ckpt``.
+        progress: show progress on the terminal.
+    """
+
+    devices: int = 1
+    num_nodes: int = 1
+    accelerator: str = "auto"
+    workers: int = 0
+    checkpoint_seconds: float = 60.0
+    progress: bool = True
+
+
+class TrainConfig(BaseModel):
+    """What a training can be told; the defaults need no change to begin with.
+
+    Attributes:
+        encoder: ``resnet34``, ``vgg16``, ``vgg16_bn``, ``inceptionv3`` or any encoder of
+            segmentation-models-pytorch, by its name there.
+        encoder_weights: ``"none"`` for random weights, ``"imagenet"``, or a file of weights.
+        loss: name of a loss, or a sum such as ``"jaccard+0.5*focal"``.
+        class_weights: one a class, background first, or ``"frequency"`` for weights from how rare each
+            class is.
+        epochs: how often each image is seen.
+        image_size: side in pixels to which images are resized, a multiple of 32.
+        batch_size: images in a step, for each process.
+        learning_rate: at the top of the schedule.
+        weight_decay: of AdamW.
+        warmup: share of all steps over which the learning rate rises from zero.
+        accumulate: batches whose gradients are added up before a step.
+        augment: ``"strong"``; ``"outdoor"``, which adds glare on what is segmented, for photographs of
+            panels in sunlight; ``"light"`` (flips and quarter turns) or ``"none"``.
+        ema: decay of the moving average of weights, 0 to do without.
+        patience: epochs without a better val IoU after which training stops, 0 to never stop early.
+        val: share of images for validation, where no split is given.
+        test: share of images for testing, where no split is given.
+        seed: of weights, order, augmentation and split.
+        precision: ``"auto"`` computes in bfloat16 where the processor has it and in float32 elsewhere.
+        groups: CSV of ``name,group``.
+        group_regex: pattern that finds the group in a name.
+        split: CSV of ``name,split``.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    encoder: str = "resnet34"
+    encoder_weights: str = "none"
+    loss: str = "jaccard"
+    class_weights: Literal["frequency"] | tuple[float, ...] | None = None
+    epochs: int = Field(100, ge=1)
+    image_size: int = 256
+    batch_size: int = Field(8, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-2, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    accumulate: int = Field(1, ge=1)
+    augment: Literal["strong", "outdoor", "light", "none"] = "strong"
+    ema: float = Field(0.99, ge=0, lt=1)
+    patience: int = Field(30, ge=0)
+    val: float = Field(0.15, ge=0, lt=1)
+    test: float = Field(0.15, ge=0, lt=1)
+    seed: int = Field(0, ge=0)
+    precision: Literal["auto", "32", "bf16", "16"] = "auto"
+    groups: str | None = None
+    group_regex: str | None = None
+    split: str | None = None
+
+    @field_validator("image_size")
+    @classmethod
+    def _image_size(cls, value: int) -> int:
+        return check_image_size(value)
+
+
+def make_config(**options: Any) -> TrainConfig:
+    """Check options and fill in defaults.
+
+    Raises:
+        ArgumentError: an option is unknown or out of range.
+
+    >>> make_config(epochs=0)
+    Traceback (most recent call last):
+    solarseg.errors.ArgumentError: epochs: found 0; input should be greater than or equal to 1
+    """
+    given = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
+    try:
+        return TrainConfig.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0]) if first["loc"] else "options"
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(TrainConfig.model_fields)
+            raise ArgumentError(f"unknown option '{option}'; known are {known}") from error
+        message = re.sub(r"^Value error, ", "", first["msg"])
+        message = message[0].lower() + message[1:]
+        raise ArgumentError(f"{option.replace('_', '-')}: found {first['input']}; {message}") from error
+
+
+def write_config(path: Path, config: TrainConfig, facts: dict[str, Any]) -> None:
+    """Write the settings, and facts needed to repeat the training, as YAML."""
+    write_text(path, yaml.safe_dump({"train": config.model_dump(mode="json"), **facts}, sort_keys=False))
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read the settings that `write_config` wrote.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    try:
+        return TrainConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))["train"])
+    except FileNotFoundError as error:
+        raise RunError(
+            f"{path.parent}: holds no training to resume; leave out --resume to begin one"
+        ) from error
+    except (yaml.YAMLError, ValidationError, TypeError, KeyError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise RunError(f"{path}: damaged ({reason}); train anew into another folder") from error

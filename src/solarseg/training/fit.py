@@ -1,0 +1,227 @@
+"""From a dataset folder to a run folder."""
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from solarseg._version import __version__
+from solarseg.datasets import FolderDataset, open_dataset
+from solarseg.evaluation.curves import draw_curves
+from solarseg.evaluation.evaluate import evaluate
+from solarseg.evaluation.report import Report
+from solarseg.files import digest
+from solarseg.inference.model_file import ModelInfo
+from solarseg.losses import build_loss, class_weights_from_frequency
+from solarseg.networks.encoders import first_layer_note, input_statistics
+from solarseg.networks.export import export_model, write_info
+from solarseg.networks.network import build_network
+from solarseg.networks.unet import count_gmacs, count_parameters
+from solarseg.preprocessing import Preprocessing
+from solarseg.training.callbacks import (
+    AtomicCheckpointIO,
+    AveragedWeights,
+    History,
+    LastCheckpoint,
+    TimeLeft,
+    best_checkpoint,
+)
+from solarseg.training.config import Machine, TrainConfig, make_config
+from solarseg.training.datamodule import DataModule, find_preprocessing, pixel_counts
+from solarseg.training.hardware import choose_precision, keep_freed_memory
+from solarseg.training.run_folder import RunFolder, fingerprint
+from solarseg.training.task import Task
+
+__all__ = ["Run", "train"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training left.
+
+    Attributes:
+        path: the run folder.
+        model: the model file.
+        report: of the test split, or None where there is none.
+    """
+
+    path: Path
+    model: Path
+    report: Report | None
+
+
+def train(
+    dataset: Path | str,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    machine: Machine | None = None,
+    **options: Any,
+) -> Run | None:
+    """Train a U-Net on a dataset folder, export it, and evaluate it on the test split.
+
+    Args:
+        dataset: folder with ``images/`` and ``masks/``.
+        out: run folder to make.
+        resume: go on with a run that was cut, exactly as if it had not been.
+        machine: where it runs and what it shows.
+        options: settings of the training, as ``encoder="vgg16"``; see
+            `solarseg.training.config.TrainConfig`.
+
+    Returns:
+        What was made; None in every process but the first.
+
+    Raises:
+        ArgumentError: an option cannot be used.
+        DataError: images, masks, groups or split cannot be used.
+        RunError: the run folder exists, or there is nothing to resume.
+        ModelFileError: the encoder's weights cannot be had.
+        OutputError: the disk is full; the last checkpoint is left whole.
+    """
+    machine, run = machine or Machine(), RunFolder(Path(out))
+    is_first = rank_zero_only.rank == 0
+    config = make_config(**options)
+    if resume:
+        config = run.stored_config(config)
+    elif is_first:
+        run.check_new()
+    data = open_dataset(dataset, groups=config.groups, group_regex=config.group_regex)
+    parts = _build(data, run.find_split(data, config), config, machine)
+    if is_first and not resume:
+        run.begin(data, parts.split, config, parts.preprocessing)
+    trainer, history = _trainer(run, config, machine, validates=len(parts.batches.val) > 0)
+    with keep_freed_memory():
+        trainer.fit(parts.task, parts.batches, ckpt_path=run.last if resume else None, weights_only=True)
+    return _finish(run, data, config, machine, parts, history) if is_first else None
+
+
+@dataclass(frozen=True)
+class _Parts:
+    split: dict[str, str]
+    preprocessing: Preprocessing
+    batches: DataModule
+    task: Task
+
+
+def _build(data: FolderDataset, split: dict[str, str], config: TrainConfig, machine: Machine) -> _Parts:
+    L.seed_everything(config.seed, verbose=False)
+    weights = None if config.encoder_weights == "none" else config.encoder_weights
+    expected = input_statistics(config.encoder, weights)
+    names = [name for name in data.names if split[name] == "train"]
+    preprocessing = find_preprocessing(data, names, config.image_size, expected)
+    batches = DataModule(
+        data, split, preprocessing, batch_size=config.batch_size, seed=config.seed, workers=machine.workers
+    )
+    for part in (batches.train, batches.val):
+        part.read_all(machine.progress)
+    classes = data.classes
+    class_weights = _class_weights(config, batches, len(classes))
+    task = Task(
+        build_network(config.encoder, len(classes), preprocessing, weights),
+        build_loss(config.loss, len(classes), classes.ignore_index, class_weights),
+        config,
+        num_classes=len(classes),
+        ignore_index=classes.ignore_index,
+        depth=preprocessing.depth,
+    )
+    return _Parts(split, preprocessing, batches, task.to(memory_format=torch.channels_last))
+
+
+def _class_weights(config: TrainConfig, batches: DataModule, classes: int) -> list[float] | None:
+    if config.class_weights == "frequency":
+        return class_weights_from_frequency(pixel_counts(batches.train, classes))
+    return None if config.class_weights is None else list(config.class_weights)
+
+
+def _trainer(
+    run: RunFolder, config: TrainConfig, machine: Machine, validates: bool
+) -> tuple[L.Trainer, History]:
+    history = History(run.path / "metrics.csv")
+    callbacks: list[Callback] = [history]
+    if config.ema:
+        callbacks.append(AveragedWeights(config.ema))
+    if validates:
+        callbacks.append(best_checkpoint(run.checkpoints))
+    if validates and config.patience:
+        callbacks.append(EarlyStopping("val_iou", patience=config.patience, mode="max"))
+    if machine.progress:
+        callbacks.append(TimeLeft())
+    callbacks.append(LastCheckpoint(run.last, machine.checkpoint_seconds))  # last: saves what the others know
+    _quieten()
+    trainer = L.Trainer(
+        accelerator=machine.accelerator,
+        devices=machine.devices,
+        num_nodes=machine.num_nodes,
+        strategy="ddp" if machine.devices * machine.num_nodes > 1 else "auto",
+        precision=choose_precision(config.precision, machine.accelerator),
+        max_epochs=config.epochs,
+        accumulate_grad_batches=config.accumulate,
+        gradient_clip_val=1.0,
+        callbacks=callbacks,
+        logger=TensorBoardLogger(run.path, name="", version="tensorboard"),
+        plugins=[AtomicCheckpointIO()],
+        use_distributed_sampler=False,  # ours draws from seed and epoch also on one process
+        num_sanity_val_steps=0,
+        enable_checkpointing=validates,
+        enable_progress_bar=machine.progress,
+        enable_model_summary=False,
+        log_every_n_steps=1,
+    )
+    return trainer, history
+
+
+def _quieten() -> None:
+    """Keep Lightning from advising on what is decided here."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning.*")
+
+
+def _finish(
+    run: RunFolder, data: FolderDataset, config: TrainConfig, machine: Machine, parts: _Parts, history: History
+) -> Run:
+    """Draw the curves, export the best weights, and evaluate what was exported."""
+    draw_curves(history.rows, run.path / "curves.png")
+    if run.best.exists():
+        parts.task.load_state_dict(torch.load(run.best, map_location="cpu", weights_only=True)["state_dict"])
+    info = _describe(data, config, parts, len(history.rows))
+    export_model(parts.task.network, info, run.model)
+    if "test" not in parts.split.values():
+        return Run(run.path, run.model, None)
+    report = evaluate(
+        run.path, data.root, groups=config.groups, group_regex=config.group_regex, progress=machine.progress
+    )
+    write_info(run.model, info.model_copy(update={"scores": report.scores()}))
+    return Run(run.path, run.model, report)
+
+
+def _describe(data: FolderDataset, config: TrainConfig, parts: _Parts, epochs: int) -> ModelInfo:
+    preprocessing, network = parts.preprocessing, parts.task.network
+    return ModelInfo(
+        solarseg_version=__version__,
+        class_names=data.classes.names,
+        class_colours=data.classes.colours,
+        image_size=preprocessing.image_size,
+        bands=preprocessing.bands,
+        depth=preprocessing.depth,
+        mean=preprocessing.mean,
+        std=preprocessing.std,
+        encoder=config.encoder,
+        encoder_weights=config.encoder_weights,
+        first_layer=first_layer_note(preprocessing.bands, config.encoder_weights != "none"),
+        loss=config.loss,
+        parameters=count_parameters(network),
+        gmacs=count_gmacs(network, preprocessing.image_size, preprocessing.bands),
+        epochs=epochs,
+        dataset=data.root.resolve().name,
+        dataset_fingerprint=fingerprint(data),
+        trained_on=tuple(digest(data.image_path(name)) for name in data.names if parts.split[name] != "test"),
+        licence=data.licence,
+    )

@@ -1,0 +1,124 @@
+"""What a training finds in its run folder, and leaves there before it begins."""
+
+import hashlib
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+
+from solarseg._version import __version__
+from solarseg.curation.splits import check_split, read_split, split_by_group, write_split
+from solarseg.datasets import FolderDataset
+from solarseg.errors import ArgumentError, RunError
+from solarseg.files import digest
+from solarseg.inference.model_file import MODEL_NAME
+from solarseg.preprocessing import Preprocessing
+from solarseg.training.config import TrainConfig, read_config, write_config
+
+__all__ = ["RunFolder", "fingerprint"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of a run.
+
+    Attributes:
+        path: the folder itself.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """Settings and facts needed to repeat the training."""
+        return self.path / "config.yaml"
+
+    @property
+    def split(self) -> Path:
+        """Which image is in which split."""
+        return self.path / "split.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of ``best.ckpt`` and ``last.ckpt``."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """Weights of the best val IoU."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def last(self) -> Path:
+        """All that is needed to go on."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def model(self) -> Path:
+        """The model file."""
+        return self.path / MODEL_NAME
+
+    def check_new(self) -> None:
+        """Raise `RunError` if something is in the way."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise RunError(f"{self.path}: exists already; give another folder, or --resume to go on with it")
+
+    def stored_config(self, asked: TrainConfig) -> TrainConfig:
+        """Return the settings of a run to resume.
+
+        Raises:
+            RunError: there is nothing to resume.
+            ArgumentError: an option was given that contradicts them.
+        """
+        stored = read_config(self.config)
+        for name in asked.model_fields_set:
+            if getattr(asked, name) != getattr(stored, name):
+                raise ArgumentError(
+                    f"--{name.replace('_', '-')} {getattr(asked, name)}: the run to resume has "
+                    f"{getattr(stored, name)}; leave the option out, or train into another folder"
+                )
+        if not self.last.exists():
+            raise RunError(
+                f"{self.path}: was cut before its first checkpoint; remove the folder and train anew"
+            )
+        return stored
+
+    def find_split(self, data: FolderDataset, config: TrainConfig) -> dict[str, str]:
+        """Return the run's own split, else the one given, else the dataset's, else a new one."""
+        given = Path(config.split) if config.split else data.root / "split.csv"
+        file = self.split if self.split.exists() else given
+        if config.split or file.exists():
+            split = read_split(file)
+            check_split(split, data.group_of, str(file))
+            return split
+        return split_by_group(data.group_of, val=config.val, test=config.test, seed=config.seed)
+
+    def begin(
+        self, data: FolderDataset, split: dict[str, str], config: TrainConfig, preprocessing: Preprocessing
+    ) -> None:
+        """Write split and settings."""
+        write_split(self.split, split, data.names)
+        facts: dict[str, Any] = {
+            "dataset": str(data.root.resolve()),
+            "dataset_fingerprint": fingerprint(data),
+            "classes": list(data.classes.names),
+            "bands": preprocessing.bands,
+            "depth": preprocessing.depth,
+            "mean": list(preprocessing.mean),
+            "std": list(preprocessing.std),
+            "command": shlex.join(["solarseg", *sys.argv[1:]]),
+            "versions": {"solarseg": __version__, "torch": torch.__version__, "lightning": L.__version__},
+        }
+        write_config(self.config, config, facts)
+
+
+def fingerprint(data: FolderDataset) -> str:
+    """Return 16 hexadecimal digits that name the whole content of a dataset."""
+    whole = hashlib.blake2b(digest_size=8)
+    for name in data.names:
+        whole.update(f"{name} {digest(data.image_path(name))} {digest(data.mask_path(name))}\n".encode())
+    return whole.hexdigest()

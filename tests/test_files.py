@@ -1,0 +1,42 @@
+import errno
+
+import pytest
+
+from solarseg.errors import OutputError
+from solarseg.files import atomic_path, digest, write_json, write_text
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path):
+    path = tmp_path / "note.txt"
+    write_text(path, "old")
+    with pytest.raises(ZeroDivisionError), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir()] == ["note.txt"]
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path):
+    path = tmp_path / "note.txt"
+    with pytest.raises(OutputError, match=r"note\.txt: could not be written \(No space left"):  # noqa: SIM117
+        with atomic_path(path):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_place_of_the_folder_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="could not be written"):
+        write_text(tmp_path / "file" / "note.txt", "x")
+
+
+def test_folders_are_made(tmp_path):
+    write_json(tmp_path / "a" / "b.json", {"µ": 1})
+    assert (tmp_path / "a" / "b.json").read_text(encoding="utf-8") == '{\n  "µ": 1\n}\n'
+
+
+def test_digest_tells_contents_apart(tmp_path):
+    for name, text in (("a", "1"), ("b", "1"), ("c", "2")):
+        (tmp_path / name).write_text(text)
+    assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")
+    assert len(digest(tmp_path / "a")) == 16

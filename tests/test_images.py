@@ -1,0 +1,164 @@
+import io
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+
+import solarseg.images
+from solarseg.classes import ClassMap
+from solarseg.errors import ImageError, MaskError
+from solarseg.images import as_rgb, mask_palette, read_image, read_mask_values, write_mask
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
+RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+DEEP = RNG.integers(0, 65536, (5, 7), dtype=np.uint16)
+DEEP_RGB = RNG.integers(0, 65536, (5, 7, 3), dtype=np.uint16)
+BANDS = RNG.integers(0, 10001, (5, 7, 13), dtype=np.uint16)
+
+
+def test_grey_and_rgb_png(tmp_path):
+    for array in (GREY, RGB):
+        Image.fromarray(array).save(tmp_path / "x.png")
+        assert np.array_equal(read_image(tmp_path / "x.png").squeeze(), array)
+
+
+def test_transparency_is_dropped(tmp_path):
+    alpha = np.full((5, 7, 1), 90, np.uint8)
+    Image.fromarray(np.concatenate([RGB, alpha], axis=-1)).save(tmp_path / "rgba.png")
+    assert np.array_equal(read_image(tmp_path / "rgba.png"), RGB)
+    Image.fromarray(GREY).convert("LA").save(tmp_path / "la.png")
+    assert np.array_equal(read_image(tmp_path / "la.png")[..., 0], GREY)
+
+
+def test_palette_becomes_its_colours(tmp_path):
+    picture = Image.new("P", (2, 1))
+    picture.putpalette([10, 20, 30, 40, 50, 60])
+    picture.putdata([1, 0])
+    picture.save(tmp_path / "p.png")
+    assert read_image(tmp_path / "p.png").tolist() == [[[40, 50, 60], [10, 20, 30]]]
+
+
+def test_sixteen_bits_are_kept(tmp_path):
+    Image.fromarray(DEEP).save(tmp_path / "deep.png")
+    cv2.imwrite(str(tmp_path / "deep_rgb.png"), DEEP_RGB[..., ::-1])
+    for name, array in (("deep.png", DEEP[..., None]), ("deep_rgb.png", DEEP_RGB)):
+        image = read_image(tmp_path / name)
+        assert image.dtype == np.uint16
+        assert np.array_equal(image, array)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path, orientation):
+    upright = np.zeros((8, 16, 3), np.uint8)
+    upright[:4, :8] = 255  # top left
+    undo = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}[orientation]
+    stored = Image.fromarray(upright)
+    # Store the picture as a camera held that way would, so that reading must turn it upright again.
+    exif = Image.Exif()
+    exif[0x0112] = undo
+    held = io.BytesIO()
+    stored.save(held, "PNG", exif=exif)
+    from PIL import ImageOps
+
+    turned = ImageOps.exif_transpose(Image.open(held))
+    exif[0x0112] = orientation
+    turned.save(tmp_path / "x.png", exif=exif)
+    assert np.array_equal(read_image(tmp_path / "x.png"), upright)
+
+
+@pytest.mark.parametrize(
+    ("array", "options", "expected"),
+    [
+        (BANDS, {"planarconfig": "contig", "photometric": "minisblack"}, BANDS),
+        (BANDS.transpose(2, 0, 1), {"planarconfig": "separate", "photometric": "minisblack"}, BANDS),
+        (BANDS.transpose(2, 0, 1), {}, BANDS),
+        (BANDS, {"planarconfig": "contig", "photometric": "minisblack", "compression": "lzw"}, BANDS),
+        (DEEP_RGB, {"photometric": "rgb", "compression": "deflate", "predictor": True}, DEEP_RGB),
+        (GREY, {}, GREY[..., None]),
+        (GREY.astype(np.float64) / 3, {}, (GREY / 3).astype(np.float32)[..., None]),
+        (BANDS[..., :4], {"photometric": "rgb", "extrasamples": ["unassalpha"]}, BANDS[..., :3]),
+        (BANDS[..., :4], {"photometric": "rgb", "extrasamples": ["unspecified"]}, BANDS[..., :4]),
+    ],
+)
+def test_tiffs_of_any_bands_and_depth(tmp_path, array, options, expected):
+    tifffile.imwrite(tmp_path / "x.tif", array, **options)
+    image = read_image(tmp_path / "x.tif")
+    assert image.dtype == expected.dtype
+    assert np.array_equal(image, expected)
+
+
+def test_cmyk_jpeg_becomes_rgb(tmp_path):
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "x.jpg")
+    image = read_image(tmp_path / "x.jpg")
+    assert image.shape == (8, 8, 3)
+    assert image[0, 0, 0] > 200 > 60 > image[0, 0, 1]  # red
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif", "bmp", "webp"])
+@pytest.mark.parametrize("kept", [0, 20, 0.5])
+def test_damaged_files_are_named(tmp_path, suffix, kept):
+    path = tmp_path / f"x.{suffix}"
+    Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept) if kept < 1 else kept])
+    with pytest.raises(ImageError, match=f"x.{suffix}.*(replace|remove)"):
+        read_image(path)
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(ImageError, match=r"none\.png: no such file"):
+        read_image(tmp_path / "none.png")
+
+
+def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
+    monkeypatch.setattr(solarseg.images, "MAX_PIXELS", 30)
+    Image.fromarray(RGB).save(tmp_path / "x.png")
+    tifffile.imwrite(tmp_path / "x.tif", GREY)
+    for name in ("x.png", "x.tif"):
+        with pytest.raises(ImageError, match="7 x 5 pixels"):
+            read_image(tmp_path / name)
+
+
+@settings(max_examples=25)
+@given(mask=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 2)))
+def test_masks_come_back_as_written(tmp_path_factory, mask):
+    path = tmp_path_factory.mktemp("masks") / "m.png"
+    classes = ClassMap(("background", "crack", "hole"))
+    write_mask(path, mask, classes)
+    assert np.array_equal(read_mask_values(path), mask)
+    assert mask_palette(path)[:3] == list(classes.colours)
+    shown = np.asarray(Image.open(path).convert("RGB"))
+    assert np.array_equal(shown, np.array(classes.colours, np.uint8)[mask])
+
+
+def test_masks_spelled_in_many_ways(tmp_path):
+    mask = (GREY > 128).astype(np.uint8)
+    Image.fromarray(mask * 255).save(tmp_path / "grey.png")
+    Image.fromarray(np.stack([mask * 255] * 3, axis=-1)).save(tmp_path / "rgb.png")
+    Image.fromarray(mask * 255).convert("1").save(tmp_path / "bits.png")
+    tifffile.imwrite(tmp_path / "ids.tif", mask)
+    assert np.array_equal(read_mask_values(tmp_path / "grey.png"), mask * 255)
+    assert np.array_equal(read_mask_values(tmp_path / "rgb.png"), mask * 255)
+    assert np.array_equal(read_mask_values(tmp_path / "bits.png"), mask)
+    assert np.array_equal(read_mask_values(tmp_path / "ids.tif"), mask)
+
+
+def test_colour_masks_are_refused_with_the_remedy(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "m.png")
+    with pytest.raises(MaskError, match=r"m\.png: mask is a colour picture.*palette PNG"):
+        read_mask_values(tmp_path / "m.png")
+
+
+def test_anything_can_be_looked_at():
+    assert np.array_equal(as_rgb(RGB), RGB)
+    assert np.array_equal(as_rgb(GREY[..., None])[..., 2], GREY)
+    shown = as_rgb(BANDS)
+    assert shown.dtype == np.uint8
+    assert shown.shape == (5, 7, 3)
+    assert (shown.min(), shown.max()) == (0, 255)

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solarseg.errors import ArgumentError, ImageError
+from solarseg.preprocessing import Preprocessing, check_image_size, deepest
+
+
+def prepare(bands=3, size=64, depth="uint8"):
+    return Preprocessing(size, bands, depth, (0.5,) * bands, (0.2,) * bands)
+
+
+@given(
+    st.tuples(st.integers(1, 150), st.integers(1, 150)),
+    st.sampled_from(["uint8", "uint16", "float32"]),
+    st.sampled_from([1, 3, 5, 13]),
+)
+def test_any_image_becomes_the_square_the_network_takes(size, depth, bands):
+    image = np.full((*size, bands), 7, dtype=depth)
+    inputs = prepare(bands, depth=depth).to_input(image)
+    assert inputs.shape == (64, 64, bands)
+    assert inputs.dtype == depth
+    assert np.allclose(inputs, 7, rtol=1e-6)
+
+
+def test_an_image_of_the_right_size_is_left_alone():
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    assert np.array_equal(prepare().to_input(image), image)
+
+
+def test_shrinking_averages_over_areas():
+    image = np.random.default_rng(0).integers(0, 256, (128, 128, 13), dtype=np.uint8)
+    by_hand = image.reshape(64, 2, 64, 2, 13).mean(axis=(1, 3))
+    assert np.abs(prepare(13).to_input(image) - by_hand).max() <= 0.5
+
+
+def test_masks_take_the_nearest_id_at_pixel_centres():
+    mask = np.arange(9, dtype=np.uint8).reshape(3, 3).repeat(64, axis=0).repeat(64, axis=1)
+    # 192 -> 64: the centre of each 3x3 block is its middle pixel.
+    assert np.array_equal(prepare().mask_to_input(mask), mask[1::3, 1::3])
+
+
+def test_grey_and_rgb_are_turned_into_each_other():
+    grey = np.full((64, 64, 1), 100, np.uint8)
+    assert np.array_equal(prepare(3).to_input(grey), np.full((64, 64, 3), 100))
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 0] = 200
+    assert prepare(1).to_input(red)[0, 0, 0] == round(200 * 0.299)
+
+
+def test_depths_are_turned_into_each_other_over_their_whole_range():
+    ends = np.array([[[0], [255]]], np.uint8)
+    deep = prepare(1, depth="uint16")._match_depth(ends)
+    assert deep.ravel().tolist() == [0, 65535]
+    assert prepare(1)._match_depth(deep).ravel().tolist() == [0, 255]
+    assert prepare(1, depth="float32")._match_depth(ends).ravel().tolist() == [0, 1]
+
+
+def test_wrong_bands_name_file_and_both_numbers():
+    with pytest.raises(ImageError, match=r"a\.tif: image has 13 bands, the model takes 3"):
+        prepare(3).to_input(np.zeros((8, 8, 13), np.uint8), "a.tif")
+
+
+def test_probabilities_are_resized_before_the_class_is_chosen():
+    probabilities = np.zeros((2, 2, 2), np.float32)
+    probabilities[:, 0, 1], probabilities[:, 1, 0] = 0.9, 1.0
+    probabilities[..., 0] += 0.1 * (probabilities[..., 1] > 0)
+    # Along the row p(class 1) falls from 0.9 to 0: at centres 0.25, 0.75, ... of 8 columns it is above one
+    # half as long as 0.9 * (1 - t) > 0.5 with t running over (0, 0, .125, .375, .625, ...).
+    mask = Preprocessing.from_output(probabilities, (1, 8))
+    assert mask.tolist() == [[1, 1, 1, 1, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("size", [0, 31, 100, -32])
+def test_sizes_the_network_cannot_take_are_refused(size):
+    with pytest.raises(ArgumentError, match="multiple of 32; try"):
+        check_image_size(size)
+
+
+def test_the_deepest_holds_all():
+    assert deepest({"uint8"}) == "uint8"
+    assert deepest({"uint8", "uint16"}) == "uint16"
+    assert deepest({"uint16", "float32"}) == "float32"
+
+
+def test_statistics_must_fit_the_bands():
+    with pytest.raises(ArgumentError, match="4 bands"):
+        Preprocessing(64, 4, "uint8", (0.5,) * 3, (0.2,) * 3)
+    with pytest.raises(ArgumentError, match="above 0"):
+        Preprocessing(64, 1, "uint8", (0.5,), (0.0,))

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+
+from solarseg.training.augmentation import Augmentation, add_glare
+
+
+def batch(bands=3):
+    """Images whose first band is 0.75 on the mask and 0.25 elsewhere."""
+    masks = torch.zeros(4, 64, 64, dtype=torch.uint8)
+    masks[:, 10:30, 20:50] = 2
+    masks[:, 40:60, 5:25] = 255
+    images = (0.25 + 0.5 * (masks == 2).float())[:, None].repeat(1, bands, 1, 1)
+    return images, masks
+
+
+@pytest.mark.parametrize("kind", ["none", "light", "strong", "outdoor"])
+@pytest.mark.parametrize("bands", [1, 3, 13])
+def test_shapes_ranges_and_ids_are_kept(kind, bands):
+    images, masks = batch(bands)
+    changed, moved = Augmentation(kind)(images, masks, seed=1)
+    assert changed.shape == images.shape
+    assert moved.dtype == torch.uint8
+    assert 0 <= float(changed.min()) <= float(changed.max()) <= 1
+    assert set(moved.unique().tolist()) <= {0, 2, 255}
+
+
+def test_light_moves_image_and_mask_alike_and_loses_nothing():
+    images, masks = batch()
+    for seed in range(8):
+        changed, moved = Augmentation("light")(images, masks, seed)
+        assert torch.equal(changed[:, 0] > 0.5, moved == 2)
+        assert torch.equal(changed.flatten(1).sort().values, images.flatten(1).sort().values)
+
+
+def test_strong_keeps_image_and_mask_in_register():
+    images, masks = batch()
+    apart = []
+    for seed in range(20):
+        changed, moved = Augmentation("strong")(images, masks, seed)
+        for image, mask in zip(changed, moved, strict=True):
+            if (mask == 2).any() and (mask == 0).any():
+                apart.append(float(image[0][mask == 2].mean() - image[0][mask == 0].mean()))
+    # Brightness and contrast change how far apart the two are, never which is the brighter.
+    assert min(apart) > 0.05
+
+
+def test_the_same_seed_gives_the_same_whatever_was_drawn_before():
+    images, masks = batch()
+    augment = Augmentation("outdoor")
+    first, _ = augment(images, masks, 7)
+    torch.rand(5)
+    before = torch.get_rng_state()
+    again, _ = augment(images, masks, 7)
+    other, _ = augment(images, masks, 8)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_none_changes_nothing():
+    images, masks = batch()
+    changed, moved = Augmentation("none")(images, masks, 0)
+    assert changed is images
+    assert moved is masks
+
+
+def test_glare_whitens_panels_alone_and_leaves_their_texture():
+    torch.manual_seed(0)
+    images = torch.rand(64, 3, 16, 16) * 0.4
+    panels = torch.zeros(64, 16, 16, dtype=torch.bool)
+    panels[:, :8] = True
+    veiled = add_glare(images, panels)
+    assert torch.equal(veiled[:, :, 8:], images[:, :, 8:])
+    changed = (veiled != images).flatten(1).any(1)
+    assert 0.2 < float(changed.float().mean()) < 0.6  # four in ten
+    for before, after in zip(images[changed], veiled[changed], strict=True):
+        assert float(after[:, :8].mean()) > float(before[:, :8].mean())
+        together = np.corrcoef(before[0, :8].ravel(), after[0, :8].ravel())[0, 1]
+        assert together > 0.999

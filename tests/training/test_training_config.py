@@ -1,0 +1,39 @@
+import pytest
+
+from solarseg.errors import ArgumentError, RunError
+from solarseg.training.config import TrainConfig, make_config, read_config, write_config
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"image_size": 100}, "image-size: found 100; .*multiple of 32; try 96"),
+        ({"epochs": 0}, "epochs: found 0"),
+        ({"batch_size": -1}, "batch-size: found -1"),
+        ({"augment": "wild"}, "augment: found wild; .*'strong'"),
+        ({"precision": "8"}, "precision: found 8"),
+        ({"encodr": "vgg16"}, "unknown option 'encodr'; known are encoder"),
+        ({"class_weights": "rare"}, "class-weights: found rare"),
+    ],
+)
+def test_bad_options_name_option_value_and_choices(options, match):
+    with pytest.raises(ArgumentError, match=match):
+        make_config(**options)
+
+
+def test_settings_come_back_as_written(tmp_path):
+    config = make_config(encoder="vgg16", class_weights=(1.0, 2.0), groups=tmp_path / "g.csv")
+    write_config(tmp_path / "config.yaml", config, {"versions": {"solarseg": "1"}})
+    assert read_config(tmp_path / "config.yaml") == config
+
+
+@pytest.mark.parametrize("text", ["", "train: 3", "train: {epochs: many}", "a: [", "other: 1"])
+def test_damaged_settings_are_named(tmp_path, text):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(RunError, match=r"config\.yaml: damaged"):
+        read_config(tmp_path / "config.yaml")
+
+
+def test_every_setting_is_described():
+    for name in TrainConfig.model_fields:
+        assert f"{name}:" in (TrainConfig.__doc__ or "")
