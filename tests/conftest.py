@@ -55,7 +55,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
 
     folder = tmp_path_factory.mktemp("trained")
     dataset = write_squares(folder / "squares")
-    run = train(dataset, folder / "run", machine=quiet(), **{**TINY, "epochs": 8, "learning_rate": 3e-3})
+    run = train(dataset, folder / "run", machine=quiet(), **{**TINY, "epochs": 15, "batch_size": 2})
     assert run is not None
     return run, dataset
 

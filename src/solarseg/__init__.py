@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from solarseg.outputs.predictions import predict
     from solarseg.training.fit import train
 
-__all__ = ["SolarsegError", "__version__", "compare", "evaluate", "load_model", "open_dataset", "predict", "train"]
+__all__ = [
+    "SolarsegError",
+    "__version__",
+    "compare",
+    "evaluate",
+    "load_model",
+    "open_dataset",
+    "predict",
+    "train",
+]
 
 _HOMES = {
     "compare": "solarseg.evaluation.comparison",

@@ -38,7 +38,10 @@ _PNG_COLOUR_16 = {b"\x10\x02", b"\x10\x06"}
 _ALPHA = (1, 2)  # TIFF's ExtraSamples: associated and unassociated alpha
 
 
-def read_image(path: Path | str) -> NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]:
+Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+
+
+def read_image(path: Path | str) -> Pixels:
     """Read an image file.
 
     Grey, RGB, RGBA (transparency is dropped), palette, CMYK, 8- and 16-bit, and TIFFs of any number of
@@ -78,12 +81,12 @@ def _read_picture(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
         if content[_PNG_DEPTH] in _PNG_COLOUR_16 and picture.format == "PNG":
             return _read_deep_png(content)  # Pillow would halve its depth
         picture.load()
-        picture = ImageOps.exif_transpose(picture)
-        if picture.mode.startswith("I"):
-            return np.asarray(picture).astype(np.uint16)
-        if picture.mode not in ("L", "RGB"):
-            picture = picture.convert("L" if picture.mode in ("1", "LA") else "RGB")
-        return np.asarray(picture)
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode.startswith("I"):
+            return np.asarray(upright).astype(np.uint16)
+        if upright.mode not in ("L", "RGB"):
+            upright = upright.convert("L" if upright.mode in ("1", "LA") else "RGB")
+        return np.asarray(upright)
 
 
 def _open_picture(content: bytes, path: Path) -> Image.Image:
@@ -108,7 +111,7 @@ def _read_deep_png(content: bytes) -> NDArray[np.uint16]:
     return np.ascontiguousarray(decoded[..., 2::-1])
 
 
-def _read_tiff(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]:
+def _read_tiff(path: Path) -> Pixels:
     with tifffile.TiffFile(path) as file:
         series, page = file.series[0], file.pages[0]
         sizes = dict(zip(series.axes, series.shape, strict=True))
@@ -158,9 +161,8 @@ def read_mask_values(path: Path | str) -> NDArray[np.integer]:
 def _read_mask_picture(path: Path) -> NDArray[np.integer]:
     with _open_picture(path.read_bytes(), path) as picture:
         picture.load()
-        if picture.mode in ("RGBA", "LA"):
-            picture = picture.convert(picture.mode[:-1])
-        values = np.asarray(picture)
+        has_alpha = picture.mode in ("RGBA", "LA")
+        values = np.asarray(picture.convert(picture.mode[:-1]) if has_alpha else picture)
     return values.astype(np.uint8) if values.dtype == np.bool_ else values
 
 

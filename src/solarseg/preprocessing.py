@@ -5,6 +5,7 @@ evaluation, prediction and any other runtime treat an image alike. Scaling to [0
 are arithmetic on the network's input; they stand in the network itself (`solarseg.networks.network`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ from solarseg.errors import ArgumentError, ImageError
 __all__ = ["DEPTH_SCALE", "Depth", "Preprocessing", "check_image_size", "deepest"]
 
 Depth = Literal["uint8", "uint16", "float32"]
-DEPTH_SCALE: dict[Depth, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
+DEPTH_SCALE: Mapping[str, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 _STRIDE = 32  # a U-Net of five stages halves its input five times
 _BT601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601 luma

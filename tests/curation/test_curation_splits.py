@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from solarseg.curation.splits import check_split, read_split, split_by_group, write_split
 from solarseg.errors import ArgumentError, DatasetError
 
-GROUPS = st.dictionaries(st.text(min_size=1, max_size=5), st.sampled_from("abcdefghij"), min_size=12, max_size=60)
+GROUPS = st.dictionaries(
+    st.text(min_size=1, max_size=5), st.sampled_from("abcdefghij"), min_size=12, max_size=60
+)
 
 
 @given(GROUPS.filter(lambda groups: len(set(groups.values())) >= 3), st.integers(0, 3))

@@ -30,7 +30,8 @@ def test_light_moves_image_and_mask_alike_and_loses_nothing():
     for seed in range(8):
         changed, moved = Augmentation("light")(images, masks, seed)
         assert torch.equal(changed[:, 0] > 0.5, moved == 2)
-        assert torch.equal(changed.flatten(1).sort().values, images.flatten(1).sort().values)
+        # A quarter turn interpolates at pixel centres, exact but for rounding.
+        assert torch.allclose(changed.flatten(1).sort().values, images.flatten(1).sort().values, atol=1e-4)
 
 
 def test_strong_keeps_image_and_mask_in_register():

@@ -15,12 +15,13 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Folder for compare.md, compare.csv and compare.png.")
     ] = None,
-) -> int:
-    """Compare runs: scores with intervals, cost, and whether a difference is larger than the noise.
+) -> None:
+    """Compare runs in scores and in cost.
+
+    Says which differences are larger than the noise, by a paired bootstrap over groups.
 
     Example: solarseg compare runs/resnet34 runs/vgg16 runs/inceptionv3 --out runs/compared
     """
     from solarseg.evaluation.comparison import compare
 
     print(compare(runs, out).markdown())
-    return 0

@@ -7,15 +7,18 @@ import typer
 
 __all__ = ["command"]
 
-_IMAGES = 120
-_SETTINGS: dict[str, Any] = {"encoder": "resnet18", "image_size": 128, "epochs": 12, "batch_size": 8, "seed": 0}
+_SETTINGS: dict[str, Any] = {"encoder": "resnet18", "image_size": 128, "batch_size": 8, "seed": 0}
 
 
 def command(
     out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("solarseg-demo"),
+    images: Annotated[int, typer.Option(help="Cells to generate.")] = 120,
+    epochs: Annotated[int, typer.Option(help="How often each is seen.")] = 12,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo.")] = False,
-) -> int:
-    """Try everything in a few minutes, offline: generate cells with defects, train, evaluate, predict.
+) -> None:
+    """Try everything in a few minutes, offline.
+
+    Generates cells with defects, trains on them, evaluates, and predicts.
 
     Example: solarseg demo --out solarseg-demo
     """
@@ -27,10 +30,10 @@ def command(
     from solarseg.synthesis.cells import write_cells
     from solarseg.training.fit import train
 
-    print(f"1/4  generating {_IMAGES} electroluminescence cells with defects: {out}/dataset")
-    write_cells(out / "dataset", _IMAGES, progress=True)
+    print(f"1/4  generating {images} electroluminescence cells with defects: {out}/dataset")
+    write_cells(out / "dataset", images, progress=True)
     print("2/4  training a small U-Net, which is then evaluated on cells it never saw")
-    run = train(out / "dataset", out / "run", **_SETTINGS)
+    run = train(out / "dataset", out / "run", epochs=epochs, **_SETTINGS)
     assert run is not None
     assert run.report is not None
     print("3/4  scores on the test split")
@@ -46,7 +49,6 @@ def command(
         f"  {out}/predictions/overlays/                new cells with what was found\n"
         f"\nNext: solarseg train YOUR_DATASET --out runs/first"
     )
-    return 0
 
 
 def _make_room(out: Path, overwrite: bool) -> None:

@@ -24,8 +24,10 @@ def command(
     groups: Groups = None,
     group_regex: GroupRegex = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
-) -> int:
-    """Score a model: accuracy, IoU with intervals, classification report, pictures.
+) -> None:
+    """Score a model on images with masks.
+
+    Accuracy, IoU with intervals, classification report, and pictures of the best and worst images.
 
     Example: solarseg evaluate runs/first my-cells
     """
@@ -36,4 +38,3 @@ def command(
     )
     print(report.classification_text())
     print(report.summary_text())
-    return 0

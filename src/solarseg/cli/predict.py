@@ -10,7 +10,7 @@ from solarseg.cli.options import Model
 
 __all__ = ["command"]
 
-_DONE_IN_PART = 1
+_DONE_IN_PART, _NOTHING_DONE = 1, 2
 
 
 def command(
@@ -21,8 +21,10 @@ def command(
     out: Annotated[Path, typer.Option(help="Folder for masks/, overlays/ and summary.csv.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
-) -> int:
-    """Segment images: masks, overlays to look at, and a table of areas.
+) -> None:
+    """Segment images.
+
+    Writes masks, overlays to look at, and a table of areas.
 
     Example: solarseg predict runs/first my-photos --out found
     """
@@ -31,8 +33,8 @@ def command(
     done = predict(model, images, out, overwrite=overwrite, progress=not quiet)
     print(f"{len(done.pixels)} images done: {out}/masks, {out}/overlays, {out}/summary.csv")
     if not done.failed:
-        return 0
+        return
     print(f"{len(done.failed)} could not be done:", file=sys.stderr)
     for reason in done.failed.values():
         print(f"  {reason}", file=sys.stderr)
-    return _DONE_IN_PART if done.pixels else 2
+    raise typer.Exit(_DONE_IN_PART if done.pixels else _NOTHING_DONE)

@@ -17,13 +17,15 @@ def command(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="resnet34 (default), vgg16, vgg16_bn, inceptionv3 or any encoder of segmentation-models-pytorch."
+            help="resnet34 (default), vgg16, vgg16_bn, inceptionv3, or any encoder of "
+            "segmentation-models-pytorch."
         ),
     ] = None,
     loss: Annotated[
         str | None,
         typer.Option(
-            help="jaccard (default), dice, cross_entropy, focal, tversky, lovasz, or a sum: 'jaccard+0.5*focal'."
+            help="jaccard (default), dice, cross_entropy, focal, tversky, lovasz, or a sum: "
+            "'jaccard+0.5*focal'."
         ),
     ] = None,
     class_weights: Annotated[
@@ -38,7 +40,9 @@ def command(
     encoder_weights: Annotated[
         str | None, typer.Option(help="none (default), imagenet, or a file of weights.")
     ] = None,
-    augment: Annotated[str | None, typer.Option(help="strong (default), outdoor (adds glare on panels), light or none.")] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="strong (default), outdoor (adds glare on panels), light or none.")
+    ] = None,
     accumulate: Annotated[int | None, typer.Option(help="Batches whose gradients make one step (1).")] = None,
     ema: Annotated[
         float | None, typer.Option(help="Decay of the average of weights; 0 for none (0.99).")
@@ -61,10 +65,15 @@ def command(
     num_nodes: Annotated[int, typer.Option(help="Machines; run the same command on each.")] = 1,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
     workers: Annotated[int, typer.Option(help="Processes that read images.")] = 0,
+    checkpoint_seconds: Annotated[
+        float, typer.Option(help="Least time between two writings of the checkpoint to resume from.")
+    ] = 60.0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
-) -> int:
-    """Train a U-Net, export it, and evaluate it on images it never saw.
+) -> None:
+    """Train a U-Net on a dataset folder.
+
+    The best weights are exported as model.onnx and evaluated on images they never saw.
 
     Example: solarseg train my-cells --out runs/first --encoder resnet34
     """
@@ -81,15 +90,14 @@ def command(
         "patience": patience, "seed": seed, "groups": groups, "group_regex": group_regex, "split": split,
         "val": val, "test": test, "precision": precision,
     }  # fmt: skip
-    machine = Machine(devices, num_nodes, accelerator, workers, progress=not quiet)
+    machine = Machine(devices, num_nodes, accelerator, workers, checkpoint_seconds, progress=not quiet)
     asked = {name: value for name, value in given.items() if value is not None}
     run = train(dataset, out, resume=resume, machine=machine, **asked)
     if run is None:  # not the first process
-        return 0
+        return
     if run.report is not None:
         print(run.report.summary_text())
     print(f"run folder: {run.path}\nmodel file: {run.model}")
-    return 0
 
 
 def _weights(text: str | None) -> str | tuple[float, ...] | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -40,7 +41,7 @@ class Description(BaseModel):
 
     classes: list[str] | dict[int, str] | None = None
     colours: list[tuple[int, int, int]] | None = None
-    ignore_index: int | None = None
+    ignore_index: Literal[255] | None = None
     bands: list[str] | None = None
     licence: str | None = None
     citation: str | None = None

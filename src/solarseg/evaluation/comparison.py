@@ -104,8 +104,8 @@ class Comparison:
         ]
         lines += [
             "",
-            f"{self.n_images} images of {self.n_groups} groups. IoU and F1: pooled over all images, mean over the "
-            "classes but the background. s/image: the network alone, on this machine.",
+            f"{self.n_images} images of {self.n_groups} groups. IoU and F1: pooled over all images, mean over "
+            "the classes but the background. s/image: the network alone, on this machine.",
         ]
         if not self.reliable:
             lines.append(f"Intervals over {self.n_groups} groups are unreliable; score more groups.")
@@ -183,7 +183,8 @@ def _check_same(paths: list[Path], reports: list[Report]) -> None:
     for path, report in zip(paths, reports, strict=True):
         if report.names != reports[0].names or report.class_names != reports[0].class_names:
             raise ArgumentError(
-                f"{path}: was scored on other images than {paths[0]}; evaluate both on the same dataset and split"
+                f"{path}: was scored on other images than {paths[0]}; "
+                "evaluate both on the same dataset and split"
             )
 
 

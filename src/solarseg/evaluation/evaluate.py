@@ -106,7 +106,8 @@ def _choose(model: Model, data: FolderDataset, seen: set[str], asked: Split | No
         raise ArgumentError(f"--split {chosen}: must be one of {', '.join(SPLITS)}, all")
     if split is None:
         raise ArgumentError(
-            f"--split {chosen}: neither the run nor {data.root} holds a split.csv for these images; use --split all"
+            f"--split {chosen}: neither the run nor {data.root} holds a split.csv for these images; "
+            "use --split all"
         )
     names = [name for name in data.names if split[name] == chosen]
     if not names:

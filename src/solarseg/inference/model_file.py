@@ -139,7 +139,8 @@ def _read_info(path: Path, text: str | None) -> ModelInfo:
         version = int(raw["format_version"])
         if version > FORMAT_VERSION:
             raise ModelFileError(
-                f"{path}: written in format {version}, this solarseg reads up to {FORMAT_VERSION}; upgrade solarseg"
+                f"{path}: written in format {version}, this solarseg reads up to {FORMAT_VERSION}; "
+                "upgrade solarseg"
             )
         return ModelInfo.model_validate(raw)
     except (ValueError, KeyError, TypeError, ValidationError) as error:

@@ -114,7 +114,7 @@ def _expand(source: Path) -> list[tuple[Path, Path]]:
         return [(file, source) for file in files]
     if source.is_file():
         return [(source, source.parent)]
-    matches = [Path(match) for match in sorted(glob.glob(str(source), recursive=True))]
+    matches = [Path(match) for match in sorted(glob.glob(str(source), recursive=True))]  # noqa: PTH207 - patterns may be absolute
     files = [file for file in matches if _is_image(file)]
     if not files:
         raise ArgumentError(f"{source}: no such image, folder or pattern; check the path")

@@ -58,12 +58,10 @@ class AveragedWeights(WeightAveraging):
     def __init__(self, decay: float) -> None:
         def average(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
             keep = min(decay, (1 + int(count)) / (10 + int(count)))
-            if averaged[0].is_floating_point():
-                torch._foreach_lerp_(averaged, current, 1 - keep)
-            else:
-                torch._foreach_copy_(averaged, current)
+            torch._foreach_lerp_(averaged, current, 1 - keep)
 
-        super().__init__(multi_avg_fn=average)
+        # Running statistics of batch normalisation are averages already; averaged twice they lag behind.
+        super().__init__(use_buffers=False, multi_avg_fn=average)
 
 
 def best_checkpoint(folder: Path) -> ModelCheckpoint:

@@ -149,7 +149,9 @@ class DataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Batches of the train split, in an order drawn from seed and epoch, shared out among processes."""
         world, rank = self._place()
-        sampler = DistributedSampler(self.train, world, rank, shuffle=True, seed=self._seed)
+        sampler: DistributedSampler[tuple[Tensor, Tensor]] = DistributedSampler(
+            self.train, world, rank, shuffle=True, seed=self._seed
+        )
         # A last batch of one image has no deviation to normalise by in a 1x1 feature map.
         alone = len(sampler) % self._options["batch_size"] == 1 and len(sampler) > 1
         return DataLoader(self.train, sampler=sampler, drop_last=alone, **self._options)

@@ -86,7 +86,7 @@ def train(
         OutputError: the disk is full; the last checkpoint is left whole.
     """
     machine, run = machine or Machine(), RunFolder(Path(out))
-    is_first = rank_zero_only.rank == 0
+    is_first = getattr(rank_zero_only, "rank", 0) == 0  # set by Lightning from the launcher's environment
     config = make_config(**options)
     if resume:
         config = run.stored_config(config)
@@ -185,7 +185,12 @@ def _quieten() -> None:
 
 
 def _finish(
-    run: RunFolder, data: FolderDataset, config: TrainConfig, machine: Machine, parts: _Parts, history: History
+    run: RunFolder,
+    data: FolderDataset,
+    config: TrainConfig,
+    machine: Machine,
+    parts: _Parts,
+    history: History,
 ) -> Run:
     """Draw the curves, export the best weights, and evaluate what was exported."""
     draw_curves(history.rows, run.path / "curves.png")

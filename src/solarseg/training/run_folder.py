@@ -111,7 +111,11 @@ class RunFolder:
             "mean": list(preprocessing.mean),
             "std": list(preprocessing.std),
             "command": shlex.join(["solarseg", *sys.argv[1:]]),
-            "versions": {"solarseg": __version__, "torch": torch.__version__, "lightning": L.__version__},
+            "versions": {
+                "solarseg": __version__,
+                "torch": str(torch.__version__),
+                "lightning": L.__version__,
+            },
         }
         write_config(self.config, config, facts)
 

@@ -8,15 +8,15 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
+from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassConfusionMatrix
 
-from solarseg.evaluation.scores import iou, pixel_accuracy
 from solarseg.networks.network import Network
 from solarseg.preprocessing import DEPTH_SCALE, Depth
 from solarseg.training.augmentation import Augmentation
 from solarseg.training.config import TrainConfig
 
-__all__ = ["Task", "warmup_cosine"]
+__all__ = ["ForegroundIoU", "PixelAccuracy", "Task", "warmup_cosine"]
 
 Batch = tuple[Tensor, Tensor]
 
@@ -34,6 +34,27 @@ def warmup_cosine(step: int, steps: int, warmup: float) -> float:
     if step < rising:
         return (step + 1) / rising
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, steps - rising))))
+
+
+class PixelAccuracy(MulticlassConfusionMatrix):
+    """Share of pixels that are right."""
+
+    def compute(self) -> Tensor:
+        """Return a number from 0 to 1."""
+        matrix = super().compute()
+        return matrix.trace() / matrix.sum().clamp(min=1)
+
+
+class ForegroundIoU(MulticlassConfusionMatrix):
+    """Pooled IoU, mean over the classes but the background that are in truth or prediction."""
+
+    def compute(self) -> Tensor:
+        """Return a number from 0 to 1; 0 where there is no such class."""
+        matrix = super().compute()
+        hits = matrix.diagonal()
+        union = matrix.sum(0) + matrix.sum(1) - hits
+        present = union[1:] > 0
+        return (hits[1:] / union[1:].clamp(min=1)).sum() / present.sum().clamp(min=1)
 
 
 class Task(L.LightningModule):
@@ -55,10 +76,13 @@ class Task(L.LightningModule):
         self._config = config
         self._scale = DEPTH_SCALE[depth]
         self._augment = Augmentation(config.augment)
-        self._train_confusion, self._val_confusion = (
-            MulticlassConfusionMatrix(num_classes, ignore_index=ignore_index, validate_args=False)
-            for _ in range(2)
+        metrics = MetricCollection(
+            {
+                "accuracy": PixelAccuracy(num_classes, ignore_index=ignore_index, validate_args=False),
+                "iou": ForegroundIoU(num_classes, ignore_index=ignore_index, validate_args=False),
+            }
         )
+        self._train_metrics, self._val_metrics = metrics, metrics.clone(prefix="val_")
 
     def on_train_epoch_start(self) -> None:
         """Seed what the encoder itself may draw (dropout), so that a resumed epoch draws the same."""
@@ -67,19 +91,11 @@ class Task(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of an augmented batch."""
         images, masks = self._augment(*self._scaled(batch), self._seed(1 + batch_idx))
-        return self._measure("", images, masks)
+        return self._measure(self._train_metrics, "loss", images, masks)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Measure a batch as it is."""
-        self._measure("val_", *self._scaled(batch))
-
-    def on_train_epoch_end(self) -> None:
-        """Log accuracy and IoU of the epoch's augmented batches."""
-        self._log_scores("")
-
-    def on_validation_epoch_end(self) -> None:
-        """Log accuracy and IoU of the val split."""
-        self._log_scores("val_")
+        self._measure(self._val_metrics, "val_loss", *self._scaled(batch))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a warm-up and a cosine, set anew at every step."""
@@ -93,25 +109,14 @@ class Task(L.LightningModule):
     def _scaled(self, batch: Batch) -> Batch:
         return batch[0].to(torch.float32) / self._scale, batch[1]
 
-    def _measure(self, stage: str, images: Tensor, masks: Tensor) -> Tensor:
+    def _measure(self, metrics: MetricCollection, name: str, images: Tensor, masks: Tensor) -> Tensor:
         logits = self.network(images.contiguous(memory_format=torch.channels_last))
         loss: Tensor = self.loss(logits, masks)
         chosen = logits.argmax(dim=1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
-        self._confusion(stage).update(chosen, masks.long())
-        self.log(f"{stage}loss", loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(images))
+        metrics.update(chosen, masks.long())
+        self.log_dict(metrics, on_step=False, on_epoch=True)
+        self.log(name, loss, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(images))
         return loss
-
-    def _log_scores(self, stage: str) -> None:
-        confusion = self._confusion(stage)
-        matrix = confusion.compute().cpu().numpy()
-        confusion.reset()
-        foreground = iou(matrix)[1:]
-        seen = foreground[~np.isnan(foreground)]
-        self.log(f"{stage}accuracy", float(np.nan_to_num(pixel_accuracy(matrix))))
-        self.log(f"{stage}iou", float(seen.mean()) if len(seen) else 0.0)
-
-    def _confusion(self, stage: str) -> MulticlassConfusionMatrix:
-        return self._val_confusion if stage else self._train_confusion
 
     def _seed(self, draw: int) -> int:
         key = (self._config.seed, self.current_epoch, draw, self.global_rank)

@@ -1,0 +1,130 @@
+import re
+import subprocess
+import sys
+
+import pytest
+
+from solarseg.cli import main
+
+COMMANDS = ("demo", "train", "evaluate", "predict", "compare")
+
+
+def run(*arguments):
+    """Run the program in a process of its own, as a user does."""
+    command = [sys.executable, "-m", "solarseg", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_help_lists_every_command(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"^  {command} ", shown, re.MULTILINE) for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(command, capsys):
+    assert main([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"Example: solarseg {command}" in shown
+    for option in re.findall(r"^  (--[a-z-]+)(.*)$", shown, re.MULTILINE):
+        assert option[1].strip(), f"{option[0]} is not explained"
+
+
+def test_help_and_import_bring_in_nothing_heavy():
+    script = (
+        "import sys, solarseg, solarseg.cli; solarseg.cli.main(['--help']); "
+        "print([m for m in ('torch', 'cv2', 'onnxruntime', 'matplotlib', 'sklearn', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "compare", "load_model", "open_dataset"])
+def test_every_public_name_is_there(name):
+    import solarseg
+
+    assert callable(getattr(solarseg, name))
+    assert name in dir(solarseg)
+
+
+def test_unknown_public_names_are_refused():
+    import solarseg
+
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = solarseg.trian
+
+
+def test_prediction_and_evaluation_need_no_torch(trained, tmp_path):
+    run_folder, dataset = trained
+    script = f"""
+import sys
+from importlib.abc import MetaPathFinder
+
+class OnlyTheCore(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.split(".")[0] in ("torch", "lightning", "segmentation_models_pytorch", "kornia", "onnx"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, OnlyTheCore())
+from solarseg.cli import main
+assert main(["predict", {str(run_folder.path)!r}, {str(dataset / "images")!r}, "--out", {str(tmp_path / "p")!r}]) == 0
+assert main(["evaluate", {str(run_folder.path)!r}, {str(dataset)!r}, "--out", {str(tmp_path / "e")!r}]) == 0
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "e" / "report.json").exists()
+
+
+def test_a_missing_extra_is_named_with_its_remedy(squares, tmp_path, capsys, monkeypatch):
+    from solarseg.cli import requirements
+
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
+    assert main(["train", str(squares), "--out", str(tmp_path / "run")]) == 2
+    assert "pip install 'solarseg[train]'" in capsys.readouterr().err
+
+
+def one_line_error(capsys, *arguments):
+    assert main([str(argument) for argument in arguments]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("error: ")
+    return error
+
+
+def test_bad_input_is_one_line_and_exit_code_2(squares, tmp_path, capsys, trained):
+    run_folder, dataset = trained
+    out = tmp_path / "out"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    cases = [
+        (("train", empty, "--out", out), "has no folder 'images'"),
+        (("train", squares, "--out", out, "--image-size", 100), "multiple of 32"),
+        (("train", squares, "--out", out, "--encoder", "resnet35"), "resnet34"),
+        (("train", squares, "--out", out, "--class-weights", "a,b"), "class-weights"),
+        (("train", dataset, "--out", run_folder.path), "exists already"),
+        (("predict", tmp_path / "no.onnx", squares, "--out", out), "no such model file"),
+        (("predict", squares, squares, "--out", out), "no such model file"),
+        (("predict", run_folder.path, empty, "--out", out), "holds no images"),
+        (("predict", run_folder.path, tmp_path / "*.gif", "--out", out), "no such image"),
+        (("evaluate", run_folder.path, empty), "has no folder 'images'"),
+        (("compare", run_folder.path), "two runs or more"),
+    ]
+    for arguments, match in cases:
+        assert match in one_line_error(capsys, *arguments)
+    assert not out.exists()
+
+
+def test_wrong_words_are_explained(capsys):
+    assert main(["trian"]) == 2
+    assert "trian" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_demo_does_what_the_readme_says(tmp_path):
+    done = run("demo", "--out", tmp_path / "demo", "--images", 24, "--epochs", 1)
+    assert done.returncode == 0, done.stderr
+    named = re.findall(r"^  (\S+)", done.stdout.split("Look at:")[1], re.MULTILINE)
+    assert len(named) >= 4
+    from pathlib import Path
+
+    assert all(Path(name).exists() for name in named)
+    assert run("demo", "--out", tmp_path / "demo").returncode == 2

@@ -1,0 +1,102 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, jaccard_score
+
+from solarseg.datasets import open_dataset
+from solarseg.errors import ArgumentError, DatasetError
+from solarseg.evaluation.comparison import compare
+from solarseg.evaluation.evaluate import evaluate
+from solarseg.images import read_mask_values
+from solarseg.outputs.predictions import predict
+
+
+def test_scores_are_those_of_the_masks_that_predict_writes(trained, tmp_path):
+    run, dataset = trained
+    report = evaluate(run.path, dataset, split="all", out=tmp_path / "e")
+    predict(run.path, dataset / "images", tmp_path / "p")
+    data = open_dataset(dataset)
+    truth = np.concatenate([data[name].mask.ravel() for name in data.names])
+    written = np.concatenate(
+        [read_mask_values(tmp_path / "p/masks" / f"{name}.png").ravel() for name in data.names]
+    )
+    assert report.iou["foreground"] == pytest.approx(jaccard_score(truth, written), abs=1e-12)
+    assert report.accuracy == pytest.approx(accuracy_score(truth, written), abs=1e-12)
+    stored = json.loads((tmp_path / "e" / "report.json").read_text())
+    assert stored["n_images"] == 12
+    assert stored["iou"]["foreground"] == pytest.approx(report.iou["foreground"])
+    for name in ("examples.png", "confusion_matrix.png", "classification_report.txt"):
+        assert (tmp_path / "e" / name).stat().st_size > 100
+
+
+def test_the_runs_test_split_is_the_default(trained):
+    run, dataset = trained
+    report = evaluate(run.path, dataset)
+    assert report.split == "test"
+    assert report.trained_on == ()
+    assert report.n_images < 12
+
+
+def test_images_that_were_trained_on_are_counted_and_named(trained, make_squares, caplog):
+    run, dataset = trained
+    report = evaluate(run.path, dataset, split="all")
+    assert len(report.trained_on) == 12 - evaluate(run.path, dataset).n_images
+    assert report.trained_on[0] in report.summary_text()
+
+
+def test_another_dataset_with_equal_names_is_not_taken_for_the_runs_own(trained, make_squares):
+    run, _ = trained
+    other = make_squares(seed=9)
+    report = evaluate(run.path, other)
+    assert (report.split, report.n_images, report.trained_on) == ("all", 12, ())
+
+
+def test_a_renamed_training_image_is_still_known(trained, tmp_path):
+    run, dataset = trained
+    copy = shutil.copytree(dataset, tmp_path / "copy")
+    (copy / "groups.csv").unlink()
+    for kind in ("images", "masks"):
+        for file in (copy / kind).iterdir():
+            file.rename(file.with_name(f"renamed_{file.name}"))
+    assert len(evaluate(run.path, copy).trained_on) == 12 - evaluate(run.path, dataset).n_images
+
+
+def test_a_split_nobody_knows_is_refused(trained, make_squares):
+    run, _ = trained
+    with pytest.raises(ArgumentError, match=r"--split test: neither the run nor .* holds a split\.csv"):
+        evaluate(run.path, make_squares(seed=9), split="test")
+
+
+def test_other_classes_are_refused(trained, make_squares):
+    run, _ = trained
+    other = make_squares(seed=9)
+    (other / "dataset.yaml").write_text("classes: {0: background, 255: panel, 7: crack}\n")
+    with pytest.raises(DatasetError, match=r"has 3 classes .* the model 2"):
+        evaluate(run.path, other)
+
+
+def test_compare_ranks_runs_and_says_what_is_noise(trained, tmp_path):
+    run, _ = trained
+    shutil.copytree(run.path, tmp_path / "again")
+    result = compare([run.path, tmp_path / "again"], tmp_path / "out")
+    assert [row.encoder for row in result.rows] == ["resnet18"] * 2
+    assert result.rows[0].iou == pytest.approx(run.report.iou["foreground"])
+    assert result.differences[0].value == 0
+    table = (tmp_path / "out" / "compare.md").read_text()
+    assert "within the noise" in table
+    assert all(row.seconds > 0 for row in result.rows)
+    assert (tmp_path / "out" / "compare.csv").read_text().startswith("run,encoder,parameters")
+    assert (tmp_path / "out" / "compare.png").exists()
+
+
+def test_compare_refuses_runs_scored_on_other_images(trained, tmp_path):
+    run, dataset = trained
+    copy = shutil.copytree(run.path, tmp_path / "copy")
+    evaluate(copy, dataset, split="all", out=copy / "evaluation")
+    with pytest.raises(ArgumentError, match="scored on other images"):
+        compare([run.path, copy])
+    shutil.rmtree(copy / "evaluation")
+    with pytest.raises(ArgumentError, match="make it with: solarseg evaluate"):
+        compare([run.path, copy])

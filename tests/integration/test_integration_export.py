@@ -1,0 +1,63 @@
+"""The exported model gives what the network gave."""
+
+import numpy as np
+import pytest
+import torch
+
+from solarseg.datasets import open_dataset
+from solarseg.inference.model_file import ModelInfo
+from solarseg.inference.predictor import load_model
+from solarseg.networks.export import export_model
+from solarseg.networks.network import SelfContained, build_network
+from solarseg.preprocessing import Preprocessing
+
+
+def export(path, encoder, classes, preprocessing):
+    torch.manual_seed(0)
+    network = build_network(encoder, classes, preprocessing).eval()
+    with torch.no_grad():  # let the running statistics, too, be something worth exporting
+        for _ in range(3):
+            network.train()(torch.rand(4, preprocessing.bands, 64, 64))
+    info = ModelInfo(
+        solarseg_version="0", class_names=tuple(f"c{i}" for i in range(classes)),
+        class_colours=tuple((i, i, i) for i in range(classes)), image_size=preprocessing.image_size,
+        bands=preprocessing.bands, depth=preprocessing.depth, mean=preprocessing.mean, std=preprocessing.std,
+        encoder=encoder, loss="jaccard", parameters=1, gmacs=1, epochs=1, dataset="d", dataset_fingerprint="0",
+    )  # fmt: skip
+    export_model(network, info, path)
+    return SelfContained(network.eval(), preprocessing), load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "classes", "bands", "depth"),
+    [
+        ("resnet18", 2, 3, "uint8"),
+        ("resnet18", 4, 13, "uint16"),
+        ("mobilenet_v2", 3, 1, "float32"),
+        pytest.param("inceptionv3", 2, 3, "uint8", marks=pytest.mark.slow),
+        pytest.param("vgg16", 2, 3, "uint8", marks=pytest.mark.slow),
+    ],
+)
+def test_probabilities_equal_torchs(tmp_path, encoder, classes, bands, depth):
+    preprocessing = Preprocessing(64, bands, depth, (0.4,) * bands, (0.25,) * bands)
+    network, model = export(tmp_path / "m.onnx", encoder, classes, preprocessing)
+    inputs = (
+        np.random.default_rng(0).random((3, 64, 64, bands))
+        * {"uint8": 255, "uint16": 65535, "float32": 1}[depth]
+    )
+    inputs = inputs.astype(depth)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(inputs)).numpy()
+    assert np.abs(model.probabilities(inputs) - expected).max() < 1e-4
+    assert np.allclose(expected.sum(axis=-1), 1, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_probabilities_equal_torchs_on_real_tiles(tmp_path, real_data):
+    preprocessing = Preprocessing(256, 3, "uint8", (0.4,) * 3, (0.2,) * 3)
+    network, model = export(tmp_path / "m.onnx", "resnet34", 2, preprocessing)
+    data = open_dataset(real_data / "pv01-tiles")
+    inputs = np.stack([preprocessing.to_input(data[name].image) for name in data.names[:4]])
+    with torch.no_grad():
+        expected = network(torch.from_numpy(inputs)).numpy()
+    assert np.abs(model.probabilities(inputs) - expected).max() < 1e-4

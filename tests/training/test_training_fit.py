@@ -1,0 +1,169 @@
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import TINY, quiet
+
+from solarseg.curation.splits import read_split
+from solarseg.errors import ArgumentError, OutputError, RunError, SolarsegError
+from solarseg.inference.predictor import load_model
+from solarseg.training.callbacks import AtomicCheckpointIO
+from solarseg.training.fit import train
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def losses(run: Path) -> list[tuple[str, ...]]:
+    return [tuple(row[name] for name in ("epoch", "loss", "val_loss", "val_iou")) for row in rows(run)]
+
+
+def test_a_run_learns_and_leaves_what_the_design_says(trained):
+    run, _ = trained
+    expected = ("config.yaml", "split.csv", "metrics.csv", "curves.png", "model.onnx", "checkpoints/best.ckpt",
+                "checkpoints/last.ckpt", "evaluation/report.json", "evaluation/examples.png")  # fmt: skip
+    assert [name for name in expected if not (run.path / name).exists()] == []
+    assert list((run.path / "tensorboard").glob("events*"))
+    assert float(rows(run.path)[-1]["loss"]) < float(rows(run.path)[0]["loss"])
+    assert run.report.iou["foreground"] > 0.6  # bright squares on dark noise are easy
+    facts = yaml.safe_load((run.path / "config.yaml").read_text())
+    assert facts["versions"]["torch"] == torch.__version__
+    assert len(facts["dataset_fingerprint"]) == 16
+
+
+def test_the_model_file_knows_its_scores(trained):
+    run, _ = trained
+    info = load_model(run.path).info
+    assert info.scores["iou"]["foreground"] == pytest.approx(run.report.iou["foreground"])
+    assert info.scores["intervals"]["groups"] == run.report.n_groups
+    assert info.parameters > 10_000_000
+    assert info.gmacs > 0.5
+
+
+def test_no_group_is_cut(trained):
+    run, dataset = trained
+    split = read_split(run.path / "split.csv")
+    groups = dict(line.split(",") for line in (dataset / "groups.csv").read_text().split()[1:])
+    assert all(split[a] == split[b] for a in groups for b in groups if groups[a] == groups[b])
+
+
+@pytest.mark.slow
+def test_resuming_after_a_kill_goes_on_exactly(squares, tmp_path):
+    options = {**TINY, "epochs": 4, "ema": 0.9, "patience": 0}
+    train(squares, tmp_path / "whole", machine=quiet(checkpoint_seconds=0), **options)
+    command = [sys.executable, "-m", "solarseg", "train", str(squares), "--out", str(tmp_path / "cut"), "--quiet",
+               "--accelerator", "cpu", "--checkpoint-seconds", "0"]  # fmt: skip
+    for name, value in options.items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
+    process = subprocess.Popen(command)
+    last = tmp_path / "cut" / "checkpoints" / "last.ckpt"
+    while not last.exists():
+        assert process.poll() is None, "ended before it could be killed"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(rows(tmp_path / "cut")) < 4
+    train(squares, tmp_path / "cut", resume=True, machine=quiet())
+    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    inputs = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    whole, cut = (load_model(tmp_path / name).probabilities(inputs) for name in ("whole", "cut"))
+    assert np.array_equal(whole, cut)
+
+
+def test_resuming_refuses_other_settings(trained, tmp_path):
+    run, dataset = trained
+    with pytest.raises(ArgumentError, match="--encoder vgg16: the run to resume has resnet18"):
+        train(dataset, run.path, resume=True, encoder="vgg16", machine=quiet())
+    with pytest.raises(RunError, match="holds no training to resume"):
+        train(dataset, tmp_path / "none", resume=True, machine=quiet())
+
+
+def test_an_existing_run_is_left_alone(trained):
+    run, dataset = trained
+    before = (run.path / "config.yaml").read_text()
+    with pytest.raises(RunError, match="exists already; give another folder, or --resume"):
+        train(dataset, run.path, machine=quiet(), **TINY)
+    assert (run.path / "config.yaml").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"encoder": "resnet35"}, "resnet34"),
+        ({"loss": "jacard"}, "jaccard"),
+        ({"class_weights": (1.0, 2.0, 3.0)}, "2"),
+        ({"split": "nowhere.csv"}, r"nowhere\.csv"),
+    ],
+)
+def test_bad_settings_leave_no_run_folder(squares, tmp_path, options, match):
+    with pytest.raises(SolarsegError, match=match):
+        train(squares, tmp_path / "run", machine=quiet(), **{**TINY, **options})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_image_is_named_before_training_begins(squares, tmp_path):
+    image = squares / "images" / "im04.png"
+    image.write_bytes(image.read_bytes()[:200])
+    with pytest.raises(SolarsegError, match=r"im04\.png"):
+        train(squares, tmp_path / "run", machine=quiet(), **TINY)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_split_without_val_and_test_trains_to_the_last_epoch(squares, tmp_path):
+    lines = ["name,split", *(f"im{i:02},train" for i in range(12))]
+    (squares / "split.csv").write_text("\n".join(lines))
+    run = train(squares, tmp_path / "run", machine=quiet(), **{**TINY, "epochs": 1})
+    assert run.report is None
+    assert run.model.exists()
+    assert not (tmp_path / "run" / "checkpoints" / "best.ckpt").exists()
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_good_one(tmp_path):
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"epoch": 1}, path)
+    script = f"""
+import resource, signal, torch
+from pathlib import Path
+from solarseg.training.callbacks import AtomicCheckpointIO
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+AtomicCheckpointIO().save_checkpoint({{"weights": torch.zeros(1_000_000)}}, Path({str(path)!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert OutputError.__name__ in done.stderr
+    assert "could not be written" in done.stderr
+    assert AtomicCheckpointIO().load_checkpoint(path) == {"epoch": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_checkpoints_never_run_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path}/owned",)
+
+    torch.save({"state_dict": Evil()}, tmp_path / "evil.ckpt")
+    with pytest.raises(Exception, match="weights_only"):
+        AtomicCheckpointIO().load_checkpoint(tmp_path / "evil.ckpt")
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network(squares, tmp_path):
+    command = [sys.executable, "-m", "solarseg", "train", str(squares), "--out", str(tmp_path / "run"), "--quiet",
+               "--accelerator", "cpu", "--devices", "2", "--encoder", "resnet18", "--image-size", "64",
+               "--epochs", "2", "--batch-size", "2", "--precision", "32"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert [row["epoch"] for row in rows(tmp_path / "run")] == ["1", "2"]
+    assert (tmp_path / "run" / "evaluation" / "report.json").exists()
+    assert done.stdout.count("model file:") == 1
