@@ -47,7 +47,7 @@ def test_the_model_file_knows_its_scores(trained):
     assert info.scores["iou"]["foreground"] == pytest.approx(run.report.iou["foreground"])
     assert info.scores["intervals"]["groups"] == run.report.n_groups
     assert info.parameters > 10_000_000
-    assert info.gmacs > 0.5
+    assert 0.3 < info.gmacs < 0.4  # ResNet18 at 64 pixels
 
 
 def test_no_group_is_cut(trained):

@@ -36,7 +36,7 @@ def command(
         int | None, typer.Option(help="Images are resized to this many pixels, a multiple of 32 (256).")
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images in a step (8).")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="At the top of the schedule (0.001).")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="At the top of the schedule (0.0005).")] = None,
     encoder_weights: Annotated[
         str | None, typer.Option(help="none (default), imagenet, or a file of weights.")
     ] = None,

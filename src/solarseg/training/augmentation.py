@@ -28,11 +28,11 @@ def _strong() -> list[torch.nn.Module]:
     return [
         *_light(),
         K.RandomAffine(
-            degrees=20.0, translate=(0.1, 0.1), scale=(0.6, 1.6), padding_mode="reflection", p=0.9
+            degrees=20.0, translate=(0.1, 0.1), scale=(0.85, 1.2), padding_mode="reflection", p=0.9
         ),
-        K.RandomBrightness((0.6, 1.4), p=0.8),
-        K.RandomContrast((0.6, 1.4), p=0.8),
-        K.RandomGamma((0.6, 1.7), p=0.7),
+        K.RandomBrightness((0.7, 1.3), p=0.8),
+        K.RandomContrast((0.7, 1.3), p=0.8),
+        K.RandomGamma((0.7, 1.4), p=0.7),
         K.RandomGaussianNoise(std=0.03, p=0.3),
         K.RandomGaussianBlur((5, 5), (0.1, 1.5), p=0.2),
     ]

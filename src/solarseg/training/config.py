@@ -75,7 +75,7 @@ class TrainConfig(BaseModel):
     epochs: int = Field(100, ge=1)
     image_size: int = 256
     batch_size: int = Field(8, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(5e-4, gt=0)
     weight_decay: float = Field(1e-2, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1)
     accumulate: int = Field(1, ge=1)
