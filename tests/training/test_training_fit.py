@@ -59,7 +59,7 @@ def test_no_group_is_cut(trained):
 
 @pytest.mark.slow
 def test_resuming_after_a_kill_goes_on_exactly(squares, tmp_path):
-    options = {**TINY, "epochs": 4, "ema": 0.9, "patience": 0}
+    options = {**TINY, "epochs": 4, "patience": 0}
     train(squares, tmp_path / "whole", machine=quiet(checkpoint_seconds=0), **options)
     command = [sys.executable, "-m", "solarseg", "train", str(squares), "--out", str(tmp_path / "cut"), "--quiet",
                "--accelerator", "cpu", "--checkpoint-seconds", "0"]  # fmt: skip

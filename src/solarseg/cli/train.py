@@ -44,9 +44,6 @@ def command(
         str | None, typer.Option(help="strong (default), outdoor (adds glare on panels), light or none.")
     ] = None,
     accumulate: Annotated[int | None, typer.Option(help="Batches whose gradients make one step (1).")] = None,
-    ema: Annotated[
-        float | None, typer.Option(help="Decay of the average of weights; 0 for none (0.99).")
-    ] = None,
     patience: Annotated[
         int | None, typer.Option(help="Stop after so many epochs without a better val IoU; 0 for never (30).")
     ] = None,
@@ -86,7 +83,7 @@ def command(
     given: dict[str, Any] = {
         "encoder": encoder, "loss": loss, "class_weights": _weights(class_weights), "epochs": epochs,
         "image_size": image_size, "batch_size": batch_size, "learning_rate": learning_rate,
-        "encoder_weights": encoder_weights, "augment": augment, "accumulate": accumulate, "ema": ema,
+        "encoder_weights": encoder_weights, "augment": augment, "accumulate": accumulate,
         "patience": patience, "seed": seed, "groups": groups, "group_regex": group_regex, "split": split,
         "val": val, "test": test, "precision": precision,
     }  # fmt: skip

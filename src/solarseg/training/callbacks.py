@@ -1,4 +1,4 @@
-"""What happens around the training loop: weight averaging, checkpoints, history, progress."""
+"""What happens around the training loop: checkpoints, history, progress."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ProgressBar, WeightAveraging
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ProgressBar
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,13 +18,11 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from torch import Tensor
 
 from solarseg.files import atomic_path, write_text
 
 __all__ = [
     "AtomicCheckpointIO",
-    "AveragedWeights",
     "History",
     "LastCheckpoint",
     "TimeLeft",
@@ -48,22 +46,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return torch.load(path, map_location=map_location or "cpu", weights_only=True)
 
 
-class AveragedWeights(WeightAveraging):
-    """Exponential moving average of weights, which validation, checkpoints and the model file use.
-
-    Early on the decay is (1 + n) / (10 + n) after n steps, so that random first weights are soon forgotten
-    (as TensorFlow's ExponentialMovingAverage does with ``num_updates``).
-    """
-
-    def __init__(self, decay: float) -> None:
-        def average(averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
-            keep = min(decay, (1 + int(count)) / (10 + int(count)))
-            torch._foreach_lerp_(averaged, current, 1 - keep)
-
-        # Running statistics of batch normalisation are averages already; averaged twice they lag behind.
-        super().__init__(use_buffers=False, multi_avg_fn=average)
-
-
 def best_checkpoint(folder: Path) -> ModelCheckpoint:
     """Keep the weights of the best val IoU as ``best.ckpt``."""
     return ModelCheckpoint(
@@ -79,8 +61,8 @@ def best_checkpoint(folder: Path) -> ModelCheckpoint:
 class LastCheckpoint(Callback):
     """Keep all that is needed to go on as ``last.ckpt``, at most once in so many seconds.
 
-    Weights, their average and two moments of each make it four times the size of the weights; written
-    after every short epoch it would take a good part of the time.
+    Weights and two moments of each make it three times the size of the weights; written after every short
+    epoch it would take a good part of the time.
     """
 
     def __init__(self, path: Path, seconds: float) -> None:

@@ -55,7 +55,6 @@ class TrainConfig(BaseModel):
         accumulate: batches whose gradients are added up before a step.
         augment: ``"strong"``; ``"outdoor"``, which adds glare on what is segmented, for photographs of
             panels in sunlight; ``"light"`` (flips and quarter turns) or ``"none"``.
-        ema: decay of the moving average of weights, 0 to do without.
         patience: epochs without a better val IoU after which training stops, 0 to never stop early.
         val: share of images for validation, where no split is given.
         test: share of images for testing, where no split is given.
@@ -80,7 +79,6 @@ class TrainConfig(BaseModel):
     warmup: float = Field(0.1, ge=0, lt=1)
     accumulate: int = Field(1, ge=1)
     augment: Literal["strong", "outdoor", "light", "none"] = "strong"
-    ema: float = Field(0.99, ge=0, lt=1)
     patience: int = Field(30, ge=0)
     val: float = Field(0.15, ge=0, lt=1)
     test: float = Field(0.15, ge=0, lt=1)

@@ -27,7 +27,6 @@ from solarseg.networks.unet import count_gmacs, count_parameters
 from solarseg.preprocessing import Preprocessing
 from solarseg.training.callbacks import (
     AtomicCheckpointIO,
-    AveragedWeights,
     History,
     LastCheckpoint,
     TimeLeft,
@@ -145,8 +144,6 @@ def _trainer(
 ) -> tuple[L.Trainer, History]:
     history = History(run.path / "metrics.csv")
     callbacks: list[Callback] = [history]
-    if config.ema:
-        callbacks.append(AveragedWeights(config.ema))
     if validates:
         callbacks.append(best_checkpoint(run.checkpoints))
     if validates and config.patience:

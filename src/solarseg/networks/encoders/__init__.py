@@ -2,6 +2,7 @@
 
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import segmentation_models_pytorch as smp
 import torch
@@ -155,7 +156,7 @@ def _copy(encoder: nn.Module, state: dict[str, Tensor], source: str) -> None:
     nn.Module.load_state_dict(encoder, {key: found.get(key, wanted[key]) for key in wanted})
 
 
-def _fit_bands(encoder: nn.Module, bands: int, pretrained: bool) -> None:
+def _fit_bands(encoder: Any, bands: int, pretrained: bool) -> None:
     if bands == 3:
         return
     smp_utils.patch_first_conv(encoder, bands, pretrained=pretrained)

@@ -9,7 +9,6 @@ torchvision's published weights load as they are.
 Szegedy, Vanhoucke, Ioffe, Shlens, Wojna: "Rethinking the Inception Architecture for Computer Vision", 2016.
 """
 
-import torch
 from segmentation_models_pytorch.encoders._base import EncoderMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
