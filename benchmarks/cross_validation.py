@@ -44,7 +44,14 @@ FOLDS: tuple[frozenset[str], ...] = (
 PLAIN_EPOCHS = 20
 # What a training does besides its steps (reading, logs, checkpoints) takes time from the same budget.
 OVERHEAD = 1.08
-VARIANTS: dict[str, dict[str, Any]] = {"solarseg": {}, "solarseg --augment outdoor": {"augment": "outdoor"}}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "solarseg": {},
+    "solarseg --augment outdoor --loss jaccard+cross_entropy": {
+        "augment": "outdoor",
+        "loss": "jaccard+cross_entropy",
+    },
+}
+
 
 Result = dict[str, Any]
 

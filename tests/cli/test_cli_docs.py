@@ -5,14 +5,12 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+MAKE = ("-m", "typer", "solarseg.cli.main", "utils", "docs", "--name", "solarseg", "--output")
 
 
 def test_every_command_and_option_is_documented(tmp_path):
-    """docs/commands.md is made by: python -m typer solarseg.cli.main utils docs --name solarseg --output docs/commands.md"""
-    command = ["-m", "typer", "solarseg.cli.main", "utils", "docs", "--name", "solarseg"]
-    subprocess.run(
-        [sys.executable, *command, "--output", str(tmp_path / "commands.md")], check=True, capture_output=True
-    )
-    assert (tmp_path / "commands.md").read_text() == (DOCS / "commands.md").read_text(), (
-        test_every_command_and_option_is_documented.__doc__
+    subprocess.run([sys.executable, *MAKE, str(tmp_path / "commands.md")], check=True, capture_output=True)
+    documented = (DOCS / "commands.md").read_text()
+    assert (tmp_path / "commands.md").read_text() == documented, (
+        f"make it anew: python {' '.join(MAKE)} docs/commands.md"
     )

@@ -7,13 +7,19 @@ import typer
 
 __all__ = ["command"]
 
-_SETTINGS: dict[str, Any] = {"encoder": "resnet18", "image_size": 128, "batch_size": 8, "seed": 0}
+_SETTINGS: dict[str, Any] = {
+    "encoder": "resnet18",
+    "image_size": 128,
+    "batch_size": 4,
+    "learning_rate": 1e-3,
+    "loss": "jaccard+cross_entropy",
+}
 
 
 def command(
     out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("solarseg-demo"),
     images: Annotated[int, typer.Option(help="Cells to generate.")] = 120,
-    epochs: Annotated[int, typer.Option(help="How often each is seen.")] = 12,
+    epochs: Annotated[int, typer.Option(help="How often each is seen.")] = 30,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo.")] = False,
 ) -> None:
     """Try everything in a few minutes, offline.

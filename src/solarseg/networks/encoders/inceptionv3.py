@@ -32,7 +32,7 @@ def _pool(x: Tensor) -> Tensor:
     return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
 
 
-class _PaddedB(InceptionB):
+class _PaddedB(InceptionB):  # type: ignore[misc]
     """The first reduction, with its max-pool padded, which is a function and no module that could be changed."""
 
     def _forward(self, x: Tensor) -> list[Tensor]:
@@ -40,7 +40,7 @@ class _PaddedB(InceptionB):
         return [self.branch3x3(x), double, _pool(x)]
 
 
-class _PaddedD(InceptionD):
+class _PaddedD(InceptionD):  # type: ignore[misc]
     """The second reduction, likewise."""
 
     def _forward(self, x: Tensor) -> list[Tensor]:
