@@ -150,6 +150,10 @@ def read_mask_values(path: Path | str) -> NDArray[np.integer]:
         raise MaskError(f"{path}: {_reason(error)}; replace or remove the file") from error
     if values.ndim == 3 and (values == values[..., :1]).all():
         values = values[..., 0]  # a grey mask saved as RGB
+    if not np.issubdtype(values.dtype, np.integer):
+        raise MaskError(
+            f"{path}: mask holds {values.dtype} numbers; class ids are whole; save it as 8-bit grey"
+        )
     if values.ndim != 2:
         raise MaskError(
             f"{path}: mask is a colour picture of {values.shape[-1]} bands; a mask holds one number a pixel "

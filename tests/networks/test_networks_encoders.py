@@ -1,246 +1,428 @@
+"""Encoders by name: weights from files and from the network, bands, statistics, and what is refused."""
+
+import json
+import logging
 import os
 import urllib.error
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
-import segmentation_models_pytorch as smp
+import timm
 import torch
 import torchvision
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from safetensors.torch import save_file
+from segmentation_models_pytorch import encoders as library
+from torch import Tensor, nn
 
 from solarseg.errors import ArgumentError, ModelFileError
-from solarseg.networks.encoders import build_encoder, first_layer_note, input_statistics
-from solarseg.networks.encoders.inceptionv3 import InceptionV3Encoder
-from solarseg.networks.unet import build_unet, count_gmacs, count_parameters
+from solarseg.networks.encoders import (
+    ENCODERS,
+    build_encoder,
+    encoder_names,
+    first_layer_note,
+    input_statistics,
+)
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+State = dict[str, Tensor]
 
 
-@pytest.fixture(scope="module")
-def published():
-    """torchvision's network with made-up weights and running statistics, as its file would hold them."""
-    torch.manual_seed(0)
-    network = torchvision.models.inception_v3(weights=None, aux_logits=True, init_weights=False)
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.5, 0.5)
-            module.running_var.uniform_(0.5, 2)
-            module.weight.data.uniform_(0.5, 1.5)
-    return network.eval()
+def save(state: State, path: Path) -> Path:
+    save_file(state, path) if path.suffix == ".safetensors" else torch.save(state, path)
+    return path
 
 
-@pytest.mark.parametrize("size", [299, 171])
-def test_without_the_padding_features_equal_torchvisions(published, size):
-    encoder = InceptionV3Encoder(padded=False).eval()
-    state = {key: value for key, value in published.state_dict().items() if key in encoder.state_dict()}
-    encoder.load_state_dict(state)
-    last = {}
-    published.Mixed_7c.register_forward_hook(lambda module, inputs, output: last.update(features=output))
-    images = torch.rand(1, 3, size, size) * 2 - 1
-    with torch.no_grad():
-        published(images)
-        features = encoder(images)[-1]
-    assert last["features"].abs().max() > 1e-3
-    assert torch.allclose(features, last["features"], atol=1e-5)
+def same(encoder: nn.Module, state: State) -> bool:
+    """Whether a state has all that the encoder holds."""
+    return all(torch.equal(value, state[key]) for key, value in encoder.state_dict().items())
 
 
-@settings(max_examples=6, deadline=None)
-@given(st.integers(1, 5), st.integers(1, 5))
-def test_inception_feature_maps_line_up_at_any_multiple_of_32(rows, columns):
-    with torch.no_grad():
-        features = InceptionV3Encoder().eval()(torch.zeros(1, 3, 32 * rows, 32 * columns))
-    assert [tuple(feature.shape[2:]) for feature in features] == [
-        (32 * rows // stride, 32 * columns // stride) for stride in (1, 2, 4, 8, 16, 32)
-    ]
+def first_convolution(network: nn.Module) -> Tensor:
+    return next(module.weight for module in network.modules() if isinstance(module, nn.Conv2d)).detach()
 
 
-def test_the_librarys_inception_is_the_one_that_does_not():
-    peer = smp.encoders.get_encoder("tu-inception_v3", weights=None).eval()
-    with torch.no_grad():
-        sizes = [feature.shape[-1] for feature in peer(torch.zeros(1, 3, 256, 256))]
-    assert sizes[1:] == [125, 60, 29, 14, 6]
+# Names
 
 
-def test_an_output_pixel_looks_at_the_middle_of_its_input():
-    """Padded on both sides alike, a stage is symmetric: a mirrored image gives mirrored features.
-
-    That holds to the pixel for odd sizes of input and output only, so it is asked of single convolutions.
-    """
-    encoder = InceptionV3Encoder()
-    for block in (encoder.Conv2d_1a_3x3, encoder.Conv2d_2a_3x3, encoder.Conv2d_4a_3x3):
-        assert block.conv.padding == (1, 1)
-        assert block.conv.kernel_size == (3, 3)
-    assert encoder.maxpool1.padding == encoder.maxpool2.padding == 1
-
-
-@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
-def test_torchvisions_file_loads_unchanged(published, tmp_path, suffix):
-    path = tmp_path / f"inception.{suffix}"
-    state = published.state_dict()
-    torch.save(state, path) if suffix == "pth" else save_file(state, path)
-    encoder = build_encoder("inceptionv3", weights=str(path))
-    assert all(torch.equal(value, state[key]) for key, value in encoder.state_dict().items())
-
-
-@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "densenet121", "mobilenet_v2"])
-def test_torchvisions_files_of_the_librarys_encoders_load(tmp_path, name):
-    if name in ("densenet121", "mobilenet_v2"):
-        state = build_encoder(name).state_dict()  # the library's own layout
-    else:
-        state = getattr(torchvision.models, name)(weights=None).state_dict()
-    torch.save(state, tmp_path / "w.pth")
-    encoder = build_encoder(name, weights=str(tmp_path / "w.pth"))
-    same = [torch.equal(value, state[key]) for key, value in encoder.state_dict().items() if key in state]
-    assert len(same) > 10
-    assert all(same)
-
-
-@pytest.mark.parametrize(("bands", "note"), [(1, "summed"), (2, "3/2"), (4, "3/4"), (13, "3/13"), (3, "")])
-@pytest.mark.parametrize("name", ["resnet18", "inceptionv3"])
-def test_pretrained_first_layers_are_fitted_to_the_bands(tmp_path, name, bands, note):
-    state = build_encoder(name).state_dict()
-    first = next(iter(state))
-    save_file(state, tmp_path / "w.safetensors")
-    encoder = build_encoder(name, bands, weights=str(tmp_path / "w.safetensors"))
-    rgb, fitted = state[first], encoder.state_dict()[first]
-    if bands == 1:
-        assert torch.equal(fitted, rgb.sum(1, keepdim=True))
-    elif bands != 3:
-        by_hand = torch.stack([rgb[:, band % 3] * 3 / bands for band in range(bands)], dim=1)
-        assert torch.allclose(fitted, by_hand)
-    with torch.no_grad():
-        assert encoder.eval()(torch.zeros(1, bands, 64, 64))[-1].shape[-1] == 2
-    assert note in first_layer_note(bands, pretrained=True)
-    assert first_layer_note(bands, pretrained=False) == ""
-
-
-def test_files_that_do_not_fit_are_named_with_the_first_difference(tmp_path):
-    torch.save(build_encoder("resnet34").state_dict(), tmp_path / "w.pth")
-    with pytest.raises(ModelFileError, match=r"w\.pth: has .* for '.*', the encoder needs"):
-        build_encoder("vgg16", weights=str(tmp_path / "w.pth"))
-    with pytest.raises(ModelFileError, match=r"w\.pth: has nothing for"):
-        build_encoder("resnet50", weights=str(tmp_path / "w.pth"))
+def test_all_of_the_librarys_names_and_ours_are_listed() -> None:
+    assert set(encoder_names()) == {*library.get_encoder_names(), "inceptionv3"}
+    assert list(ENCODERS) == ["inceptionv3"]
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "match"),
+    ("name", "near"),
+    [("resnet35", "resnet34"), ("vgg16bn", "vgg16_bn"), ("tu-resnet19", "tu-resnet18"), ("tu-", "resnet34")],
+)
+def test_unknown_names_are_given_near_ones(name: str, near: str) -> None:
+    with pytest.raises(
+        ArgumentError, match=rf"unknown encoder '{name}'; near are: .*{near}.*encoder_names\(\)"
+    ):
+        build_encoder(name)
+    with pytest.raises(ArgumentError, match=f"unknown encoder '{name}'"):
+        input_statistics(name, "imagenet")
+
+
+def test_unknown_tags_of_timm_are_refused() -> None:
+    with pytest.raises(
+        ArgumentError, match=r"unknown encoder 'tu-resnet18\.nothing'; near are: .*tu-resnet18"
+    ):
+        build_encoder("tu-resnet18.nothing")
+
+
+# Weights from files
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
+def test_torchvisions_inception_loads_unchanged(tmp_path: Path, suffix: str) -> None:
+    state = torchvision.models.inception_v3(weights=None, init_weights=False).state_dict()
+    path = save(state, tmp_path / f"inception{suffix}")
+    assert same(build_encoder("inceptionv3", weights=path), state)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "densenet121", "mobilenet_v2"])
+def test_torchvisions_files_load(tmp_path: Path, name: str) -> None:
+    state = getattr(torchvision.models, name)(weights=None).state_dict()
+    assert same(build_encoder(name, weights=str(save(state, tmp_path / "w.pth"))), state)
+
+
+def test_torchvisions_older_spelling_of_densenet_loads(tmp_path: Path) -> None:
+    state = torchvision.models.densenet121(weights=None).state_dict()
+    published = {}  # as in densenet121-a639ec97.pth: norm.1 for norm1, and nothing of batches tracked
+    for key, value in state.items():
+        if not key.endswith("num_batches_tracked"):
+            inner = ".denselayer" in key
+            published[key.replace("norm1", "norm.1").replace("conv1", "conv.1") if inner else key] = value
+    encoder = build_encoder("densenet121", weights=save(published, tmp_path / "w.pth"))
+    assert same(encoder, state)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "inceptionv3", "mit_b0", "tu-resnet18", "tu-convnext_atto"])
+def test_the_librarys_own_state_loads_bare_and_from_a_unet(tmp_path: Path, name: str) -> None:
+    state = build_encoder(name).state_dict()
+    assert same(build_encoder(name, weights=save(state, tmp_path / "bare.safetensors")), state)
+    unet = {f"encoder.{key}": value for key, value in state.items()} | {"decoder.weight": torch.zeros(3)}
+    assert same(build_encoder(name, weights=save(unet, tmp_path / "unet.pth")), state)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "convnext_atto", "mobilenetv3_small_050", "vgg11", "pvt_v2_b0"])
+def test_timms_files_load(tmp_path: Path, name: str) -> None:
+    torch.manual_seed(0)
+    model = timm.create_model(name)
+    path = save(model.state_dict(), tmp_path / "w.safetensors")
+    encoder = build_encoder(f"tu-{name}", weights=path).eval()
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        theirs = timm.create_model(
+            name, features_only=True, pretrained=True, pretrained_cfg_overlay={"file": path}
+        )
+        torch.testing.assert_close(encoder(images)[-1], theirs.eval()(images)[-1])
+
+
+def test_half_precision_files_load(tmp_path: Path) -> None:
+    state = build_encoder("resnet18").state_dict()
+    halves = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
+    encoder = build_encoder("resnet18", weights=save(halves, tmp_path / "w.safetensors"))
+    assert {value.dtype for value in encoder.parameters()} == {torch.float32}
+    torch.testing.assert_close(first_convolution(encoder), state["conv1.weight"], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "tu-resnet18"])
+@pytest.mark.parametrize(
+    ("change", "match"),
     [
-        ("w.pth", b"", "cannot be read"),
-        ("w.pth", b"not weights", "refused|cannot be read"),
-        ("w.safetensors", b"not weights", "cannot be read"),
-        ("w.h5", b"", r"\.safetensors, \.pth or \.pt"),
-        (None, b"", "no such file"),
+        (lambda state: state.update({"layer2.0.conv1.weight": torch.zeros(128, 64, 1, 1)}),
+         r"layer2.0.conv1.weight' in shape \(128, 64, 1, 1\), the encoder in \(128, 64, 3, 3\)"),
+        (lambda state: state.pop("layer1.0.bn1.weight"),
+         r"holds no '(model\.)?layer1.0.bn1.weight', which the encoder has in shape \(64,\)"),
+        (lambda state: state.update({"conv1.weight": torch.zeros(64, 7, 7, 7)}),
+         r"conv1.weight' in shape \(64, 7, 7, 7\), the encoder in \(64, 3, 7, 7\)"),
+        (lambda state: state.update({"conv1.weight": torch.zeros(32, 3, 7, 7)}),
+         r"conv1.weight' in shape \(32, 3, 7, 7\), the encoder in \(64, 3, 7, 7\)"),
+    ],
+)  # fmt: skip
+def test_the_first_weight_that_does_not_fit_is_named(
+    tmp_path: Path, name: str, change: Callable[[State], Any], match: str
+) -> None:
+    state = torchvision.models.resnet18(weights=None).state_dict()  # whose names are timm's too
+    change(state)
+    path = save(state, tmp_path / "w.pth")
+    with pytest.raises(
+        ModelFileError, match=rf"w\.pth: .*{match}; give weights of '{name}' for .* three bands"
+    ):
+        build_encoder(name, weights=path)
+
+
+def test_unknown_weights_are_named(tmp_path: Path) -> None:
+    state = torchvision.models.resnet18(weights=None).state_dict() | {"extra.weight": torch.zeros(2, 3)}
+    with pytest.raises(
+        ModelFileError, match=r"holds 'extra.weight' in shape \(2, 3\), which the encoder has not"
+    ):
+        build_encoder("resnet18", weights=save(state, tmp_path / "w.pth"))
+
+
+@pytest.mark.parametrize(
+    "name", ["vgg11", "inceptionv3", "tu-mobilenetv3_small_050", "densenet121", "mit_b0"]
+)
+def test_weights_of_another_encoder_are_refused(tmp_path: Path, name: str) -> None:
+    path = save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "w.pth")
+    with pytest.raises(ModelFileError, match=r"w\.pth: holds no '.*', which the encoder has in shape"):
+        build_encoder(name, weights=path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "match"),
+    [
+        ("w.pth", b"", r"cannot be read as weights \(EOFError\); it is damaged"),
+        ("w.pth", b"not weights", r"cannot be read as weights \(UnpicklingError\)"),
+        ("w.safetensors", b"not weights", r"cannot be read as weights \(SafetensorError\)"),
+        ("w.h5", b"", r"read from \.safetensors, \.pth or \.pt; give such a file"),
     ],
 )
-def test_files_that_are_no_weights_are_named(tmp_path, name, content, match):
-    path = tmp_path / (name or "none.pth")
-    if name:
-        path.write_bytes(content)
-    with pytest.raises(ModelFileError, match=match):
-        build_encoder("resnet18", weights=str(path))
+def test_files_that_are_no_weights_are_named(tmp_path: Path, file: str, content: bytes, match: str) -> None:
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(ModelFileError, match=rf"{file}: .*{match}"):
+        build_encoder("resnet18", weights=tmp_path / file)
 
 
-def test_pickled_code_is_never_run(tmp_path):
+@pytest.mark.parametrize("content", [torch.zeros(3), {"epoch": 3, "state_dict": {}}])
+def test_files_that_hold_something_else_are_named(tmp_path: Path, content: object) -> None:
+    torch.save(content, tmp_path / "w.pth")
+    with pytest.raises(ModelFileError, match=r"w\.pth: holds no state dict"):
+        build_encoder("resnet18", weights=tmp_path / "w.pth")
+
+
+def test_pickled_code_is_never_run(tmp_path: Path) -> None:
     class Evil:
-        def __reduce__(self):
+        def __reduce__(self) -> tuple[Any, ...]:
             return os.system, (f"touch {tmp_path}/owned",)
 
     torch.save({"conv1.weight": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(ModelFileError, match=r"evil\.pth"):
-        build_encoder("resnet18", weights=str(tmp_path / "evil.pth"))
+    with pytest.raises(ModelFileError, match=r"evil\.pth: .*more than tensors, which is refused"):
+        build_encoder("resnet18", weights=tmp_path / "evil.pth")
     assert not (tmp_path / "owned").exists()
 
 
 @pytest.mark.parametrize(
-    ("name", "address"),
+    ("name", "weights", "published"),
     [
-        ("resnet34", "huggingface.co/smp-hub/resnet34.imagenet/resolve/"),
-        ("inceptionv3", "inception_v3_google-0cc3c7bd.pth"),
+        ("resnet18", "imagnet", "'imagenet', 'ssl', 'swsl'"),
+        ("dpn92", "imagenet", r"'imagenet\+5k'"),
+        ("inceptionv3", "missing.pth", "'imagenet'"),
+        ("tu-resnet18", "missing.pth", "'imagenet'"),
+        ("tu-cs3darknet_s", "imagenet", "nothing"),
     ],
 )
-def test_offline_the_file_to_fetch_is_named(monkeypatch, tmp_path, name, address):
-    def offline(*args, **kwargs):
-        raise urllib.error.URLError("no network")
-
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", offline)
-    monkeypatch.setattr("segmentation_models_pytorch.encoders.hf_hub_download", offline)
-    with pytest.raises(ModelFileError, match="--encoder-weights FILE") as error:
-        build_encoder(name, weights="imagenet")
-    assert address in str(error.value)
+def test_weights_that_are_nowhere(name: str, weights: str, published: str) -> None:
+    with pytest.raises(
+        ArgumentError,
+        match=f"encoder weights '{weights}': no such file; give 'none', a file, or .* for {name}: {published}",
+    ):
+        build_encoder(name, weights=weights)
+    with pytest.raises(ArgumentError, match="no such file"):  # before images are read for their statistics
+        input_statistics(name, weights)
 
 
-def test_the_published_weights_load_when_there_is_a_network(monkeypatch, published):
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", lambda *args, **kwargs: published.state_dict())
-    encoder = build_encoder("inceptionv3", bands=1, weights="imagenet")
-    expected = published.Conv2d_1a_3x3.conv.weight.sum(1, keepdim=True)
-    assert torch.equal(encoder.Conv2d_1a_3x3.conv.weight, expected)
+# Bands
 
 
-def test_unknown_names_suggest_near_ones():
-    with pytest.raises(ArgumentError, match=r"unknown encoder 'resnet35'; did you mean .*resnet34"):
-        build_encoder("resnet35")
-    with pytest.raises(ArgumentError, match="tu-nothing"):
-        build_encoder("tu-nothing")
+def by_hand(rgb: Tensor, bands: int) -> Tensor:
+    red, green, blue = rgb.unbind(1)
+    return {
+        1: (red + green + blue)[:, None],
+        2: torch.stack([red, green], 1) * 1.5,
+        4: torch.stack([red, green, blue, red], 1) * 0.75,
+        13: torch.stack([red, green, blue] * 4 + [red], 1) * (3 / 13),
+    }[bands]
 
 
-def test_statistics_follow_the_weights():
-    assert input_statistics("resnet34", None) is None
-    assert input_statistics("resnet34", "imagenet")[0] == (0.485, 0.456, 0.406)
-    assert input_statistics("inceptionv3", "file.pth")[1] == (0.5, 0.5, 0.5)
+@pytest.mark.parametrize("bands", [1, 2, 4, 13])
+@pytest.mark.parametrize("name", ["resnet18", "inceptionv3", "tu-resnet18"])
+def test_pretrained_first_layers_are_fitted_to_the_bands(tmp_path: Path, name: str, bands: int) -> None:
+    rgb = build_encoder(name)
+    path = save(rgb.state_dict(), tmp_path / "w.safetensors")
+    encoder = build_encoder(name, bands, path).eval()
+    torch.testing.assert_close(first_convolution(encoder), by_hand(first_convolution(rgb), bands))
+    with torch.no_grad():
+        features = encoder(torch.zeros(1, bands, 64, 64))
+    assert [feature.shape[1] for feature in features] == list(encoder.out_channels)
 
 
-@pytest.mark.parametrize("name", ["resnet34", "vgg16"])
-def test_the_unet_is_the_librarys(name):
+@pytest.mark.parametrize("bands", [1, 2, 4, 13])
+def test_the_rule_is_the_librarys(tmp_path: Path, bands: int) -> None:
+    # MobileOne has two first layers side by side.
     torch.manual_seed(0)
-    theirs = smp.Unet(name, encoder_weights=None, in_channels=3, classes=1).eval()
-    ours = build_unet(name, num_classes=2).eval()
-    ours.load_state_dict(theirs.state_dict())
-    images = torch.rand(1, 3, 64, 64)
+    theirs = library.get_encoder("mobileone_s0", weights=None)
+    path = save(theirs.state_dict(), tmp_path / "w.safetensors")
+    theirs.set_in_channels(bands, pretrained=True)
+    ours = build_encoder("mobileone_s0", bands, path).state_dict()
+    for key, value in theirs.state_dict().items():
+        torch.testing.assert_close(ours[key], value)
+
+
+def test_grey_images_give_what_their_rgb_copies_do(tmp_path: Path) -> None:
+    path = save(build_encoder("resnet18").state_dict(), tmp_path / "w.safetensors")
+    grey = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
-        assert torch.equal(ours(images), theirs(images))
+        one = build_encoder("resnet18", 1, path).eval()(grey)[-1]
+        three = build_encoder("resnet18", 3, path).eval()(grey.repeat(1, 3, 1, 1))[-1]
+    torch.testing.assert_close(one, three, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
+def test_the_note_says_how() -> None:
+    assert first_layer_note(1, pretrained=True).endswith("summed into one")
+    assert first_layer_note(4, pretrained=True).endswith("repeated in turn and scaled by 3/4")
+    assert first_layer_note(3, pretrained=True) == ""
+    assert first_layer_note(13, pretrained=False) == ""
+
+
+def test_none_is_from_scratch() -> None:
+    torch.manual_seed(0)
+    state = build_encoder("resnet18").state_dict()
+    torch.manual_seed(0)
+    assert same(build_encoder("resnet18", weights="none"), state)
+
+
+# Weights from the network
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise urllib.error.URLError("no network\nat all")
+
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", fail)
+    monkeypatch.setattr("segmentation_models_pytorch.encoders.hf_hub_download", fail)
+    monkeypatch.setattr("timm.models._hub.hf_hub_download", fail)
+
+
+@pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize(
-    "name",
+    ("name", "weights", "address"),
     [
-        "efficientnet-b4",
-        "mobilenet_v2",
-        "densenet121",
-        "mit_b0",
-        "se_resnet50",
-        "dpn68",
-        "mobileone_s0",
-        "tu-resnet18",
+        (
+            "resnet18",
+            "ssl",
+            "https://huggingface.co/smp-hub/resnet18.ssl/resolve/d600d5116aac2e6e595f99f40612074c723c00b2/"
+            "model.safetensors and, into the same folder, its config.json",
+        ),
+        (
+            "tu-resnet18",
+            "imagenet",
+            "https://huggingface.co/timm/resnet18.a1_in1k/resolve/main/model.safetensors",
+        ),
+        (
+            "tu-resnet18.tv_in1k",
+            "imagenet",
+            "https://huggingface.co/timm/resnet18.tv_in1k/resolve/main/model.safetensors",
+        ),
+        (
+            "inceptionv3",
+            "imagenet",
+            "https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth",
+        ),
     ],
 )
-def test_other_families_of_the_library(name):
-    with torch.no_grad():
-        logits = build_unet(name, num_classes=4, bands=3).eval()(torch.zeros(1, 3, 64, 64))
-    assert logits.shape == (1, 4, 64, 64)
+def test_offline_the_file_to_fetch_is_named(name: str, weights: str, address: str) -> None:
+    with pytest.raises(ModelFileError) as caught:
+        build_encoder(name, weights=weights)
+    assert str(caught.value) == (
+        f"weights '{weights}' of {name} cannot be downloaded (URLError: <urlopen error no network at all>); "
+        f"where there is a network, fetch {address}, then pass --encoder-weights FILE"
+    )
 
 
-def test_encoders_without_the_five_stages_are_refused():
-    with pytest.raises(ArgumentError, match="tu-vit_tiny_patch16_224"):
-        build_unet("tu-vit_tiny_patch16_224", num_classes=2)
+@pytest.mark.usefixtures("offline")
+def test_offline_an_unsuitable_encoder_is_not_taken_for_a_failed_download() -> None:
+    with pytest.raises(ArgumentError, match="gives no feature maps"):
+        build_encoder("tu-vit_tiny_patch16_224", weights="imagenet")
 
 
-def test_costs_by_hand():
-    layers = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Conv2d(8, 4, 1, stride=2))
-    assert count_parameters(layers) == 8 * 3 * 9 + 8 + 4 * 8 + 4
-    assert count_gmacs(layers, 64, 3) == pytest.approx((8 * 3 * 9 * 64 * 64 + 4 * 8 * 32 * 32) / 1e9)
-    assert layers.training
+@pytest.mark.usefixtures("offline")
+def test_offline_statistics_name_the_file_too() -> None:
+    with pytest.raises(ModelFileError, match=r"resnet18\.imagenet/resolve/.*config\.json, then pass"):
+        input_statistics("resnet18", "imagenet")
 
 
-def test_away_from_the_border_padding_changes_nothing(published):
-    """The branches of the padded reduction blocks are torchvision's: inside, their features are equal."""
-    state = {k: v for k, v in published.state_dict().items() if k in InceptionV3Encoder().state_dict()}
-    for name, channels in (("Mixed_6a", 288), ("Mixed_7a", 768)):
-        padded, plain = (InceptionV3Encoder(padded=flag).eval() for flag in (True, False))
-        padded.load_state_dict(state)
-        plain.load_state_dict(state)
-        x = torch.rand(1, channels, 33, 33)
-        with torch.no_grad():
-            ours, theirs = getattr(padded, name)(x), getattr(plain, name)(x[..., 1:, 1:])
-        # Padding by one moves the grid of a stride of two by one pixel, so theirs starts one pixel later.
-        assert torch.allclose(ours[..., 4:12, 4:12], theirs[..., 3:11, 3:11], atol=1e-5)
+def test_ours_are_downloaded_with_their_hash_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = torchvision.models.inception_v3(weights=None, init_weights=False).state_dict()
+    asked: dict[str, Any] = {}
+
+    def download(url: str, **options: Any) -> State:
+        asked.update(options, url=url)
+        return state
+
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", download)
+    encoder = build_encoder("inceptionv3", bands=1, weights="imagenet")
+    assert asked["url"] == torchvision.models.Inception_V3_Weights.IMAGENET1K_V1.url
+    assert asked["check_hash"]
+    assert asked["weights_only"]
+    torch.testing.assert_close(
+        first_convolution(encoder), state["Conv2d_1a_3x3.conv.weight"].sum(1, keepdim=True)
+    )
+
+
+def test_the_librarys_are_downloaded_by_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = build_encoder("resnet18").state_dict()
+    save(state, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({"mean": [51, 102, 153], "std": [51, 51, 51],
+                                                      "input_range": [0, 255]}))  # fmt: skip
+    monkeypatch.setattr(
+        "segmentation_models_pytorch.encoders.hf_hub_download",
+        lambda repo_id, filename, revision: str(tmp_path / filename),
+    )
+    encoder = build_encoder("resnet18", bands=2, weights="imagenet")
+    torch.testing.assert_close(first_convolution(encoder), by_hand(state["conv1.weight"], 2))
+    assert input_statistics("resnet18", "imagenet") == ((0.2, 0.4, 0.6), (0.2, 0.2, 0.2))
+
+
+# Statistics
+
+
+@pytest.mark.usefixtures("offline")
+def test_statistics_that_need_no_network(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = save({}, tmp_path / "w.pth")
+    assert input_statistics("resnet34", None) is None
+    assert input_statistics("resnet34", "none") is None
+    assert input_statistics("inceptionv3", "imagenet") == HALVES
+    assert input_statistics("inceptionv3", path) == HALVES
+    assert input_statistics("tu-resnet18", "imagenet") == IMAGENET
+    assert input_statistics("tu-inception_v3", path) == HALVES
+    assert input_statistics("vgg16", path) == IMAGENET
+    assert not caplog.records
+
+
+def test_a_file_is_read_with_the_config_beside_it(tmp_path: Path) -> None:
+    config = {"input_space": "RGB", "input_range": [0, 1], "mean": [0.5] * 3, "std": [0.5] * 3}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert input_statistics("xception", save({}, tmp_path / "w.pth")) == HALVES
+
+
+def test_a_guess_is_said_aloud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert input_statistics("xception", save({}, tmp_path / "w.pth")) == IMAGENET
+    assert "no config.json beside it; taken to expect ImageNet's mean and std" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", '{"mean": 1, "std": 1}', '{"mean": [0], "std": [1], "input_space": "BGR"}']
+)
+def test_a_config_that_cannot_be_used_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(
+        ModelFileError, match=r"config\.json: does not say which mean and std w\.pth expects; write"
+    ):
+        input_statistics("resnet18", save({}, tmp_path / "w.pth"))
+
+
+def test_torchvisions_inception_expects_what_its_transform_makes_of_imagenets() -> None:
+    """torchvision normalises by ImageNet's statistics; `transform_input` then undoes it and applies ours."""
+    images = torch.rand(1, 3, 4, 4)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
+    network = torchvision.models.Inception3(transform_input=True, init_weights=False)
+    expected = network._transform_input((images - mean) / std)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in HALVES)
+    torch.testing.assert_close((images - mean) / std, expected)

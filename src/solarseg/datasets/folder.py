@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -194,7 +195,7 @@ def _find_classes(root: Path, masks: list[Path]) -> ClassMap:
     values: set[int] = set()
     palette = mask_palette(masks[0])
     for mask in masks:
-        values.update(int(value) for value in set(read_mask_values(mask).ravel().tolist()))
+        values.update(np.unique(read_mask_values(mask)).tolist())
     classes = find_classes(values, palette, str(root / "masks"))
     spelled = ", ".join(
         f"{value} = {name}" for value, name in zip(classes.values, classes.names, strict=True)

@@ -175,7 +175,9 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Compar
 def _load_report(run: Path) -> Report:
     file = run / "evaluation" / REPORT_NAME
     if not file.exists():
-        raise ArgumentError(f"{file}: no such report; make it with: solarseg evaluate {run} DATASET")
+        raise ArgumentError(
+            f"{file}: no such report; make it with: solarseg evaluate {run} DATASET --out {file.parent}"
+        )
     return Report.load(file)
 
 

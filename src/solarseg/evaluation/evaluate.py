@@ -61,7 +61,8 @@ def evaluate(
     data = open_dataset(dataset, groups=groups, group_regex=group_regex)
     _check_classes(loaded, data)
     seen = _seen_in_training(loaded, data)
-    chosen, names = _choose(loaded, data, seen, split)
+    known, is_own = _known_split(loaded, data, seen)
+    chosen, names = _choose(data, known, split)
     matrices = _count(loaded, data, names, progress)
     report = Report(
         class_names=data.classes.names,
@@ -73,7 +74,7 @@ def evaluate(
         dataset=str(data.root),
         trained_on=tuple(name for name in names if name in seen),
     )
-    folder = Path(out) if out is not None else _default_folder(loaded, data, chosen, split)
+    folder = Path(out) if out is not None else _default_folder(loaded, data, chosen, is_own)
     if folder is not None:
         report.save(folder)
         _draw(report, loaded, data, folder)
@@ -97,8 +98,9 @@ def _seen_in_training(model: Model, data: FolderDataset) -> set[str]:
     return {name for name in data.names if digest(data.image_path(name)) in trained_on}
 
 
-def _choose(model: Model, data: FolderDataset, seen: set[str], asked: Split | None) -> tuple[str, list[str]]:
-    split = _known_split(model, data, seen)
+def _choose(
+    data: FolderDataset, split: Mapping[str, str] | None, asked: Split | None
+) -> tuple[str, list[str]]:
     chosen = asked or ("test" if split is not None and "test" in split.values() else "all")
     if chosen == "all":
         return chosen, data.names
@@ -115,26 +117,26 @@ def _choose(model: Model, data: FolderDataset, seen: set[str], asked: Split | No
     return chosen, names
 
 
-def _known_split(model: Model, data: FolderDataset, seen: set[str]) -> Mapping[str, str] | None:
-    """The split of the run where it was trained on this very dataset, else the dataset's own."""
+def _known_split(model: Model, data: FolderDataset, seen: set[str]) -> tuple[Mapping[str, str] | None, bool]:
+    """The split of the run where it was trained on this very dataset, else the dataset's; whether the former."""
     run = model.path.parent / "split.csv"
     if run.exists():
         split = read_split(run)
         # Equal names are not enough: every dataset has an image_001. What was trained on must be here.
         if set(data.names) <= set(split) and {name for name in data.names if split[name] != "test"} <= seen:
-            return split
+            return split, True
     own = data.root / "split.csv"
     if not own.exists():
-        return None
+        return None, False
     split = read_split(own)
     check_split(split, data.group_of, str(own))
-    return split
+    return split, False
 
 
-def _default_folder(model: Model, data: FolderDataset, chosen: str, asked: str | None) -> Path | None:
+def _default_folder(model: Model, data: FolderDataset, chosen: str, is_own: bool) -> Path | None:
     if not (model.path.parent / "config.yaml").exists():
         return None
-    usual = asked is None and chosen == "test"
+    usual = is_own and chosen == "test"
     return model.path.parent / ("evaluation" if usual else f"evaluation-{data.root.resolve().name}-{chosen}")
 
 

@@ -17,7 +17,6 @@ from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.evaluation.curves import draw_curves
 from solarseg.evaluation.evaluate import evaluate
 from solarseg.evaluation.report import Report
-from solarseg.files import digest
 from solarseg.inference.model_file import ModelInfo
 from solarseg.losses import build_loss, class_weights_from_frequency
 from solarseg.networks.encoders import first_layer_note, input_statistics
@@ -35,7 +34,7 @@ from solarseg.training.callbacks import (
 from solarseg.training.config import Machine, TrainConfig, make_config
 from solarseg.training.datamodule import DataModule, find_preprocessing, pixel_counts
 from solarseg.training.hardware import choose_precision, keep_freed_memory
-from solarseg.training.run_folder import RunFolder, fingerprint
+from solarseg.training.run_folder import Fingerprint, RunFolder, fingerprint
 from solarseg.training.task import Task
 
 __all__ = ["Run", "train"]
@@ -94,7 +93,7 @@ def train(
     data = open_dataset(dataset, groups=config.groups, group_regex=config.group_regex)
     parts = _build(data, run.find_split(data, config), config, machine)
     if is_first and not resume:
-        run.begin(data, parts.split, config, parts.preprocessing)
+        run.begin(data, parts.split, config, parts.preprocessing, parts.content)
     trainer, history = _trainer(run, config, machine, validates=len(parts.batches.val) > 0)
     with keep_freed_memory():
         trainer.fit(parts.task, parts.batches, ckpt_path=run.last if resume else None, weights_only=True)
@@ -107,6 +106,7 @@ class _Parts:
     preprocessing: Preprocessing
     batches: DataModule
     task: Task
+    content: Fingerprint
 
 
 def _build(data: FolderDataset, split: dict[str, str], config: TrainConfig, machine: Machine) -> _Parts:
@@ -130,7 +130,8 @@ def _build(data: FolderDataset, split: dict[str, str], config: TrainConfig, mach
         ignore_index=classes.ignore_index,
         depth=preprocessing.depth,
     )
-    return _Parts(split, preprocessing, batches, task.to(memory_format=torch.channels_last))
+    task.to(memory_format=torch.channels_last)
+    return _Parts(split, preprocessing, batches, task, fingerprint(data))
 
 
 def _class_weights(config: TrainConfig, batches: DataModule, classes: int) -> list[float] | None:
@@ -223,7 +224,7 @@ def _describe(data: FolderDataset, config: TrainConfig, parts: _Parts, epochs: i
         gmacs=count_gmacs(network, preprocessing.image_size, preprocessing.bands),
         epochs=epochs,
         dataset=data.root.resolve().name,
-        dataset_fingerprint=fingerprint(data),
-        trained_on=tuple(digest(data.image_path(name)) for name in data.names if parts.split[name] != "test"),
+        dataset_fingerprint=parts.content.whole,
+        trained_on=tuple(parts.content.images[name] for name in data.names if parts.split[name] != "test"),
         licence=data.licence,
     )

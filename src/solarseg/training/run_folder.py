@@ -19,7 +19,7 @@ from solarseg.inference.model_file import MODEL_NAME
 from solarseg.preprocessing import Preprocessing
 from solarseg.training.config import TrainConfig, read_config, write_config
 
-__all__ = ["RunFolder", "fingerprint"]
+__all__ = ["Fingerprint", "RunFolder", "fingerprint"]
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,18 @@ class RunFolder:
         return split_by_group(data.group_of, val=config.val, test=config.test, seed=config.seed)
 
     def begin(
-        self, data: FolderDataset, split: dict[str, str], config: TrainConfig, preprocessing: Preprocessing
+        self,
+        data: FolderDataset,
+        split: dict[str, str],
+        config: TrainConfig,
+        preprocessing: Preprocessing,
+        content: "Fingerprint",
     ) -> None:
         """Write split and settings."""
         write_split(self.split, split, data.names)
         facts: dict[str, Any] = {
             "dataset": str(data.root.resolve()),
-            "dataset_fingerprint": fingerprint(data),
+            "dataset_fingerprint": content.whole,
             "classes": list(data.classes.names),
             "bands": preprocessing.bands,
             "depth": preprocessing.depth,
@@ -120,9 +125,23 @@ class RunFolder:
         write_config(self.config, config, facts)
 
 
-def fingerprint(data: FolderDataset) -> str:
-    """Return 16 hexadecimal digits that name the whole content of a dataset."""
+@dataclass(frozen=True)
+class Fingerprint:
+    """What names the content of a dataset.
+
+    Attributes:
+        whole: 16 hexadecimal digits over names, images and masks.
+        images: digest of each image file by name.
+    """
+
+    whole: str
+    images: dict[str, str]
+
+
+def fingerprint(data: FolderDataset) -> Fingerprint:
+    """Read every file of a dataset once and name its content."""
+    images = {name: digest(data.image_path(name)) for name in data.names}
     whole = hashlib.blake2b(digest_size=8)
-    for name in data.names:
-        whole.update(f"{name} {digest(data.image_path(name))} {digest(data.mask_path(name))}\n".encode())
-    return whole.hexdigest()
+    for name, image in images.items():
+        whole.update(f"{name} {image} {digest(data.mask_path(name))}\n".encode())
+    return Fingerprint(whole.hexdigest(), images)
