@@ -1,15 +1,16 @@
 """IoU on sites a network never saw, against a plain script in the same minutes.
 
-    python benchmarks/cross_validation.py ../shared/data/pv01-tiles --cache benchmarks/cache
+    python benchmarks/cross_validation.py ../shared/data/pv01-tiles --cache benchmarks/cache --seeds 1
 
 Folds by site over the PV01 tiles; the networks of each fold never see its sites. The plain script
 (benchmarks/plain.py) trains for 20 epochs; solarseg trains for as many epochs as fit into the time these
-take, which is measured first with both taking turns. There is no validation and no early stopping: the
-final epoch counts. IoU is pooled over all out-of-fold tiles, its interval and that of the difference come
-from resampling sites.
+take from reading the files to the last predicted mask, which is measured first, on the first fold, all
+taking turns. There is no validation and no early stopping: the final epoch counts. IoU is pooled over all
+out-of-fold tiles and seeds, its interval and that of the difference come from resampling sites.
 
-Each fold is cached as soon as it is done, and a second start goes on from there, so that this can run
-behind other work; CPU seconds are noted beside wall seconds for that reason.
+The number of epochs is fixed before the first fold begins. Each fold is cached as soon as it is done, under
+its settings, and a second start goes on from there, so that this can run behind other work; CPU seconds are
+noted beside wall seconds for that reason. Remove the cache after changing what is measured.
 """
 
 import argparse
@@ -17,21 +18,21 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from plain import BATCH, Plain, load
-from train_step import measure
 
 from solarseg.curation.splits import write_split
 from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.evaluation.intervals import STATISTICS, bootstrap_intervals, paired_differences
 from solarseg.evaluation.scores import confusion_matrix, iou
 from solarseg.files import write_json
-from solarseg.inference.predictor import load_model
 from solarseg.training.config import Machine
 from solarseg.training.fit import train
 
@@ -41,9 +42,8 @@ FOLDS: tuple[frozenset[str], ...] = (
     frozenset({"site03", "site07", "site08", "site11"}),
     frozenset({"site02", "site04", "site13", "site14"}),
 )
+PLAIN = "plain script"
 PLAIN_EPOCHS = 20
-# What a training does besides its steps (reading, logs, checkpoints) takes time from the same budget.
-OVERHEAD = 1.08
 VARIANTS: dict[str, dict[str, Any]] = {
     "solarseg": {},
     "solarseg --augment outdoor --loss jaccard+cross_entropy": {
@@ -52,120 +52,156 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
 }
 
-
 Result = dict[str, Any]
 
 
-def calibrate(dataset: Path, cache: Path) -> dict[str, float]:
-    """Seconds of a step for both, measured once on a quiet machine."""
-    file = cache / "calibration.json"
-    if not file.exists():
-        taken = measure(dataset)
-        plain, _, ours = (float(np.median(seconds)) for seconds in taken.values())
-        write_json(file, {"plain": plain, "ours": ours})
-    return json.loads(file.read_text())
+@dataclass(frozen=True)
+class Fold:
+    """What is trained on and what is scored."""
+
+    number: int
+    data: FolderDataset
+    trained: list[str]
+    tested: list[str]
 
 
-def score(data: FolderDataset, names: list[str], masks: Sequence[np.ndarray]) -> list[Any]:
-    """Confusion matrix of each tile."""
+def make_folds(data: FolderDataset) -> list[Fold]:
     return [
-        confusion_matrix(data[name].mask, mask, 2).tolist() for name, mask in zip(names, masks, strict=True)
+        Fold(
+            number,
+            data,
+            [name for name in data.names if data.group_of[name] not in sites],
+            [name for name in data.names if data.group_of[name] in sites],
+        )
+        for number, sites in enumerate(FOLDS)
     ]
 
 
-def plain_fold(data: FolderDataset, trained: list[str], tested: list[str], seed: int) -> Result:
-    images, masks = load(data.root, trained)
-    script = Plain(images, masks, PLAIN_EPOCHS, seed)
-    for _ in range(PLAIN_EPOCHS):
+def train_plain(fold: Fold, folder: Path, seed: int, epochs: int) -> list[Any]:
+    """Confusion matrix of each tile of the fold."""
+    script = Plain(*load(fold.data.root, fold.trained), epochs, seed)
+    for _ in range(epochs):
         script.epoch()
-    predicted = script.predict(load(data.root, tested)[0])
-    return {"epochs": PLAIN_EPOCHS, "matrices": score(data, tested, list(predicted))}
+    predicted = script.predict(load(fold.data.root, fold.tested)[0])
+    return [
+        confusion_matrix(fold.data[name].mask, mask, 2).tolist()
+        for name, mask in zip(fold.tested, predicted, strict=True)
+    ]
 
 
-def our_fold(
-    data: FolderDataset,
-    trained: list[str],
-    tested: list[str],
-    seed: int,
-    epochs: int,
-    folder: Path,
-    **options: Any,
-) -> Result:
-    split = {name: "train" if name in set(trained) else "test" for name in data.names}
+def train_ours(fold: Fold, folder: Path, seed: int, epochs: int, options: dict[str, Any]) -> list[Any]:
+    """Confusion matrix of each tile of the fold, from the exported model."""
+    split = dict.fromkeys(fold.trained, "train") | dict.fromkeys(fold.tested, "test")
     shutil.rmtree(folder, ignore_errors=True)
-    write_split(folder.with_suffix(".csv"), split, data.names)
-    train(
-        data.root, folder, epochs=epochs, seed=seed, split=folder.with_suffix(".csv"),
+    file = folder.with_suffix(".csv")
+    write_split(file, split, fold.data.group_of)
+    run = train(
+        fold.data.root, folder, epochs=epochs, seed=seed, split=file,
         machine=Machine(progress=False, checkpoint_seconds=math.inf), **options,
     )  # fmt: skip
-    model = load_model(folder)
-    result = {
-        "epochs": epochs,
-        "matrices": score(data, tested, [model.predict(data[name].image) for name in tested]),
-    }
+    assert run is not None
+    assert run.report is not None
+    assert list(run.report.names) == fold.tested
     shutil.rmtree(folder)
-    return result
+    file.unlink()
+    return run.report.matrices.tolist()
 
 
-def cached(file: Path, make: Callable[[], Result]) -> Result:
+METHODS: dict[str, Callable[[Fold, Path, int, int], list[Any]]] = {
+    PLAIN: train_plain,
+    **{name: partial(train_ours, options=options) for name, options in VARIANTS.items()},
+}
+
+
+def calibrate(fold: Fold, cache: Path) -> dict[str, int]:
+    """Epochs of each method that fit into the time of the plain script, measured on a quiet machine."""
+    file = cache / "calibration.json"
+    if not file.exists():
+        few, more = 1, 4
+        seconds: dict[str, dict[int, float]] = {name: {} for name in METHODS}
+        for epochs in (few, more):
+            for name, method in METHODS.items():
+                began = time.perf_counter()
+                method(fold, cache / "calibration", 0, epochs)
+                seconds[name][epochs] = time.perf_counter() - began
+        cost = {name: (taken[more] - taken[few]) / (more - few) for name, taken in seconds.items()}
+        fixed = {name: seconds[name][few] - few * cost[name] for name in METHODS}
+        budget = fixed[PLAIN] + PLAIN_EPOCHS * cost[PLAIN]
+        epochs = {name: int((budget - fixed[name]) / cost[name]) for name in METHODS}
+        write_json(
+            file,
+            {
+                "budget_seconds": budget,
+                "seconds_an_epoch": cost,
+                "fixed_seconds": fixed,
+                "epochs": epochs | {PLAIN: PLAIN_EPOCHS},
+            },
+        )
+    return json.loads(file.read_text())["epochs"]
+
+
+def cached(file: Path, make: Callable[[], list[Any]]) -> Result:
     """Return a result from its file, making it first where it is not there."""
     if not file.exists():
         wall, cpu = time.perf_counter(), time.process_time()
-        result = make()
-        result |= {"wall_seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+        matrices = make()
+        result = {
+            "wall_seconds": time.perf_counter() - wall,
+            "cpu_seconds": time.process_time() - cpu,
+            "matrices": matrices,
+        }
         write_json(file, result)
-        done = iou(np.sum(result["matrices"], axis=0))[1]
-        print(f"{file.stem}: IoU {done:.3f}, {result['wall_seconds'] / 60:.1f} minutes", flush=True)
+        score = iou(np.sum(matrices, axis=0))[1]
+        print(f"{file.stem}: IoU {score:.3f}, {result['wall_seconds'] / 60:.1f} minutes", flush=True)
     return json.loads(file.read_text())
 
 
-def run(data: FolderDataset, cache: Path, seed: int) -> tuple[dict[str, list[Result]], list[str]]:
-    """Results of every method for every fold, and the tiles in the order they were scored."""
-    seconds = calibrate(data.root, cache)
-    results: dict[str, list[Result]] = {"plain script": [], **{name: [] for name in VARIANTS}}
-    order: list[str] = []
-    for number, sites in enumerate(FOLDS):
-        tested = [name for name in data.names if data.group_of[name] in sites]
-        trained = [name for name in data.names if data.group_of[name] not in sites]
-        order += tested
-        # Both do as many steps an epoch, so the budget in epochs is the ratio of a step's seconds.
-        epochs = int(PLAIN_EPOCHS * seconds["plain"] / (seconds["ours"] * OVERHEAD))
-        tag = f"seed{seed}-fold{number}"
-        plain = partial(plain_fold, data, trained, tested, seed)
-        results["plain script"].append(cached(cache / f"plain-{tag}.json", plain))
-        for name, options in VARIANTS.items():
-            slug = options.get("augment", "strong")
-            ours = partial(
-                our_fold, data, trained, tested, seed, epochs, cache / f"run-{slug}-{tag}", **options
-            )
-            results[name].append(cached(cache / f"ours-{slug}-{tag}.json", ours))
-    return results, order
+def run(folds: list[Fold], cache: Path, seeds: list[int]) -> dict[str, dict[int, list[Result]]]:
+    """Results by method, seed and fold."""
+    epochs = calibrate(folds[0], cache)
+    results: dict[str, dict[int, list[Result]]] = {name: {seed: [] for seed in seeds} for name in METHODS}
+    for seed in seeds:
+        for fold in folds:
+            for name, method in METHODS.items():
+                settings = json.dumps([name, VARIANTS.get(name), epochs[name]])
+                key = f"{blake2b(settings.encode(), digest_size=4).hexdigest()}-seed{seed}-fold{fold.number}"
+                make = partial(method, fold, cache / f"run-{key}", seed, epochs[name])
+                results[name][seed].append(cached(cache / f"{key}.json", make))
+    return results
 
 
-def report(results: dict[str, list[Result]], groups: list[str]) -> str:
+def pooled(seeds: dict[int, list[Result]]) -> np.ndarray:
+    """Confusion matrix of each tile, summed over seeds."""
+    return sum(np.concatenate([np.array(fold["matrices"]) for fold in folds]) for folds in seeds.values())
+
+
+def report(results: dict[str, dict[int, list[Result]]], groups: list[str], epochs: dict[str, int]) -> str:
     """A Markdown table of all methods, and the differences to the plain script."""
-    matrices = {
-        name: np.concatenate([np.array(fold["matrices"]) for fold in folds])
-        for name, folds in results.items()
-    }
+    matrices = {name: pooled(seeds) for name, seeds in results.items()}
     chosen = {"iou": STATISTICS["iou"]}
     lines = [
-        "| method | pooled IoU (95% interval) | by fold | epochs | minutes (wall) | CPU minutes |",
+        "| method | pooled IoU (95% interval) | by fold, seed after seed | epochs | minutes (wall) | CPU minutes |",
         "| --- | ---: | --- | ---: | ---: | ---: |",
     ]
-    for name, folds in results.items():
+    for name, seeds in results.items():
         interval = bootstrap_intervals(matrices[name], groups, chosen)["iou"][1]
-        by_fold = ", ".join(f"{iou(np.sum(fold['matrices'], axis=0))[1]:.2f}" for fold in folds)
-        wall, cpu = (sum(fold[f"{kind}_seconds"] for fold in folds) / 60 for kind in ("wall", "cpu"))
+        by_fold = "; ".join(
+            ", ".join(f"{iou(np.sum(fold['matrices'], axis=0))[1]:.2f}" for fold in folds)
+            for folds in seeds.values()
+        )
+        wall, cpu = (
+            sum(fold[f"{kind}_seconds"] for folds in seeds.values() for fold in folds) / 60
+            for kind in ("wall", "cpu")
+        )
         lines.append(
             f"| {name} | {iou(matrices[name].sum(axis=0))[1]:.3f} ({interval.low:.3f} to {interval.high:.3f}) | "
-            f"{by_fold} | {folds[0]['epochs']} | {wall:.1f} | {cpu:.1f} |"
+            f"{by_fold} | {epochs[name]} | {wall:.1f} | {cpu:.1f} |"
         )
     lines.append("")
     for name in VARIANTS:
-        gap = paired_differences(matrices[name], matrices["plain script"], groups, chosen)["iou"][1]
+        gap = paired_differences(matrices[name], matrices[PLAIN], groups, chosen)["iou"][1]
         lines.append(
-            f"{name} over the plain script: {gap.value:+.3f} IoU (95% interval {gap.interval.low:+.3f} to "
+            f"- {name} over the {PLAIN}: {gap.value:+.3f} IoU (95% interval {gap.interval.low:+.3f} to "
             f"{gap.interval.high:+.3f} over {gap.interval.groups} sites, p = {gap.p_value:.3f})"
         )
     return "\n".join(lines)
@@ -177,12 +213,14 @@ def main() -> None:
     )
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--cache", type=Path, default=Path(__file__).parent / "cache")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     options = parser.parse_args()
     data = open_dataset(options.dataset)
-    results, order = run(data, options.cache, options.seed)
-    print(f"{len(order)} tiles, batch {BATCH}, seed {options.seed}")
-    print(report(results, [data.group_of[name] for name in order]))
+    folds = make_folds(data)
+    results = run(folds, options.cache, options.seeds)
+    groups = [data.group_of[name] for fold in folds for name in fold.tested]
+    print(f"{len(groups)} tiles, batches of {BATCH}, seeds {options.seeds}")
+    print(report(results, groups, calibrate(folds[0], options.cache)))
 
 
 if __name__ == "__main__":

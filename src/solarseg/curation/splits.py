@@ -4,7 +4,7 @@ import csv
 import io
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from solarseg.datasets.folder import read_table
@@ -94,10 +94,10 @@ def read_split(path: Path) -> dict[str, str]:
     return read_table(path, "name", "split")
 
 
-def write_split(path: Path, split: Mapping[str, str], names: Sequence[str]) -> None:
-    """Write ``name,split`` as CSV, in the order of ``names``."""
+def write_split(path: Path, split: Mapping[str, str], groups: Mapping[str, str]) -> None:
+    """Write ``name,split,group`` as CSV, in the order of ``groups``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("name", "split"))
-    writer.writerows((name, split[name]) for name in names)
+    writer.writerow(("name", "split", "group"))
+    writer.writerows((name, split[name], group) for name, group in groups.items())
     write_text(path, text.getvalue())

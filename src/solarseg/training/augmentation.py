@@ -6,6 +6,8 @@ step; albumentations took 6 ms, but is no longer maintained under a licence we c
 19 ms, but changes contrast only of images with one or three bands.
 """
 
+from collections.abc import Sequence
+
 import kornia.augmentation as K
 import torch
 from kornia.constants import Resample
@@ -52,15 +54,20 @@ class Augmentation:
 
     Args:
         kind: ``"strong"``, ``"outdoor"``, ``"light"`` or ``"none"``.
+        low: per band, the value that counts as black.
+        high: per band, the value that counts as white. Strengths are shares of this range, so that a 12-bit
+            sensor in a 16-bit file is changed as much as a picture that fills its depth.
 
     The same seed gives the same changes, whatever was drawn before, so that a resumed training sees what
     an unbroken one would have seen.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, low: Sequence[float] = (0.0,), high: Sequence[float] = (1.0,)) -> None:
         steps = _KINDS[kind]()
         nearest = {"mask": {"resample": Resample.NEAREST, "align_corners": None}}
         self._glare = kind == "outdoor"
+        self._low = torch.tensor(low).view(1, -1, 1, 1)
+        self._span = torch.tensor(high).view(1, -1, 1, 1) - self._low
         self._pipeline = (
             K.AugmentationSequential(*steps, data_keys=["image", "mask"], extra_args=nearest)
             if steps
@@ -71,22 +78,26 @@ class Augmentation:
         """Change a batch.
 
         Args:
-            images: ``(N, C, H, W)`` floats in [0, 1].
+            images: ``(N, C, H, W)`` floats from ``low`` to ``high``.
             masks: ``(N, H, W) uint8`` class ids.
             seed: of this batch.
 
         Returns:
-            Both, of the shapes and dtypes they came in.
+            Both, of the shapes and dtypes they came in, images within their range.
         """
         if self._pipeline is None:
             return images, masks
-        with torch.random.fork_rng():
+        device = images.device
+        low, span = self._low.to(device), self._span.to(device)
+        # Coordinates and class ids do not survive the 8 bits of precision that a network trains well with.
+        exact = torch.autocast(device.type, enabled=False)
+        with exact, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(seed)
-            changed, moved = self._pipeline(images, masks[:, None].to(images.dtype))
+            changed, moved = self._pipeline((images - low) / span, masks[:, None].to(images.dtype))
             moved = moved[:, 0].round().clamp(0, IGNORE_INDEX).to(masks.dtype)
             if self._glare:
                 changed = add_glare(changed, (moved > 0) & (moved != IGNORE_INDEX))
-        return changed.clamp(0, 1), moved
+        return low + span * changed.clamp(0, 1), moved
 
 
 def add_glare(images: Tensor, panels: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint, ProgressBar
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -38,6 +39,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         with atomic_path(Path(path)) as temporary:
             try:
                 torch.save(checkpoint, temporary)
+                with temporary.open("r+b") as file:
+                    os.fsync(file.fileno())  # or a power cut after the rename leaves neither
             except RuntimeError as error:  # how torch reports that the disk is full
                 raise OSError(str(error).splitlines()[0]) from error
 
@@ -46,38 +49,54 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return torch.load(path, map_location=map_location or "cpu", weights_only=True)
 
 
-def best_checkpoint(folder: Path) -> ModelCheckpoint:
-    """Keep the weights of the best val IoU as ``best.ckpt``."""
+def best_checkpoint(folder: Path, monitor: str, mode: str) -> ModelCheckpoint:
+    """Keep the weights of the best epoch as ``best.ckpt``."""
     return ModelCheckpoint(
         folder,
         "best",
-        monitor="val_iou",
-        mode="max",
+        monitor=monitor,
+        mode=mode,
         save_weights_only=True,
         enable_version_counter=False,
     )
 
 
-class LastCheckpoint(Callback):
+class LastCheckpoint(Checkpoint):
     """Keep all that is needed to go on as ``last.ckpt``, at most once in so many seconds.
 
     Weights and two moments of each make it three times the size of the weights; written after every short
     epoch it would take a good part of the time.
+
+    Lightning runs early stopping after other callbacks and checkpoints after that, in the order given; put
+    last, this one saves what all the others know of the epoch.
     """
 
     def __init__(self, path: Path, seconds: float) -> None:
         self._path = path
         self._seconds = seconds
         self._written = time.monotonic()
+        self._ended = False
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Do not train on what was stopped early."""
+        trainer.should_stop = self._ended
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write if it is time."""
-        last = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        self._ended = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
         # Saving involves every process, so one of them decides for all.
-        due = trainer.strategy.broadcast(last or time.monotonic() - self._written >= self._seconds)
+        due = trainer.strategy.broadcast(self._ended or time.monotonic() - self._written >= self._seconds)
         if due:
             trainer.save_checkpoint(self._path)
             self._written = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Whether training had come to its end."""
+        return {"ended": self._ended}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Know of a checkpoint whether it is the end."""
+        self._ended = bool(state_dict["ended"])
 
 
 class History(Callback):

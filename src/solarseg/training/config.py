@@ -35,6 +35,14 @@ class Machine:
     checkpoint_seconds: float = 60.0
     progress: bool = True
 
+    def __post_init__(self) -> None:
+        for name, least in (("devices", 1), ("num_nodes", 1), ("workers", 0), ("checkpoint_seconds", 0)):
+            if getattr(self, name) < least:
+                option = name.replace("_", "-")
+                raise ArgumentError(f"--{option} {getattr(self, name)}: must be {least} or more")
+        if self.accelerator not in ("auto", "cpu", "gpu"):
+            raise ArgumentError(f"--accelerator {self.accelerator}: must be auto, cpu or gpu")
+
 
 class TrainConfig(BaseModel):
     """What a training can be told; the defaults need no change to begin with.
@@ -123,18 +131,26 @@ def write_config(path: Path, config: TrainConfig, facts: dict[str, Any]) -> None
     write_text(path, yaml.safe_dump({"train": config.model_dump(mode="json"), **facts}, sort_keys=False))
 
 
-def read_config(path: Path) -> TrainConfig:
-    """Read the settings that `write_config` wrote.
+def read_config(path: Path) -> tuple[TrainConfig, dict[str, Any]]:
+    """Read the settings and facts that `write_config` wrote.
 
     Raises:
         RunError: the file is missing or damaged.
     """
     try:
-        return TrainConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))["train"])
+        facts = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return TrainConfig.model_validate(facts.pop("train")), facts
     except FileNotFoundError as error:
         raise RunError(
             f"{path.parent}: holds no training to resume; leave out --resume to begin one"
         ) from error
-    except (yaml.YAMLError, ValidationError, TypeError, KeyError, UnicodeDecodeError) as error:
+    except (
+        yaml.YAMLError,
+        ValidationError,
+        AttributeError,
+        TypeError,
+        KeyError,
+        UnicodeDecodeError,
+    ) as error:
         reason = " ".join(str(error).split())
         raise RunError(f"{path}: damaged ({reason}); train anew into another folder") from error

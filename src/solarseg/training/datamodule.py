@@ -1,6 +1,5 @@
 """Samples of a dataset folder as batches for training."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,15 +13,13 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
 
 from solarseg.classes import IGNORE_INDEX
 from solarseg.datasets import FolderDataset
-from solarseg.errors import DatasetError
+from solarseg.errors import ArgumentError, DatasetError, ImageError
 from solarseg.preprocessing import DEPTH_SCALE, Preprocessing, deepest
 
-__all__ = ["DataModule", "TrainingData", "find_preprocessing", "pixel_counts"]
+__all__ = ["DataModule", "TrainingData", "find_preprocessing", "find_range", "pixel_counts"]
 
-logger = logging.getLogger(__name__)
-
-_CACHE_BYTES = 4 * 1024**3  # resized samples are kept in memory up to here
-_SCAN = 256  # images looked at to find bands, depth and statistics
+_CACHE_BYTES = 4 * 1024**3  # resized samples are kept in memory up to here, on each machine
+_SCAN = 256  # images looked at, at least, to find bands, depth and statistics where there are as many
 
 
 class TrainingData(Dataset[tuple[Tensor, Tensor]]):
@@ -31,14 +28,13 @@ class TrainingData(Dataset[tuple[Tensor, Tensor]]):
     Yields ``image (C, S, S)`` of the preprocessing's depth and ``mask (S, S) uint8``.
     """
 
-    def __init__(self, dataset: FolderDataset, names: list[str], preprocessing: Preprocessing) -> None:
+    def __init__(
+        self, dataset: FolderDataset, names: list[str], preprocessing: Preprocessing, keep: bool = True
+    ) -> None:
         self.names = names
         self._dataset = dataset
         self._preprocessing = preprocessing
-        sample = preprocessing.image_size**2 * (
-            preprocessing.bands * np.dtype(preprocessing.depth).itemsize + 1
-        )
-        self._fits = sample * len(names) <= _CACHE_BYTES
+        self._keep = keep
         self._kept: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __len__(self) -> int:
@@ -48,7 +44,7 @@ class TrainingData(Dataset[tuple[Tensor, Tensor]]):
         if index in self._kept:
             return self._kept[index]
         loaded = self._load(self.names[index])
-        if self._fits:
+        if self._keep:
             self._kept[index] = loaded
         return loaded
 
@@ -59,15 +55,14 @@ class TrainingData(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(image.transpose(2, 0, 1).copy()), torch.from_numpy(mask)
 
     def read_all(self, shown: bool) -> None:
-        """Read every sample that fits into memory, so that a damaged file is named before training begins."""
-        if self._fits:
-            for index in track(range(len(self)), "reading images", disable=not shown, transient=True):
-                self[index]
+        """Read every sample once, so that a damaged file is named before training begins."""
+        for index in track(range(len(self)), "reading images", disable=not shown, transient=True):
+            self[index]
 
 
-def _look_at(dataset: FolderDataset, names: list[str]) -> Iterator[NDArray[Any]]:
+def _look_at(dataset: FolderDataset, names: list[str]) -> Iterator[tuple[str, NDArray[Any]]]:
     step = max(1, len(names) // _SCAN)
-    return (dataset[name].image for name in names[::step])
+    return ((name, dataset[name].image) for name in names[::step])
 
 
 def find_preprocessing(
@@ -80,15 +75,24 @@ def find_preprocessing(
 
     Args:
         dataset: the dataset.
-        names: of the training split; up to 256 of them, evenly spaced, are looked at.
+        names: of the training split; of more than 512 some, evenly spaced, are looked at.
         image_size: side of the network's input.
-        statistics: mean and deviation that pretrained weights expect, which are used for images of as
-            many bands; otherwise those of the images are.
+        statistics: mean and deviation that pretrained weights expect, which are used for 8-bit images of
+            as many bands; otherwise those of the images are, since sensors seldom fill a deeper file.
+
+    Raises:
+        ImageError: some images hold whole numbers and some do not, which have no scale in common.
     """
-    seen = [(image.shape[-1], image.dtype.name) for image in _look_at(dataset, names)]
-    bands = max(count for count, _ in seen)
-    depth = deepest({name for _, name in seen})
-    if statistics is not None and len(statistics[0]) == bands:
+    seen = [(name, image.shape[-1], image.dtype.name) for name, image in _look_at(dataset, names)]
+    bands = max(count for _, count, _ in seen)
+    depth = deepest({depth for _, _, depth in seen})
+    whole = [name for name, _, found in seen if found != "float32"]
+    if depth == "float32" and whole:
+        raise ImageError(
+            f"{dataset.image_path(whole[0])}: holds whole numbers, other images of the dataset floats; "
+            "save all in one type"
+        )
+    if statistics is not None and len(statistics[0]) == bands and depth == "uint8":
         return Preprocessing(image_size, bands, depth, *statistics)
     plain = Preprocessing(image_size, bands, depth, (0.0,) * bands, (1.0,) * bands)
     return Preprocessing(image_size, bands, depth, *_statistics(dataset, names, plain))
@@ -98,14 +102,37 @@ def _statistics(
     dataset: FolderDataset, names: list[str], plain: Preprocessing
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     sums, squares, pixels = np.zeros(plain.bands), np.zeros(plain.bands), 0
-    for image in _look_at(dataset, names):
+    for _, image in _look_at(dataset, names):
         scaled = plain.to_input(image).reshape(-1, plain.bands) / DEPTH_SCALE[plain.depth]
         sums += scaled.sum(axis=0, dtype=np.float64)
         squares += np.square(scaled, dtype=np.float64).sum(axis=0)
         pixels += len(scaled)
     mean = sums / pixels
-    std = np.sqrt(np.maximum(squares / pixels - mean**2, 1e-12))
+    variance = squares / pixels - mean**2
+    std = np.where(variance > 1e-12, np.sqrt(np.maximum(variance, 0)), 1.0)  # a band may be constant
     return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def find_range(
+    dataset: FolderDataset, names: list[str], preprocessing: Preprocessing
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Find the lowest and highest value of each band, for augmentation: 0 and 1 for 8-bit images.
+
+    Args:
+        dataset: the dataset.
+        names: of the training split, as for `find_preprocessing`.
+        preprocessing: what that found.
+    """
+    bands = preprocessing.bands
+    if preprocessing.depth == "uint8":
+        return (0.0,) * bands, (1.0,) * bands
+    low, high = np.full(bands, np.inf), np.full(bands, -np.inf)
+    for _, image in _look_at(dataset, names):
+        pixels = preprocessing.to_input(image).reshape(-1, bands)
+        low, high = np.minimum(low, pixels.min(axis=0)), np.maximum(high, pixels.max(axis=0))
+    high = np.where(high > low, high, low + 1)  # a band may be constant
+    scale = DEPTH_SCALE[preprocessing.depth]
+    return tuple((low / scale).tolist()), tuple((high / scale).tolist())
 
 
 def pixel_counts(data: TrainingData, num_classes: int) -> list[int]:
@@ -114,6 +141,10 @@ def pixel_counts(data: TrainingData, num_classes: int) -> list[int]:
     for index in range(len(data)):
         counts += np.bincount(data[index][1].numpy().ravel(), minlength=IGNORE_INDEX + 1)
     return [int(count) for count in counts[:num_classes]]
+
+
+def _sample_bytes(preprocessing: Preprocessing) -> int:
+    return preprocessing.image_size**2 * (preprocessing.bands * np.dtype(preprocessing.depth).itemsize + 1)
 
 
 class DataModule(L.LightningDataModule):
@@ -131,6 +162,7 @@ class DataModule(L.LightningDataModule):
         batch_size: int,
         seed: int,
         workers: int,
+        processes: int = 1,
     ) -> None:
         super().__init__()
         self._options: dict[str, Any] = {
@@ -143,8 +175,14 @@ class DataModule(L.LightningDataModule):
         train, val = ([name for name in dataset.names if split[name] == part] for part in ("train", "val"))
         if not train:
             raise DatasetError(f"{dataset.root}: no image to train on; put some into the split 'train'")
-        self.train = TrainingData(dataset, train, preprocessing)
-        self.val = TrainingData(dataset, val, preprocessing)
+        if preprocessing.image_size == 32 and min(batch_size, len(train)) == 1:
+            raise ArgumentError(
+                "--batch-size 1: at image size 32 a single image leaves one pixel to normalise over; "
+                "use batches of 2 or more, or a larger --image-size"
+            )
+        keep = (len(train) + len(val)) * _sample_bytes(preprocessing) * processes <= _CACHE_BYTES
+        self.train = TrainingData(dataset, train, preprocessing, keep)
+        self.val = TrainingData(dataset, val, preprocessing, keep)
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Batches of the train split, in an order drawn from seed and epoch, shared out among processes."""
@@ -157,8 +195,17 @@ class DataModule(L.LightningDataModule):
         return DataLoader(self.train, sampler=sampler, drop_last=alone, **self._options)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]] | list[Any]:
-        """Batches of the val split, each image in one process only."""
+        """Batches of the val split, each image in one process only.
+
+        Raises:
+            ArgumentError: there are more processes than images.
+        """
         world, rank = self._place()
+        if 0 < len(self.val) < world:
+            raise ArgumentError(
+                f"--devices: {world} processes share {len(self.val)} image(s) of the split 'val'; "
+                "use fewer, or put more images into it"
+            )
         return (
             DataLoader(Subset(self.val, range(rank, len(self.val), world)), **self._options)
             if len(self.val)

@@ -8,12 +8,14 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from solarseg._version import __version__
+from solarseg.classes import IGNORE_INDEX
 from solarseg.datasets import FolderDataset, open_dataset
+from solarseg.errors import ArgumentError
 from solarseg.evaluation.curves import draw_curves
 from solarseg.evaluation.evaluate import evaluate
 from solarseg.evaluation.report import Report
@@ -32,12 +34,20 @@ from solarseg.training.callbacks import (
     best_checkpoint,
 )
 from solarseg.training.config import Machine, TrainConfig, make_config
-from solarseg.training.datamodule import DataModule, find_preprocessing, pixel_counts
-from solarseg.training.hardware import choose_precision, keep_freed_memory
+from solarseg.training.datamodule import (
+    DataModule,
+    TrainingData,
+    find_preprocessing,
+    find_range,
+    pixel_counts,
+)
+from solarseg.training.hardware import choose_precision, is_first_process, keep_freed_memory
 from solarseg.training.run_folder import Fingerprint, RunFolder, fingerprint
 from solarseg.training.task import Task
 
 __all__ = ["Run", "train"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,20 +94,22 @@ def train(
         OutputError: the disk is full; the last checkpoint is left whole.
     """
     machine, run = machine or Machine(), RunFolder(Path(out))
-    is_first = getattr(rank_zero_only, "rank", 0) == 0  # set by Lightning from the launcher's environment
     config = make_config(**options)
     if resume:
         config = run.stored_config(config)
-    elif is_first:
+    elif is_first_process():
         run.check_new()
     data = open_dataset(dataset, groups=config.groups, group_regex=config.group_regex)
     parts = _build(data, run.find_split(data, config), config, machine)
-    if is_first and not resume:
+    trainer, history = _trainer(run, config, machine, _what_to_watch(parts))
+    if resume:
+        run.check_resumable(parts.content, parts.task)
+        run.clear_temporary()
+    elif trainer.is_global_zero:
         run.begin(data, parts.split, config, parts.preprocessing, parts.content)
-    trainer, history = _trainer(run, config, machine, validates=len(parts.batches.val) > 0)
     with keep_freed_memory():
         trainer.fit(parts.task, parts.batches, ckpt_path=run.last if resume else None, weights_only=True)
-    return _finish(run, data, config, machine, parts, history) if is_first else None
+    return _finish(run, data, config, machine, parts, history) if trainer.is_global_zero else None
 
 
 @dataclass(frozen=True)
@@ -116,11 +128,20 @@ def _build(data: FolderDataset, split: dict[str, str], config: TrainConfig, mach
     names = [name for name in data.names if split[name] == "train"]
     preprocessing = find_preprocessing(data, names, config.image_size, expected)
     batches = DataModule(
-        data, split, preprocessing, batch_size=config.batch_size, seed=config.seed, workers=machine.workers
+        data,
+        split,
+        preprocessing,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        workers=machine.workers,
+        processes=machine.devices,
     )
-    for part in (batches.train, batches.val):
+    for part in (batches.train, batches.val, _unseen(data, split, preprocessing)):
         part.read_all(machine.progress)
     classes = data.classes
+    note = first_layer_note(preprocessing.bands, weights is not None)
+    if note:
+        logger.info("first layer: %s", note)
     class_weights = _class_weights(config, batches, len(classes))
     task = Task(
         build_network(config.encoder, len(classes), preprocessing, weights),
@@ -129,9 +150,28 @@ def _build(data: FolderDataset, split: dict[str, str], config: TrainConfig, mach
         num_classes=len(classes),
         ignore_index=classes.ignore_index,
         depth=preprocessing.depth,
+        value_range=find_range(data, names, preprocessing),
     )
     task.to(memory_format=torch.channels_last)
     return _Parts(split, preprocessing, batches, task, fingerprint(data))
+
+
+def _unseen(data: FolderDataset, split: dict[str, str], preprocessing: Preprocessing) -> TrainingData:
+    """The test split: only looked through, for what would otherwise come to light after the training."""
+    return TrainingData(
+        data, [name for name in data.names if split[name] == "test"], preprocessing, keep=False
+    )
+
+
+def _what_to_watch(parts: _Parts) -> tuple[str, str] | None:
+    """The measure that says which epoch is best, and its direction; None without a val split."""
+    val = parts.batches.val
+    if not len(val):
+        return None
+    if sum(pixel_counts(val, IGNORE_INDEX)[1:]) > 0:
+        return "val_iou", "max"
+    logger.warning("the val split holds nothing but background: the best epoch is the one of least val_loss")
+    return "val_loss", "min"
 
 
 def _class_weights(config: TrainConfig, batches: DataModule, classes: int) -> list[float] | None:
@@ -141,19 +181,29 @@ def _class_weights(config: TrainConfig, batches: DataModule, classes: int) -> li
 
 
 def _trainer(
-    run: RunFolder, config: TrainConfig, machine: Machine, validates: bool
+    run: RunFolder, config: TrainConfig, machine: Machine, watched: tuple[str, str] | None
 ) -> tuple[L.Trainer, History]:
     history = History(run.path / "metrics.csv")
     callbacks: list[Callback] = [history]
-    if validates:
-        callbacks.append(best_checkpoint(run.checkpoints))
-    if validates and config.patience:
-        callbacks.append(EarlyStopping("val_iou", patience=config.patience, mode="max"))
     if machine.progress:
         callbacks.append(TimeLeft())
-    callbacks.append(LastCheckpoint(run.last, machine.checkpoint_seconds))  # last: saves what the others know
+    if watched and config.patience:
+        callbacks.append(EarlyStopping(watched[0], patience=config.patience, mode=watched[1]))
+    if watched:
+        callbacks.append(best_checkpoint(run.checkpoints, *watched))
+    callbacks.append(LastCheckpoint(run.last, machine.checkpoint_seconds))
     _quieten()
-    trainer = L.Trainer(
+    try:
+        return _lightning(run, config, machine, callbacks), history
+    except MisconfigurationException as error:
+        reason = " ".join(str(error).split())
+        raise ArgumentError(
+            f"--accelerator {machine.accelerator} --devices {machine.devices}: not on this machine ({reason})"
+        ) from error
+
+
+def _lightning(run: RunFolder, config: TrainConfig, machine: Machine, callbacks: list[Callback]) -> L.Trainer:
+    return L.Trainer(
         accelerator=machine.accelerator,
         devices=machine.devices,
         num_nodes=machine.num_nodes,
@@ -163,16 +213,15 @@ def _trainer(
         accumulate_grad_batches=config.accumulate,
         gradient_clip_val=1.0,
         callbacks=callbacks,
+        default_root_dir=run.path,
         logger=TensorBoardLogger(run.path, name="", version="tensorboard"),
         plugins=[AtomicCheckpointIO()],
         use_distributed_sampler=False,  # ours draws from seed and epoch also on one process
         num_sanity_val_steps=0,
-        enable_checkpointing=validates,
         enable_progress_bar=machine.progress,
         enable_model_summary=False,
         log_every_n_steps=1,
     )
-    return trainer, history
 
 
 def _quieten() -> None:

@@ -1,17 +1,29 @@
 """Making the most of the machine: arithmetic precision and memory."""
 
 import ctypes
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
 import torch
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-__all__ = ["LightningPrecision", "choose_precision", "keep_freed_memory"]
+__all__ = ["LightningPrecision", "choose_precision", "is_first_process", "keep_freed_memory"]
 
 LightningPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
 _ASKED: dict[str, LightningPrecision] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that writes, before Lightning's trainer is there to ask.
+
+    Lightning reads the rank from what torchrun, SLURM or its own launcher set; its own launcher tells the
+    first process of each machine nothing but the number of the machine.
+    """
+    node = int(os.environ.get("NODE_RANK", "0"))
+    return node == 0 and (getattr(rank_zero_only, "rank", None) or 0) == 0
 
 
 def choose_precision(asked: str, accelerator: str = "auto") -> LightningPrecision:
@@ -38,8 +50,10 @@ def _cpu_has_bf16() -> bool:
     return bool(check and check())
 
 
-# mallopt(3): parameters and their defaults.
-_M_TRIM_THRESHOLD, _DEFAULT_TRIM = -1, 128 * 1024
+# mallopt(3): parameters, and what glibc's dynamic rule arrives at by itself once a process has freed a large
+# block. The rule is off after the first mallopt, so that is what can be given back.
+_M_TRIM_THRESHOLD, _USUAL_TRIM = -1, 64 * 1024**2
+_M_MMAP_THRESHOLD, _USUAL_MMAP = -3, 32 * 1024**2
 _M_MMAP_MAX, _DEFAULT_MMAPS = -4, 65536
 _NEVER = 2**31 - 1
 
@@ -47,6 +61,9 @@ _NEVER = 2**31 - 1
 @contextmanager
 def keep_freed_memory() -> Iterator[None]:
     """Let glibc keep freed memory inside the block and give it back at its end; elsewhere do nothing.
+
+    Afterwards the thresholds of the process are fixed where glibc's dynamic rule leaves them after large
+    blocks were freed.
 
     A training step on CPU frees and asks again for the same hundreds of megabytes. By default the C library
     hands blocks above 32 MB back to the kernel at once and gets them again page by page, each page zeroed
@@ -62,5 +79,6 @@ def keep_freed_memory() -> Iterator[None]:
         yield
     finally:
         libc.mallopt(_M_MMAP_MAX, _DEFAULT_MMAPS)
-        libc.mallopt(_M_TRIM_THRESHOLD, _DEFAULT_TRIM)
+        libc.mallopt(_M_MMAP_THRESHOLD, _USUAL_MMAP)
+        libc.mallopt(_M_TRIM_THRESHOLD, _USUAL_TRIM)
         libc.malloc_trim(0)

@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from torch import nn
 
 from solarseg._version import __version__
 from solarseg.curation.splits import check_split, read_split, split_by_group, write_split
@@ -74,7 +75,7 @@ class RunFolder:
             RunError: there is nothing to resume.
             ArgumentError: an option was given that contradicts them.
         """
-        stored = read_config(self.config)
+        stored, _ = read_config(self.config)
         for name in asked.model_fields_set:
             if getattr(asked, name) != getattr(stored, name):
                 raise ArgumentError(
@@ -86,6 +87,34 @@ class RunFolder:
                 f"{self.path}: was cut before its first checkpoint; remove the folder and train anew"
             )
         return stored
+
+    def check_resumable(self, content: "Fingerprint", network: nn.Module) -> None:
+        """Raise `RunError` if the dataset has changed or the checkpoint does not fit the network."""
+        _, facts = read_config(self.config)
+        if facts.get("dataset_fingerprint") != content.whole:
+            raise RunError(
+                f"{self.path}: its dataset {facts.get('dataset')} is not the one given, or has changed since; "
+                "resume with the same images and masks, or train into another folder"
+            )
+        remedy = "remove the run folder and train anew"
+        try:
+            state = torch.load(self.last, map_location="cpu", weights_only=True)["state_dict"]
+        except Exception as error:  # damaged archives raise whatever they like
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise RunError(f"{self.last}: damaged checkpoint ({reason}); {remedy}") from error
+        for name, value in network.state_dict().items():
+            found = getattr(state.get(name), "shape", None)
+            if found != value.shape:
+                shape = "nothing" if found is None else f"shape {tuple(found)}"
+                raise RunError(
+                    f"{self.last}: checkpoint of another network (holds {shape} for {name}, needed is "
+                    f"{tuple(value.shape)}); {remedy}"
+                )
+
+    def clear_temporary(self) -> None:
+        """Remove what a process that was killed while writing has left."""
+        for file in self.checkpoints.glob(".*"):
+            file.unlink()
 
     def find_split(self, data: FolderDataset, config: TrainConfig) -> dict[str, str]:
         """Return the run's own split, else the one given, else the dataset's, else a new one."""
@@ -106,7 +135,7 @@ class RunFolder:
         content: "Fingerprint",
     ) -> None:
         """Write split and settings."""
-        write_split(self.split, split, data.names)
+        write_split(self.split, split, data.group_of)
         facts: dict[str, Any] = {
             "dataset": str(data.root.resolve()),
             "dataset_fingerprint": content.whole,

@@ -16,9 +16,10 @@ from solarseg.preprocessing import DEPTH_SCALE, Depth
 from solarseg.training.augmentation import Augmentation
 from solarseg.training.config import TrainConfig
 
-__all__ = ["ForegroundIoU", "PixelAccuracy", "Task", "warmup_cosine"]
+__all__ = ["ForegroundIoU", "PixelAccuracy", "Task", "ValueRange", "warmup_cosine"]
 
 Batch = tuple[Tensor, Tensor]
+ValueRange = tuple[tuple[float, ...], tuple[float, ...]]  # lowest and highest value of each band
 
 
 def warmup_cosine(step: int, steps: int, warmup: float) -> float:
@@ -69,13 +70,14 @@ class Task(L.LightningModule):
         num_classes: int,
         ignore_index: int | None,
         depth: Depth,
+        value_range: ValueRange = ((0.0,), (1.0,)),
     ) -> None:
         super().__init__()
         self.network = network
         self.loss = loss
         self._config = config
         self._scale = DEPTH_SCALE[depth]
-        self._augment = Augmentation(config.augment)
+        self._augment = Augmentation(config.augment, *value_range)
         metrics = MetricCollection(
             {
                 "accuracy": PixelAccuracy(num_classes, ignore_index=ignore_index, validate_args=False),
