@@ -64,7 +64,7 @@ class Plain:
         loss.backward()
         self.optimizer.step()
         self.schedule.step()
-        return float(loss)
+        return loss.item()
 
     def epoch(self) -> None:
         """One pass over the training images."""

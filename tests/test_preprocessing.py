@@ -89,3 +89,11 @@ def test_statistics_must_fit_the_bands():
         Preprocessing(64, 4, "uint8", (0.5,) * 3, (0.2,) * 3)
     with pytest.raises(ArgumentError, match="above 0"):
         Preprocessing(64, 1, "uint8", (0.5,), (0.0,))
+
+
+def test_a_strip_shrinks_along_one_side_and_grows_along_the_other():
+    strip = np.random.default_rng(0).integers(0, 256, (32, 640, 1), dtype=np.uint8)
+    inputs = prepare(1).to_input(strip).astype(float)
+    columns = strip[..., 0].reshape(32, 64, 10).mean(axis=2)  # ten columns become one
+    assert np.abs(inputs[..., 0].mean(axis=0) - columns.mean(axis=0)).max() < 1.5
+    assert np.abs(np.diff(inputs[..., 0], axis=0)).mean() < np.abs(np.diff(columns, axis=0)).mean()

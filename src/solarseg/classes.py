@@ -102,10 +102,6 @@ class ClassMap:
         table[list(self.values)] = np.arange(len(self), dtype=np.uint8)
         return table[raw]
 
-    def same_meaning(self, other: "ClassMap") -> bool:
-        """Whether class ids mean the same in both, however files spell them."""
-        return self.names == other.names
-
 
 def find_classes(
     values: Iterable[int], palette: Sequence[tuple[int, int, int]] | None = None, source: str = "masks"
@@ -131,7 +127,7 @@ def find_classes(
     ClassMap(names=('background', 'class_1', 'class_2', 'class_3'), ... ignore=True)
     """
     found = sorted(set(values))
-    if found in ([0, 255], [255]) and palette is None:
+    if found in ([0, 255], [255]):
         return ClassMap(("background", "foreground"), values=(0, 255))
     ids = [value for value in found if value != IGNORE_INDEX]
     highest = max(ids, default=0)

@@ -5,7 +5,8 @@ order where there are colours, turned upright where EXIF says so. A mask file is
 """
 
 import io
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from solarseg.files import atomic_path
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
+    "as_image",
     "as_rgb",
     "mask_palette",
     "read_image",
@@ -63,7 +65,38 @@ def read_image(path: Path | str) -> Pixels:
         raise
     except Exception as error:  # decoders raise whatever they like on a damaged file
         raise ImageError(f"{path}: {_reason(error)}; replace or remove the file") from error
-    return data[..., None] if data.ndim == 2 else data
+    return as_image(data, str(path))
+
+
+def as_image(array: NDArray[Any], source: str = "image") -> Pixels:
+    """Make an array what `read_image` returns.
+
+    Args:
+        array: ``(H, W)`` or ``(H, W, C)`` of ``uint8``, ``uint16``, ``bool`` (which becomes 0 and 255) or
+            floats.
+        source: the file's name, for the error message.
+
+    Raises:
+        ImageError: another shape or dtype, no pixels, or floats that are not finite.
+
+    >>> as_image(np.zeros((4, 6))).dtype, as_image(np.zeros((4, 6))).shape
+    (dtype('float32'), (4, 6, 1))
+    """
+    shape = (*array.shape, 1) if array.ndim == 2 else array.shape
+    if len(shape) != 3 or 0 in shape:
+        raise ImageError(f"{source}: array of shape {array.shape}; an image is (H, W) or (H, W, bands)")
+    pixels = array.reshape(shape)
+    if pixels.dtype in (np.uint8, np.uint16):
+        return pixels
+    if pixels.dtype == np.bool_:
+        return pixels.astype(np.uint8) * 255
+    if not np.issubdtype(pixels.dtype, np.floating):
+        raise ImageError(
+            f"{source}: holds {pixels.dtype} numbers; allowed are uint8, uint16, bool and floats; convert it"
+        )
+    if not np.isfinite(pixels).all():
+        raise ImageError(f"{source}: holds NaN or infinite values; replace them by numbers")
+    return pixels.astype(np.float32)
 
 
 def _reason(error: Exception) -> str:
@@ -90,11 +123,20 @@ def _read_picture(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
 
 
 def _open_picture(content: bytes, path: Path) -> Image.Image:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit follows
+    with _without_pillows_limit():  # our own limit follows
         picture = Image.open(io.BytesIO(content))
     _check_pixels(path, picture.width, picture.height)
     return picture
+
+
+@contextmanager
+def _without_pillows_limit() -> Iterator[None]:
+    """Let Pillow open pictures above 179 megapixels, which drone mosaics often are."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _check_pixels(path: Path, width: int, height: int) -> None:
@@ -123,9 +165,8 @@ def _read_tiff(path: Path) -> Pixels:
         return (palette[:, data[..., 0]] >> 8).astype(np.uint8).transpose(1, 2, 0)
     if has_alpha:
         data = data[..., :-1]
-    if data.dtype == np.bool_:
-        return data.astype(np.uint8) * 255
-    return data if data.dtype in (np.uint8, np.uint16) else data.astype(np.float32)
+    # Signed and 32-bit whole numbers are what some scientific cameras and elevation models write.
+    return data if data.dtype in (np.uint8, np.uint16, np.bool_) else data.astype(np.float32)
 
 
 def _bands_last(data: NDArray[Any], axes: str) -> NDArray[Any]:
@@ -176,13 +217,20 @@ def _read_mask_tiff(path: Path) -> NDArray[np.integer]:
 
 
 def mask_palette(path: Path) -> list[tuple[int, int, int]] | None:
-    """Return the colours of a palette mask, or None where the file has no palette."""
+    """Return the colours of a palette mask, or None where the file has no palette.
+
+    Raises:
+        MaskError: the file is missing or damaged.
+    """
     if path.suffix.lower() in _TIFF:
         return None
-    with Image.open(path) as picture:
-        if picture.mode != "P":
-            return None
-        flat = picture.getpalette() or []
+    try:
+        with _open_picture(path.read_bytes(), path) as picture:
+            flat = (picture.getpalette() or []) if picture.mode == "P" else None
+    except Exception as error:
+        raise MaskError(f"{path}: {_reason(error)}; replace or remove the file") from error
+    if flat is None:
+        return None
     return [(flat[i], flat[i + 1], flat[i + 2]) for i in range(0, len(flat) - 2, 3)]
 
 

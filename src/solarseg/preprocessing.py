@@ -107,10 +107,10 @@ class Preprocessing:
 
     def _resize(self, image: NDArray[Any]) -> NDArray[Any]:
         size = (self.image_size, self.image_size)
-        if image.shape[:2] == size:
-            return image
-        shrinks = image.shape[0] * image.shape[1] > size[0] * size[1]
-        return _resize_bands(image, size, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        # A strip may have to shrink along one side and to grow along the other.
+        smaller = (min(image.shape[0], size[0]), min(image.shape[1], size[1]))
+        shrunk = _resize_bands(image, smaller, cv2.INTER_AREA)
+        return _resize_bands(shrunk, size, cv2.INTER_LINEAR)
 
     def mask_to_input(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize ``(H, W) uint8`` class ids to the network's size, each pixel taking its nearest id."""
@@ -134,13 +134,14 @@ class Preprocessing:
         Returns:
             ``(H, W) uint8`` class ids.
         """
-        if probabilities.shape[:2] != size:
-            probabilities = _resize_bands(probabilities, size, cv2.INTER_LINEAR)
+        probabilities = _resize_bands(probabilities, size, cv2.INTER_LINEAR)
         return probabilities.argmax(axis=-1).astype(np.uint8)
 
 
 def _resize_bands(image: NDArray[Any], size: tuple[int, int], interpolation: int) -> NDArray[Any]:
     """Resize ``(H, W, C)`` to ``(*size, C)``; OpenCV's area filter takes at most four bands at once."""
+    if image.shape[:2] == size:
+        return image
     parts = [
         cv2.resize(image[..., first : first + 4], size[::-1], interpolation=interpolation).reshape(*size, -1)
         for first in range(0, image.shape[-1], 4)

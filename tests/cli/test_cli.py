@@ -2,7 +2,9 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from solarseg.cli import main
 
@@ -111,6 +113,54 @@ def test_bad_input_is_one_line_and_exit_code_2(squares, tmp_path, capsys, traine
     for arguments, match in cases:
         assert match in one_line_error(capsys, *arguments)
     assert not out.exists()
+
+
+def damage(dataset, how):
+    """Spoil one file of a dataset."""
+    image, mask = dataset / "images" / "im03.png", dataset / "masks" / "im03.png"
+    if how == "no mask":
+        mask.unlink()
+    elif how == "no image":
+        image.unlink()
+    elif how == "size":
+        Image.new("L", (10, 20)).save(mask)
+    elif how == "value":
+        Image.fromarray(np.full((64, 64), 77, np.uint8)).save(mask)
+    elif how == "truncated":
+        image.write_bytes(image.read_bytes()[:300])
+    elif how == "classes":
+        (dataset / "dataset.yaml").write_text("classes: [background, panel]\n")
+    elif how == "split":
+        (dataset / "split.csv").write_text("name,split\nim00,train\n")
+
+
+@pytest.mark.parametrize(
+    ("how", "match"),
+    [
+        ("no mask", r"images/im03\.png: has no mask of the same name; add .*masks/im03\.png or remove"),
+        ("no image", r"masks/im03\.png: has no image of the same name; add .* or remove"),
+        ("size", r"masks/im03\.png: mask is 10 x 20 pixels, its image 64 x 64; they must be equal"),
+        ("value", r"masks: classes cannot be found from mask values \[0, 77, 255\]; .* dataset\.yaml"),
+        ("truncated", r"images/im03\.png: cannot be read as an image \(.*\); replace or remove the file"),
+        ("classes", r"masks/im\d\d\.png: mask holds unknown value 255; allowed are 0, 1; correct the mask"),
+        ("split", r"split\.csv: says nothing of 'im01'; every image needs a line"),
+    ],
+)
+def test_a_spoilt_dataset_is_named_before_anything_is_written(squares, tmp_path, capsys, how, match):
+    damage(squares, how)
+    error = one_line_error(capsys, "train", squares, "--out", tmp_path / "run", "--accelerator", "cpu")
+    assert re.search(match, error), error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_permission_is_one_line(capsys, monkeypatch):
+    from solarseg.cli import main as program
+
+    def refuse(**_):
+        raise PermissionError(13, "Permission denied", "/locked")
+
+    monkeypatch.setattr(sys.modules[program.__module__], "app", refuse)
+    assert one_line_error(capsys, "train") == "error: /locked: Permission denied"
 
 
 def test_wrong_words_are_explained(capsys):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from solarseg.classes import ClassMap
 from solarseg.datasets import open_dataset
 from solarseg.errors import ArgumentError, DataError, DatasetError, MaskError
 
@@ -122,6 +123,7 @@ def test_without_groups_each_image_is_its_own_and_the_risk_is_said(squares, capl
         ("image,site\nim00,a\n", "no columns 'name' and 'group'"),
         ("name,group\nim00,a\nim00,b\n", "names 'im00' twice"),
         ("", "no columns"),
+        ("name,group\nim00,a\nim01\n", "a line lacks 'name' or 'group'"),
     ],
 )
 def test_bad_groups_are_named(squares, text, match):
@@ -136,3 +138,72 @@ def test_real_tiles(real_data):
     assert len(set(data.groups)) == 12
     assert {sample.image.shape for sample in data} == {(256, 256, 3)}
     assert all(0 < sample.mask.mean() < 1 for sample in data)
+
+
+def save_palette(path, ids, colours):
+    picture = Image.fromarray(ids, mode="P")
+    picture.putpalette([level for colour in colours for level in colour])
+    picture.save(path)
+
+
+def test_masks_of_one_palette_give_the_classes_their_colours(squares):
+    colours = [(0, 0, 0), (200, 10, 10), (10, 200, 10)]
+    for i, file in enumerate(sorted((squares / "masks").iterdir())):
+        ids = np.zeros((64, 64), np.uint8)
+        ids[:8] = 1 + i % 2
+        save_palette(file, ids, colours if i else [*colours, (9, 9, 9)])
+    assert open_dataset(squares).classes.colours == tuple(colours)
+
+
+def test_masks_of_different_palettes_are_refused(squares):
+    for i, file in enumerate(sorted((squares / "masks").iterdir())):
+        ids = np.zeros((64, 64), np.uint8)
+        ids[:8] = 1
+        save_palette(file, ids, [(0, 0, 0), (200, 10, 10) if i < 5 else (10, 200, 10)])
+    with pytest.raises(MaskError, match=r"im05\.png: palette gives 1 the colour \(10, 200, 10\), another"):
+        open_dataset(squares)
+
+
+def test_a_palette_mask_may_use_0_and_255(squares):
+    for file in (squares / "masks").iterdir():
+        with Image.open(file) as mask:
+            ids = np.asarray(mask)
+        save_palette(file, ids, [(level, level, level) for level in range(256)])
+    assert open_dataset(squares).classes.values == (0, 255)
+
+
+def test_a_damaged_first_mask_is_named(squares):
+    (squares / "masks" / "im00.png").write_bytes(b"not a picture")
+    with pytest.raises(MaskError, match=r"im00\.png: cannot be read"):
+        open_dataset(squares)
+
+
+def test_a_folder_that_looks_like_a_file_is_passed_over(squares):
+    (squares / "images" / "im99.png").mkdir()
+    assert len(open_dataset(squares)) == 12
+
+
+def test_dataset_yaml_that_is_a_folder_is_named(squares):
+    (squares / "dataset.yaml").mkdir()
+    with pytest.raises(DatasetError, match=r"dataset\.yaml"):
+        open_dataset(squares)
+
+
+@pytest.mark.parametrize(
+    ("values", "classes", "found"),
+    [
+        ([0], ("background", "crack"), (0, 255)),
+        ([0, 255], ("background", "crack"), (0, 255)),
+        ([0, 1], ("background", "crack"), (0, 1)),
+        ([0], ("background", "crack", "spot"), (0, 1, 2)),
+        ([0, 2, 255], ("background", "crack", "spot"), (0, 1, 2)),
+    ],
+)
+def test_masks_are_taken_for_the_classes_expected(squares, values, classes, found):
+    for file in (squares / "masks").iterdir():
+        ids = np.resize(np.array(values, np.uint8), (64, 64))
+        Image.fromarray(ids).save(file)
+    data = open_dataset(squares, expected=ClassMap(classes))
+    assert data.classes.names == classes
+    assert data.classes.values == found
+    assert data["im00"].mask.max() <= len(classes) - 1 or data.classes.ignore

@@ -3,6 +3,8 @@ import shutil
 
 import numpy as np
 import pytest
+from conftest import TINY, quiet
+from PIL import Image
 from sklearn.metrics import accuracy_score, jaccard_score
 
 from solarseg.datasets import open_dataset
@@ -11,6 +13,7 @@ from solarseg.evaluation.comparison import compare
 from solarseg.evaluation.evaluate import evaluate
 from solarseg.images import read_mask_values
 from solarseg.outputs.predictions import predict
+from solarseg.training.fit import train
 
 
 def test_scores_are_those_of_the_masks_that_predict_writes(trained, tmp_path):
@@ -100,3 +103,54 @@ def test_compare_refuses_runs_scored_on_other_images(trained, tmp_path):
     shutil.rmtree(copy / "evaluation")
     with pytest.raises(ArgumentError, match="make it with: solarseg evaluate"):
         compare([run.path, copy])
+
+
+def test_groups_given_at_training_are_those_of_the_evaluation(squares, tmp_path):
+    (squares / "groups.csv").unlink()
+    options = {**TINY, "epochs": 1, "group_regex": r"im\d(\d)"}
+    run = train(squares, tmp_path / "run", machine=quiet(), **options)
+    report = evaluate(run.path, squares)
+    assert report.groups == run.report.groups
+    assert set(report.groups) <= set("0123456789")
+
+
+def test_an_image_added_later_does_not_lose_the_runs_split(trained, tmp_path, caplog):
+    run, dataset = trained
+    grown = shutil.copytree(dataset, tmp_path / "grown")
+    for kind in ("images", "masks"):
+        shutil.copy(grown / kind / "im00.png", grown / kind / "new.png")
+    (grown / "groups.csv").unlink()
+    report = evaluate(run.path, grown)
+    assert report.split == "test"
+    assert report.names == evaluate(run.path, dataset).names
+    assert "left out 1 image(s) that the run's split does not know, such as new" in caplog.text
+
+
+def test_a_foreign_datasets_own_split_is_used_only_when_asked_for(trained, make_squares):
+    run, _ = trained
+    other = make_squares(seed=9)
+    lines = [f"im{i:02},{'test' if i < 6 else 'train'}" for i in range(12)]
+    (other / "groups.csv").unlink()
+    (other / "split.csv").write_text("\n".join(["name,split", *lines]))
+    assert evaluate(run.path, other).n_images == 12
+    assert evaluate(run.path, other, split="test").n_images == 6
+
+
+def test_images_without_any_defect_are_scored(trained, make_squares):
+    run, _ = trained
+    other = make_squares(seed=9)
+    for file in (other / "masks").iterdir():
+        Image.new("L", (64, 64)).save(file)
+    report = evaluate(run.path, other)
+    assert report.classification_report["foreground"]["support"] == 0
+    assert report.n_images == 12
+
+
+def test_compare_says_that_images_were_trained_on(trained, tmp_path):
+    run, dataset = trained
+    copies = [shutil.copytree(run.path, tmp_path / name) for name in "ab"]
+    for copy in copies:
+        evaluate(copy, dataset, split="all", out=copy / "evaluation")
+    result = compare(copies)
+    assert result.n_trained_on > 0
+    assert f"{result.n_trained_on} of these images were trained on" in result.markdown()

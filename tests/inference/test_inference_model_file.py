@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from solarseg.errors import ModelFileError
+from solarseg.errors import ImageError, ModelFileError
 from solarseg.inference.model_file import FORMAT_VERSION, METADATA_KEY
 from solarseg.inference.predictor import load_model
 
@@ -43,15 +43,29 @@ def test_batch_and_size_are_open(trained):
         assert model.probabilities(np.zeros(shape, np.uint8)).shape == (*shape[:3], 2)
 
 
-def test_batches_do_not_change_masks(trained):
+def test_batches_do_not_change_probabilities(trained):
     run, _ = trained
     model = load_model(run.path)
-    rng = np.random.default_rng(0)
-    images = [rng.integers(0, 256, (*rng.integers(20, 90, 2), 3), dtype=np.uint8) for _ in range(7)]
-    together = list(model.predict_many(images, batch_size=3))
-    for image, mask in zip(images, together, strict=True):
-        assert mask.shape == image.shape[:2]
-        assert (model.predict(image) != mask).mean() < 0.001  # a probability may round the other way
+    images = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
+    alone = np.concatenate([model.probabilities(image[None]) for image in images])
+    assert np.allclose(model.probabilities(images), alone, atol=1e-5)
+
+
+def test_arrays_of_any_usual_kind_are_predicted(trained):
+    run, _ = trained
+    model = load_model(run.path)
+    grey = np.random.default_rng(0).integers(0, 256, (50, 70), dtype=np.uint8)
+    expected = model.predict(np.repeat(grey[..., None], 3, axis=-1))
+    assert expected.shape == (50, 70)
+    assert np.array_equal(model.predict(grey), expected)
+    assert np.array_equal(model.predict(grey.astype(np.uint16) * 257), expected)
+    assert np.array_equal(model.predict(grey / 255), expected)
+    with pytest.raises(ImageError, match="mine: holds int64 numbers; allowed are uint8"):
+        model.predict(grey.astype(np.int64), "mine")
+    with pytest.raises(ImageError, match="NaN"):
+        model.predict(np.full((8, 8), np.nan))
+    with pytest.raises(ImageError, match=r"shape \(0, 8\)"):
+        model.predict(np.zeros((0, 8), np.uint8))
 
 
 def test_a_newer_format_is_refused(trained, tmp_path):

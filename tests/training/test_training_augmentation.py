@@ -79,3 +79,24 @@ def test_glare_whitens_panels_alone_and_leaves_their_texture():
         assert float(after[:, :8].mean()) > float(before[:, :8].mean())
         together = np.corrcoef(before[0, :8].ravel(), after[0, :8].ravel())[0, 1]
         assert together > 0.999
+
+
+@pytest.mark.parametrize("kind", ["light", "strong", "outdoor"])
+def test_mixed_precision_does_not_reach_augmentation(kind):
+    images, masks = batch()
+    exact, moved = Augmentation(kind)(images, masks, 3)
+    with torch.autocast("cpu", torch.bfloat16):
+        within, moved_within = Augmentation(kind)(images, masks, 3)
+    assert torch.equal(exact, within)
+    assert torch.equal(moved, moved_within)
+
+
+def test_strengths_are_shares_of_the_range():
+    images, masks = batch()
+    low, high = (0.0, 0.01, -5.0), (0.0625, 0.05, 20.0)
+    span = torch.tensor(high) - torch.tensor(low)
+    place = (torch.tensor(low).view(1, 3, 1, 1), span.view(1, 3, 1, 1))
+    scaled, moved = Augmentation("strong", low, high)(place[0] + images * place[1], masks, 5)
+    plain, moved_plain = Augmentation("strong")(images, masks, 5)
+    assert torch.allclose((scaled - place[0]) / place[1], plain, atol=1e-4)
+    assert torch.equal(moved, moved_plain)

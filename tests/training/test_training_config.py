@@ -1,7 +1,7 @@
 import pytest
 
 from solarseg.errors import ArgumentError, RunError
-from solarseg.training.config import TrainConfig, make_config, read_config, write_config
+from solarseg.training.config import Machine, TrainConfig, make_config, read_config, write_config
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_bad_options_name_option_value_and_choices(options, match):
 def test_settings_come_back_as_written(tmp_path):
     config = make_config(encoder="vgg16", class_weights=(1.0, 2.0), groups=tmp_path / "g.csv")
     write_config(tmp_path / "config.yaml", config, {"versions": {"solarseg": "1"}})
-    assert read_config(tmp_path / "config.yaml") == config
+    assert read_config(tmp_path / "config.yaml") == (config, {"versions": {"solarseg": "1"}})
 
 
 @pytest.mark.parametrize("text", ["", "train: 3", "train: {epochs: many}", "a: [", "other: 1"])
@@ -37,3 +37,18 @@ def test_damaged_settings_are_named(tmp_path, text):
 def test_every_setting_is_described():
     for name in TrainConfig.model_fields:
         assert f"{name}:" in (TrainConfig.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"devices": 0}, "--devices 0: must be 1 or more"),
+        ({"num_nodes": -1}, "--num-nodes -1"),
+        ({"workers": -1}, "--workers -1: must be 0 or more"),
+        ({"checkpoint_seconds": -1.0}, "--checkpoint-seconds"),
+        ({"accelerator": "abacus"}, "--accelerator abacus: must be auto, cpu or gpu"),
+    ],
+)
+def test_a_machine_that_cannot_be_is_refused(options, match):
+    with pytest.raises(ArgumentError, match=match):
+        Machine(**options)

@@ -1,11 +1,19 @@
 import numpy as np
 import pytest
+import tifffile
 import torch
+from PIL import Image
 
 from solarseg.datasets import open_dataset
-from solarseg.errors import DatasetError
+from solarseg.errors import ArgumentError, DatasetError, ImageError
 from solarseg.preprocessing import Preprocessing
-from solarseg.training.datamodule import DataModule, TrainingData, find_preprocessing, pixel_counts
+from solarseg.training.datamodule import (
+    DataModule,
+    TrainingData,
+    find_preprocessing,
+    find_range,
+    pixel_counts,
+)
 
 
 def module(squares, split=None, **options):
@@ -72,3 +80,78 @@ def test_samples_are_read_once(squares):
     assert image.dtype == torch.uint8
     assert image.shape == (3, 64, 64)
     assert set(mask.unique().tolist()) == {0, 1}
+
+
+def as_tiff(squares, convert):
+    """Save the dataset's images as TIFF, converted."""
+    for file in sorted((squares / "images").iterdir()):
+        pixels = convert(file.stem, np.asarray(Image.open(file)))
+        file.unlink()
+        tifffile.imwrite(file.with_suffix(".tif"), pixels, photometric="rgb")
+    return open_dataset(squares)
+
+
+def test_deep_images_are_augmented_within_their_own_range(squares):
+    data = as_tiff(squares, lambda _, pixels: pixels.astype(np.uint16) * 16)  # a 12-bit sensor
+    prepared = find_preprocessing(data, data.names, 64, ((0.485,) * 3, (0.229,) * 3))
+    assert prepared.depth == "uint16"
+    assert max(prepared.mean) < 4096 / 65535  # their own, not what 8-bit pictures have
+    low, high = find_range(data, data.names, prepared)
+    assert min(low) == 0
+    assert 3000 / 65535 < max(high) <= 4080 / 65535
+
+
+def test_8_bit_images_have_the_whole_range(squares):
+    data = open_dataset(squares)
+    assert find_range(data, data.names, Preprocessing(64)) == ((0.0,) * 3, (1.0,) * 3)
+
+
+def test_whole_numbers_and_floats_do_not_mix(squares):
+    data = as_tiff(squares, lambda name, pixels: pixels.astype(np.float32) if name == "im03" else pixels)
+    with pytest.raises(ImageError, match=r"im00\.tif: holds whole numbers, other images .* floats"):
+        find_preprocessing(data, data.names, 64, None)
+
+
+def test_a_constant_band_is_only_moved(squares):
+    def without_red(_, pixels):
+        pixels = pixels.copy()
+        pixels[..., 0] = 40
+        return pixels
+
+    data = as_tiff(squares, without_red)
+    found = find_preprocessing(data, data.names, 64, None)
+    assert found.std[0] == 1.0
+    assert found.mean[0] == pytest.approx(40 / 255)
+
+
+def test_batches_of_one_are_refused_where_one_pixel_is_left(squares):
+    data = open_dataset(squares)
+    with pytest.raises(ArgumentError, match=r"--batch-size 1: at image size 32"):
+        DataModule(
+            data, dict.fromkeys(data.names, "train"), Preprocessing(32), batch_size=1, seed=0, workers=0
+        )
+
+
+def test_more_processes_than_val_images_are_refused(squares):
+    class ThreeProcesses:
+        world_size, global_rank = 3, 0
+
+    data = open_dataset(squares)
+    batches = module(squares, {name: "val" if name < "im02" else "train" for name in data.names})
+    batches.trainer = ThreeProcesses()
+    with pytest.raises(ArgumentError, match="3 processes share 2 image"):
+        batches.val_dataloader()
+
+
+def test_processes_share_out_all_images_and_none_twice(squares):
+    seen = {"train": [], "val": []}
+    data = open_dataset(squares)
+    split = {name: "val" if name < "im05" else "train" for name in data.names}
+    for rank in range(2):
+        batches = module(squares, split, batch_size=2)
+        batches.trainer = type("Place", (), {"world_size": 2, "global_rank": rank})()
+        seen["train"] += list(batches.train_dataloader().sampler)
+        seen["val"] += list(batches.val_dataloader().dataset.indices)
+    assert sorted(seen["val"]) == list(range(5))
+    assert set(seen["train"]) == set(range(7))
+    assert len(seen["train"]) == 8  # one drawn twice, so that both take as many steps

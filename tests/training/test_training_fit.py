@@ -1,5 +1,6 @@
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +12,13 @@ import pytest
 import torch
 import yaml
 from conftest import TINY, quiet
+from PIL import Image
 
 from solarseg.curation.splits import read_split
 from solarseg.errors import ArgumentError, OutputError, RunError, SolarsegError
 from solarseg.inference.predictor import load_model
 from solarseg.training.callbacks import AtomicCheckpointIO
+from solarseg.training.config import Machine
 from solarseg.training.fit import train
 
 
@@ -88,6 +91,67 @@ def test_resuming_refuses_other_settings(trained, tmp_path):
         train(dataset, tmp_path / "none", resume=True, machine=quiet())
 
 
+def copy_of(run: Path, to: Path) -> Path:
+    return shutil.copytree(run, to)
+
+
+def test_resuming_refuses_other_data(trained, make_squares, tmp_path):
+    run, _ = trained
+    with pytest.raises(RunError, match=r"its dataset .* is not the one given, or has changed"):
+        train(make_squares(seed=9), copy_of(run.path, tmp_path / "run"), resume=True, machine=quiet())
+
+
+def test_resuming_refuses_a_checkpoint_of_another_shape_or_a_damaged_one(trained, tmp_path):
+    run, dataset = trained
+    copy = copy_of(run.path, tmp_path / "run")
+    last = copy / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    name = "network.unet.segmentation_head.0.weight"
+    content["state_dict"][name] = content["state_dict"][name][:, :3]
+    torch.save(content, last)
+    with pytest.raises(RunError, match=rf"last\.ckpt: checkpoint of another network .*{name}"):
+        train(dataset, copy, resume=True, machine=quiet())
+    for damaged in (b"", last.read_bytes()[:1000]):
+        last.write_bytes(damaged)
+        with pytest.raises(RunError, match=r"last\.ckpt: damaged checkpoint"):
+            train(dataset, copy, resume=True, machine=quiet())
+
+
+def test_what_stopped_early_is_not_trained_on(squares, tmp_path):
+    """With a learning rate of nearly nothing no epoch is better than the first."""
+    options = {**TINY, "epochs": 9, "patience": 2, "learning_rate": 1e-12}
+    train(squares, tmp_path / "run", machine=quiet(checkpoint_seconds=0), **options)
+    before = rows(tmp_path / "run")
+    assert len(before) < 9
+    content = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    (stopping,) = (state for name, state in content["callbacks"].items() if "EarlyStopping" in name)
+    assert (stopping["wait_count"], stopping["stopped_epoch"]) == (2, len(before) - 1)
+    (tmp_path / "run" / "model.onnx").unlink()
+    run = train(squares, tmp_path / "run", resume=True, machine=quiet())
+    assert rows(tmp_path / "run") == before
+    assert run.model.exists()
+
+
+def test_a_val_split_without_defects_is_watched_by_its_loss(squares, tmp_path, caplog):
+    lines = ["name,split", *(f"im{i:02},{'val' if i % 6 == 0 else 'train'}" for i in range(12))]
+    (squares / "split.csv").write_text("\n".join(lines))
+    for i in (0, 6):
+        Image.new("L", (64, 64)).save(squares / "masks" / f"im{i:02}.png")
+    run = train(squares, tmp_path / "run", machine=quiet(), **{**TINY, "epochs": 3})
+    assert "nothing but background" in caplog.text
+    best = torch.load(run.path / "checkpoints" / "best.ckpt", weights_only=True)["epoch"]
+    val_loss = [float(row["val_loss"]) for row in rows(run.path)]
+    assert best == val_loss.index(min(val_loss))
+
+
+def test_a_device_this_machine_lacks_is_said(squares, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(ArgumentError, match="--accelerator gpu --devices 1: not on this machine"):
+        train(squares, tmp_path / "run", machine=Machine(accelerator="gpu", progress=False), **TINY)
+    assert not (tmp_path / "run").exists()
+
+
 def test_an_existing_run_is_left_alone(trained):
     run, dataset = trained
     before = (run.path / "config.yaml").read_text()
@@ -111,10 +175,15 @@ def test_bad_settings_leave_no_run_folder(squares, tmp_path, options, match):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_damaged_image_is_named_before_training_begins(squares, tmp_path):
-    image = squares / "images" / "im04.png"
+@pytest.mark.parametrize("part", ["train", "val", "test"])
+def test_a_damaged_image_is_named_before_training_begins(squares, tmp_path, part):
+    names = {"train": "im00", "val": "im04", "test": "im08"}
+    split = {f"im{i:02}": "train" for i in range(12)} | {name: part for part, name in names.items()}
+    (squares / "groups.csv").unlink()
+    (squares / "split.csv").write_text("\n".join(["name,split", *map(",".join, split.items())]))
+    image = squares / "images" / f"{names[part]}.png"
     image.write_bytes(image.read_bytes()[:200])
-    with pytest.raises(SolarsegError, match=r"im04\.png"):
+    with pytest.raises(SolarsegError, match=rf"{names[part]}\.png"):
         train(squares, tmp_path / "run", machine=quiet(), **TINY)
     assert not (tmp_path / "run").exists()
 

@@ -10,7 +10,7 @@ __all__ = ["command"]
 
 def command(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Run folders, evaluated on the same images.")
+        list[Path], typer.Argument(metavar="RUN", help="Run folders, evaluated on the same images.")
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder for compare.md, compare.csv and compare.png.")

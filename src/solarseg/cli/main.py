@@ -36,4 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SolarsegError as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR
+    except OSError as error:  # a folder without permission, a disk that fails
+        print(f"error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
+        return USER_ERROR
     return 0

@@ -16,7 +16,7 @@ _DONE_IN_PART, _NOTHING_DONE = 1, 2
 def command(
     model: Model,
     images: Annotated[
-        list[str], typer.Argument(metavar="IMAGE_OR_FOLDER...", help="Images, folders or 'patterns/*.jpg'.")
+        list[str], typer.Argument(metavar="IMAGE_OR_FOLDER", help="Images, folders or 'patterns/*.jpg'.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for masks/, overlays/ and summary.csv.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,

@@ -7,7 +7,7 @@ import csv
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from solarseg.classes import ClassMap, find_classes
+from solarseg.classes import IGNORE_INDEX, ClassMap, find_classes
 from solarseg.datasets.sample import Sample
 from solarseg.errors import ArgumentError, DatasetError, MaskError
 from solarseg.images import IMAGE_SUFFIXES, mask_palette, read_image, read_mask_values
@@ -125,7 +125,11 @@ class FolderDataset:
 
 
 def open_dataset(
-    path: Path | str, *, groups: Path | str | None = None, group_regex: str | None = None
+    path: Path | str,
+    *,
+    groups: Path | str | None = None,
+    group_regex: str | None = None,
+    expected: ClassMap | None = None,
 ) -> FolderDataset:
     """Open a dataset folder.
 
@@ -133,6 +137,8 @@ def open_dataset(
         path: a folder with ``images/`` and ``masks/``.
         groups: CSV file of ``name,group``; by default ``groups.csv`` in the folder, where there is one.
         group_regex: pattern searched for in each name, whose first group (or whole match) is its group.
+        expected: the classes of the model to be scored, which masks without ``dataset.yaml`` are taken to
+            hold where their values allow it; a folder without a single defect could not tell.
 
     Raises:
         ArgumentError: ``groups`` and ``group_regex`` are both given, or the pattern is not valid.
@@ -141,7 +147,7 @@ def open_dataset(
     root = Path(path)
     pairs = read_pairs(root)
     description = _read_description(root)
-    classes = description.class_map() or _find_classes(root, [mask for _, mask in pairs.values()])
+    classes = description.class_map() or _find_classes(root, [mask for _, mask in pairs.values()], expected)
     found = _find_groups(root, list(pairs), groups, group_regex)
     files = {
         name: _Files(image, mask, found[name] if found else name) for name, (image, mask) in pairs.items()
@@ -169,7 +175,7 @@ def _by_name(root: Path, kind: str) -> dict[str, Path]:
         raise DatasetError(f"{root}: has no folder '{kind}'; a dataset is a folder with images/ and masks/")
     found: dict[str, Path] = {}
     for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith("."):
+        if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith(".") or not file.is_file():
             continue
         name = file.relative_to(folder).with_suffix("").as_posix()
         if name in found:
@@ -186,22 +192,51 @@ def _read_description(root: Path) -> Description:
         return Description()
     try:
         return Description.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
+    except (OSError, yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise DatasetError(f"{file}: {reason}; see the documentation of dataset folders") from error
 
 
-def _find_classes(root: Path, masks: list[Path]) -> ClassMap:
+def _find_classes(root: Path, masks: list[Path], expected: ClassMap | None) -> ClassMap:
     values: set[int] = set()
-    palette = mask_palette(masks[0])
+    palette: _Palette = {}
     for mask in masks:
-        values.update(np.unique(read_mask_values(mask)).tolist())
-    classes = find_classes(values, palette, str(root / "masks"))
+        found = np.unique(read_mask_values(mask)).tolist()
+        values.update(found)
+        _add_palette(palette, mask, found)
+    if expected is not None and (known := _as_expected(values, expected)) is not None:
+        return known
+    spare = mask_palette(masks[0]) or []
+    colours = [palette.get(value, spare[value] if value < len(spare) else (0, 0, 0)) for value in range(256)]
+    classes = find_classes(values, colours if palette else None, str(root / "masks"))
     spelled = ", ".join(
         f"{value} = {name}" for value, name in zip(classes.values, classes.names, strict=True)
     )
     logger.info("classes found from the masks: %s%s", spelled, "; 255 = ignored" if classes.ignore else "")
     return classes
+
+
+_Palette = dict[int, tuple[int, int, int]]
+
+
+def _add_palette(palette: _Palette, mask: Path, values: list[int]) -> None:
+    """Add the colours of a mask's values, or raise `MaskError` where another mask had others."""
+    colours = mask_palette(mask) or []
+    for value in values:
+        if value < len(colours) and palette.setdefault(value, colours[value]) != colours[value]:
+            raise MaskError(
+                f"{mask}: palette gives {value} the colour {colours[value]}, another mask {palette[value]}, so "
+                "numbers may not mean the same; save all with one palette, or name the classes in dataset.yaml"
+            )
+
+
+def _as_expected(values: set[int], expected: ClassMap) -> ClassMap | None:
+    """The classes expected, spelled as ids or as 0/255, where masks could be just that; else None."""
+    if len(expected) == 2 and values <= {0, 255}:
+        return replace(expected, values=(0, 255), ignore=False)
+    if values - {IGNORE_INDEX} <= set(range(len(expected))) and values != {0, IGNORE_INDEX}:
+        return replace(expected, values=tuple(range(len(expected))), ignore=IGNORE_INDEX in values)
+    return None
 
 
 def _find_groups(
@@ -254,6 +289,8 @@ def read_table(file: Path, key: str, value: str) -> dict[str, str]:
         raise DatasetError(f"{file}: has no columns '{key}' and '{value}'; its first line must name them")
     table: dict[str, str] = {}
     for row in rows:
+        if not row[key] or not row[value]:
+            raise DatasetError(f"{file}: a line lacks '{key}' or '{value}': {row}; complete or remove it")
         if row[key] in table and table[row[key]] != row[value]:
             raise DatasetError(f"{file}: names '{row[key]}' twice with different values; remove one line")
         table[row[key]] = row[value]

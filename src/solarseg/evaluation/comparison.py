@@ -82,6 +82,7 @@ class Comparison:
         n_images: images scored.
         n_groups: groups they come from.
         reliable: whether there are enough groups for the intervals to be trusted.
+        n_trained_on: images among them that one of the runs was trained on.
     """
 
     rows: tuple[Row, ...]
@@ -89,6 +90,7 @@ class Comparison:
     n_images: int
     n_groups: int
     reliable: bool
+    n_trained_on: int = 0
 
     def markdown(self) -> str:
         """A table, and below it a sentence for each difference."""
@@ -107,6 +109,11 @@ class Comparison:
             f"{self.n_images} images of {self.n_groups} groups. IoU and F1: pooled over all images, mean over "
             "the classes but the background. s/image: the network alone, on this machine.",
         ]
+        if self.n_trained_on:
+            lines.append(
+                f"{self.n_trained_on} of these images were trained on: the scores are too good; score images "
+                "no run has seen."
+            )
         if not self.reliable:
             lines.append(f"Intervals over {self.n_groups} groups are unreliable; score more groups.")
         lines += [
@@ -136,7 +143,8 @@ class Comparison:
         """Write ``compare.md``, ``compare.csv`` and ``compare.png``."""
         write_text(folder / "compare.md", self.markdown() + "\n")
         write_text(folder / "compare.csv", self.csv())
-        _draw(self.rows, folder / "compare.png")
+        seen = f", {self.n_trained_on} of them trained on" if self.n_trained_on else ""
+        _draw(self.rows, folder / "compare.png", f"IoU on {self.n_images} images{seen}, with 95% interval")
 
 
 def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Comparison:
@@ -166,6 +174,7 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Compar
         best.n_images,
         best.n_groups,
         _interval(best).reliable,
+        len({name for report in reports for name in report.trained_on}),
     )
     if out is not None:
         result.save(Path(out))
@@ -234,7 +243,7 @@ def _time(models: list[Model]) -> list[float]:
     return [median(times) for times in taken]
 
 
-def _draw(rows: Sequence[Row], path: Path) -> None:
+def _draw(rows: Sequence[Row], path: Path, label: str) -> None:
     figure = Figure(figsize=(9, 1.4 + 0.5 * len(rows)), layout="constrained", dpi=150)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     places = np.arange(len(rows))[::-1]
@@ -245,7 +254,7 @@ def _draw(rows: Sequence[Row], path: Path) -> None:
         left.annotate(
             f"{value:.3f}", (value, place), (0, 7), textcoords="offset points", ha="center", fontsize=9
         )
-    left.set(xlabel="IoU on unseen groups, with 95% interval", xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4))
+    left.set(xlabel=label, xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4))
     labels = [row.run if row.run == row.encoder else f"{row.run} ({row.encoder})" for row in rows]
     left.set_yticks(places, labels)
     left.grid(axis="x", color="0.9")

@@ -1,8 +1,8 @@
 """Score a model on a dataset."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from rich.progress import track
 
 from solarseg.curation.splits import SPLITS, check_split, read_split
 from solarseg.datasets import FolderDataset, Sample, open_dataset
+from solarseg.datasets.folder import read_table
 from solarseg.errors import ArgumentError, DatasetError
 from solarseg.evaluation.figures import Example, draw_confusion_matrix, draw_examples
 from solarseg.evaluation.report import Report
@@ -23,7 +24,6 @@ __all__ = ["evaluate"]
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 8
 _SHOWN_OF_EACH = 2  # best, median and worst images in the picture
 
 Split = Literal["train", "val", "test", "all"]
@@ -58,23 +58,26 @@ def evaluate(
         ModelFileError: the model cannot be used.
     """
     loaded = model if isinstance(model, Model) else load_model(model)
-    data = open_dataset(dataset, groups=groups, group_regex=group_regex)
+    data = open_dataset(dataset, groups=groups, group_regex=group_regex, expected=loaded.classes)
     _check_classes(loaded, data)
     seen = _seen_in_training(loaded, data)
-    known, is_own = _known_split(loaded, data, seen)
-    chosen, names = _choose(data, known, split)
+    own = _own_split(loaded, seen)
+    chosen, names = _choose(data, own, split)
+    group_of = data.group_of
+    if own is not None and groups is None and group_regex is None:
+        group_of = group_of | own.groups  # it may have been trained with --groups or --group-regex
     matrices = _count(loaded, data, names, progress)
     report = Report(
         class_names=data.classes.names,
         names=tuple(names),
-        groups=tuple(data.group_of[name] for name in names),
+        groups=tuple(group_of[name] for name in names),
         matrices=matrices,
         split=chosen,
         model=str(loaded.path),
         dataset=str(data.root),
         trained_on=tuple(name for name in names if name in seen),
     )
-    folder = Path(out) if out is not None else _default_folder(loaded, data, chosen, is_own)
+    folder = Path(out) if out is not None else _default_folder(loaded, data, chosen, own is not None)
     if folder is not None:
         report.save(folder)
         _draw(report, loaded, data, folder)
@@ -98,39 +101,61 @@ def _seen_in_training(model: Model, data: FolderDataset) -> set[str]:
     return {name for name in data.names if digest(data.image_path(name)) in trained_on}
 
 
-def _choose(
-    data: FolderDataset, split: Mapping[str, str] | None, asked: Split | None
-) -> tuple[str, list[str]]:
-    chosen = asked or ("test" if split is not None and "test" in split.values() else "all")
+@dataclass(frozen=True)
+class _OwnSplit:
+    """The split a run was trained with, and the groups it kept whole."""
+
+    split: dict[str, str]
+    groups: dict[str, str]
+
+
+def _own_split(model: Model, seen: set[str]) -> _OwnSplit | None:
+    """The run's split, where the dataset is the one it was trained on.
+
+    Equal names are not enough, every dataset has an image_001: an image must be here, byte for byte, that the
+    run was trained on under this name.
+    """
+    file = model.path.parent / "split.csv"
+    if not file.exists():
+        return None
+    split = read_split(file)
+    if not any(split.get(name, "test") != "test" for name in seen):
+        return None
+    return _OwnSplit(split, read_table(file, "name", "group"))
+
+
+def _choose(data: FolderDataset, own: _OwnSplit | None, asked: Split | None) -> tuple[str, list[str]]:
+    """The name of the split, and the images in it."""
+    tested = own is not None and any(own.split.get(name) == "test" for name in data.names)
+    chosen = asked or ("test" if tested else "all")
     if chosen == "all":
         return chosen, data.names
     if chosen not in SPLITS:
         raise ArgumentError(f"--split {chosen}: must be one of {', '.join(SPLITS)}, all")
-    if split is None:
-        raise ArgumentError(
-            f"--split {chosen}: neither the run nor {data.root} holds a split.csv for these images; "
-            "use --split all"
+    split = own.split if own is not None else _split_of_dataset(data, chosen)
+    unknown = [name for name in data.names if name not in split]
+    if unknown:
+        logger.warning(
+            "left out %d image(s) that the run's split does not know, such as %s; --split all scores them too",
+            len(unknown),
+            unknown[0],
         )
-    names = [name for name in data.names if split[name] == chosen]
+    names = [name for name in data.names if split.get(name) == chosen]
     if not names:
         raise ArgumentError(f"--split {chosen}: holds no image; use another split or --split all")
     return chosen, names
 
 
-def _known_split(model: Model, data: FolderDataset, seen: set[str]) -> tuple[Mapping[str, str] | None, bool]:
-    """The split of the run where it was trained on this very dataset, else the dataset's; whether the former."""
-    run = model.path.parent / "split.csv"
-    if run.exists():
-        split = read_split(run)
-        # Equal names are not enough: every dataset has an image_001. What was trained on must be here.
-        if set(data.names) <= set(split) and {name for name in data.names if split[name] != "test"} <= seen:
-            return split, True
-    own = data.root / "split.csv"
-    if not own.exists():
-        return None, False
-    split = read_split(own)
-    check_split(split, data.group_of, str(own))
-    return split, False
+def _split_of_dataset(data: FolderDataset, asked: str) -> dict[str, str]:
+    file = data.root / "split.csv"
+    if not file.exists():
+        raise ArgumentError(
+            f"--split {asked}: neither the run nor {data.root} holds a split.csv for these images; "
+            "use --split all"
+        )
+    split = read_split(file)
+    check_split(split, data.group_of, str(file))
+    return split
 
 
 def _default_folder(model: Model, data: FolderDataset, chosen: str, is_own: bool) -> Path | None:
@@ -141,9 +166,9 @@ def _default_folder(model: Model, data: FolderDataset, chosen: str, is_own: bool
 
 
 def _predict(model: Model, samples: Iterable[Sample]) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
-    remaining = iter(samples)
-    while batch := list(islice(remaining, _BATCH)):
-        yield from zip(batch, model.predict_many((sample.image for sample in batch), _BATCH), strict=True)
+    """Each sample with the mask that `predict` would write for it."""
+    for sample in samples:
+        yield sample, model.predict(sample.image, sample.name)
 
 
 def _count(model: Model, data: FolderDataset, names: list[str], progress: bool) -> NDArray[np.int64]:

@@ -1,9 +1,7 @@
 """A trained model, ready to predict, without torch."""
 
 import os
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
-from solarseg.images import read_image
+from solarseg.images import as_image, read_image
 from solarseg.inference.model_file import ModelInfo, find_model_file, open_session
 from solarseg.preprocessing import Preprocessing
 
@@ -53,32 +51,25 @@ class Model:
         result: NDArray[np.float32] = self._session.run(["probabilities"], {"images": inputs})[0]
         return result
 
-    def predict(self, image: NDArray[Any] | Path | str) -> NDArray[np.uint8]:
+    def predict(self, image: NDArray[Any] | Path | str, source: str = "image") -> NDArray[np.uint8]:
         """Segment one image.
 
         Args:
-            image: a file, or ``(H, W, C)`` ``uint8``, ``uint16`` or ``float32``.
+            image: a file, or ``(H, W)`` or ``(H, W, C)`` of ``uint8``, ``uint16``, ``bool`` or floats.
+            source: of an array, for the error message.
 
         Returns:
             ``(H, W) uint8`` class ids, at the image's own size.
 
         Raises:
-            ImageError: the file cannot be read, or has bands the model does not take.
+            ImageError: the file or array cannot be used, or has bands the model does not take.
         """
-        source = "image" if isinstance(image, np.ndarray) else str(image)
-        pixels = image if isinstance(image, np.ndarray) else read_image(image)
+        if isinstance(image, np.ndarray):
+            pixels = as_image(image, source)
+        else:
+            pixels, source = read_image(image), str(image)
         inputs = self.preprocessing.to_input(pixels, source)[None]
         return self.preprocessing.from_output(self.probabilities(inputs)[0], pixels.shape[:2])
-
-    def predict_many(
-        self, images: Iterable[NDArray[Any]], batch_size: int = 8
-    ) -> Iterator[NDArray[np.uint8]]:
-        """Segment images of any sizes, a batch at a time; masks come in the order of the images."""
-        remaining = iter(images)
-        while batch := list(islice(remaining, batch_size)):
-            inputs = np.stack([self.preprocessing.to_input(image) for image in batch])
-            for image, output in zip(batch, self.probabilities(inputs), strict=True):
-                yield self.preprocessing.from_output(output, image.shape[:2])
 
 
 def load_model(path: Path | str, *, threads: int | None = None) -> Model:

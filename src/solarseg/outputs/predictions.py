@@ -80,8 +80,7 @@ def predict(
 
 def _predict_one(model: Model, file: Path, folder: Path, name: str) -> tuple[int, ...]:
     image = read_image(file)
-    inputs = model.preprocessing.to_input(image, str(file))
-    mask = model.preprocessing.from_output(model.probabilities(inputs[None])[0], image.shape[:2])
+    mask = model.predict(image, str(file))
     write_mask(folder / "masks" / f"{name}.png", mask, model.classes)
     write_image(folder / "overlays" / f"{name}.png", side_by_side(image, mask, model.classes))
     return tuple(np.bincount(mask.ravel(), minlength=len(model.classes)).tolist())

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import os
 import time
 from pathlib import Path
@@ -29,6 +30,8 @@ __all__ = [
     "TimeLeft",
     "best_checkpoint",
 ]
+
+logger = logging.getLogger(__name__)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -89,6 +92,13 @@ class LastCheckpoint(Checkpoint):
         if due:
             trainer.save_checkpoint(self._path)
             self._written = time.monotonic()
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Say how to go on after Ctrl-C."""
+        if isinstance(exception, KeyboardInterrupt) and self._path.exists():
+            logger.warning("stopped; the same command with --resume goes on from the last checkpoint")
 
     def state_dict(self) -> dict[str, Any]:
         """Whether training had come to its end."""
