@@ -151,8 +151,8 @@ def cached(file: Path, make: Callable[[], list[Any]]) -> Result:
             "matrices": matrices,
         }
         write_json(file, result)
-        score = iou(np.sum(matrices, axis=0))[1]
-        print(f"{file.stem}: IoU {score:.3f}, {result['wall_seconds'] / 60:.1f} minutes", flush=True)
+        score = iou(np.sum(matrices, axis=0))[..., 1]
+        print(f"{file.stem}: IoU {np.round(score, 3)}, {result['wall_seconds'] / 60:.1f} minutes", flush=True)
     return json.loads(file.read_text())
 
 

@@ -45,9 +45,10 @@ class ClassMap:
         values: the value that stands for each class id in the dataset's mask files.
         ignore: whether mask files use 255 for pixels to leave out.
 
-    >>> panels = ClassMap(("background", "solar_panel"), values=(0, 255))
-    >>> panels.encode(np.array([[0, 255]], dtype=np.uint8)).tolist()
-    [[0, 1]]
+    Examples:
+        >>> panels = ClassMap(("background", "solar_panel"), values=(0, 255))
+        >>> panels.encode(np.array([[0, 255]], dtype=np.uint8)).tolist()
+        [[0, 1]]
     """
 
     names: tuple[str, ...]
@@ -120,11 +121,12 @@ def find_classes(
     Raises:
         DatasetError: no sensible classes can be found, for instance grey levels of a JPEG mask.
 
-    >>> find_classes([0, 255]).values
-    (0, 255)
-    >>> find_classes([0, 1, 3, 255])
-    ... # doctest: +ELLIPSIS
-    ClassMap(names=('background', 'class_1', 'class_2', 'class_3'), ... ignore=True)
+    Examples:
+        >>> find_classes([0, 255]).values
+        (0, 255)
+        >>> find_classes([0, 1, 3, 255])
+        ... # doctest: +ELLIPSIS
+        ClassMap(names=('background', 'class_1', 'class_2', 'class_3'), ... ignore=True)
     """
     found = sorted(set(values))
     if found in ([0, 255], [255]):

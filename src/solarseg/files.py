@@ -24,12 +24,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the operating system refused to write (full disk, no permission).
 
-    >>> import tempfile
-    >>> target = Path(tempfile.mkdtemp()) / "note.txt"
-    >>> with atomic_path(target) as temporary:
-    ...     _ = temporary.write_text("whole")
-    >>> target.read_text()
-    'whole'
+    Examples:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "note.txt"
+        >>> with atomic_path(target) as temporary:
+        ...     _ = temporary.write_text("whole")
+        >>> target.read_text()
+        'whole'
     """
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(6)}{path.suffix}")

@@ -79,8 +79,9 @@ def as_image(array: NDArray[Any], source: str = "image") -> Pixels:
     Raises:
         ImageError: another shape or dtype, no pixels, or floats that are not finite.
 
-    >>> as_image(np.zeros((4, 6))).dtype, as_image(np.zeros((4, 6))).shape
-    (dtype('float32'), (4, 6, 1))
+    Examples:
+        >>> as_image(np.zeros((4, 6))).dtype, as_image(np.zeros((4, 6))).shape
+        (dtype('float32'), (4, 6, 1))
     """
     shape = (*array.shape, 1) if array.ndim == 2 else array.shape
     if len(shape) != 3 or 0 in shape:

@@ -48,8 +48,9 @@ def ink(colours: ArrayLike) -> Picture:
     Returns:
         ``(..., 3) uint8``, all 0 or all 255; the contrast is at least 4.5:1.
 
-    >>> ink([(255, 255, 0), (0, 0, 139)]).tolist()
-    [[0, 0, 0], [255, 255, 255]]
+    Examples:
+        >>> ink([(255, 255, 0), (0, 0, 139)]).tolist()
+        [[0, 0, 0], [255, 255, 255]]
     """
     level = np.asarray(colours) / 255
     linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
@@ -60,9 +61,10 @@ def ink(colours: ArrayLike) -> Picture:
 def repeats(classes: ClassMap) -> tuple[int, ...]:
     """Give each class a hatch: 0 (none), or 1, 2, 3 where earlier classes have its colour already.
 
-    >>> red, blue = (255, 0, 0), (0, 0, 255)
-    >>> repeats(ClassMap(("background", "a", "b", "c"), colours=((0, 0, 0), red, blue, red)))
-    (0, 0, 0, 1)
+    Examples:
+        >>> red, blue = (255, 0, 0), (0, 0, 255)
+        >>> repeats(ClassMap(("background", "a", "b", "c"), colours=((0, 0, 0), red, blue, red)))
+        (0, 0, 0, 1)
     """
     earlier = (classes.colours[:i].count(colour) for i, colour in enumerate(classes.colours))
     return tuple(count % len(_SLOPES) for count in earlier)
@@ -139,8 +141,9 @@ def _outline(painted: Picture, ids: NDArray[np.uint8], colours: Picture, inks: P
 def fit(shape: tuple[int, ...], width: int, height: int) -> tuple[int, int]:
     """Give the largest ``(width, height)`` within a box that keeps the aspect of an array's shape.
 
-    >>> fit((500, 3000, 3), 600, 600)
-    (600, 100)
+    Examples:
+        >>> fit((500, 3000, 3), 600, 600)
+        (600, 100)
     """
     factor = min(width / shape[1], height / shape[0])
     return max(1, round(shape[1] * factor)), max(1, round(shape[0] * factor))
@@ -203,8 +206,9 @@ def text(string: str, width: int, size: int, *, bold: bool = False, grey: int = 
 def percent(share: float) -> str:
     """Write a share, 0 to 1, in a few digits: something never reads as 0%, nor less than all as 100%.
 
-    >>> [percent(share) for share in (0, 0.00002, 0.00041, 0.123, 0.9987, 0.99999, 1)]
-    ['0%', '<0.01%', '0.04%', '12.3%', '99.87%', '>99.99%', '100%']
+    Examples:
+        >>> [percent(share) for share in (0, 0.00002, 0.00041, 0.123, 0.9987, 0.99999, 1)]
+        ['0%', '<0.01%', '0.04%', '12.3%', '99.87%', '>99.99%', '100%']
     """
     if share in (0, 1):
         return f"{share:.0%}"
@@ -252,8 +256,9 @@ def legend(entries: Sequence[tuple[Picture, str]], width: int, size: int) -> Pic
 def beside(pictures: Sequence[Picture], gap: int) -> Picture:
     """Put pictures beside one another, tops aligned, on white.
 
-    >>> beside([np.zeros((4, 2, 3), np.uint8), np.zeros((6, 3, 3), np.uint8)], gap=1).shape
-    (6, 6, 3)
+    Examples:
+        >>> beside([np.zeros((4, 2, 3), np.uint8), np.zeros((6, 3, 3), np.uint8)], gap=1).shape
+        (6, 6, 3)
     """
     width = sum(picture.shape[1] for picture in pictures) + gap * (len(pictures) - 1)
     page = np.full((max(picture.shape[0] for picture in pictures), width, 3), 255, np.uint8)
@@ -267,7 +272,8 @@ def beside(pictures: Sequence[Picture], gap: int) -> Picture:
 def below(pictures: Sequence[Picture], gap: int) -> Picture:
     """Put pictures below one another, left edges aligned, on white.
 
-    >>> below([np.zeros((4, 2, 3), np.uint8), np.zeros((6, 3, 3), np.uint8)], gap=1).shape
-    (11, 3, 3)
+    Examples:
+        >>> below([np.zeros((4, 2, 3), np.uint8), np.zeros((6, 3, 3), np.uint8)], gap=1).shape
+        (11, 3, 3)
     """
     return beside([picture.swapaxes(0, 1) for picture in pictures], gap).swapaxes(0, 1)

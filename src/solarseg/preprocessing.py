@@ -49,9 +49,10 @@ class Preprocessing:
         mean: per band, of images scaled to [0, 1].
         std: per band, of images scaled to [0, 1], above 0.
 
-    >>> prepare = Preprocessing(image_size=64, bands=3, mean=(0.5,) * 3, std=(0.25,) * 3)
-    >>> prepare.to_input(np.zeros((48, 80, 1), dtype=np.uint16)).shape
-    (64, 64, 3)
+    Examples:
+        >>> prepare = Preprocessing(image_size=64, bands=3, mean=(0.5,) * 3, std=(0.25,) * 3)
+        >>> prepare.to_input(np.zeros((48, 80, 1), dtype=np.uint16)).shape
+        (64, 64, 3)
     """
 
     image_size: int = 256

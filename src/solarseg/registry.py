@@ -20,11 +20,12 @@ def lookup(kind: str, table: Mapping[str, str], name: str) -> Any:
     Raises:
         ArgumentError: the table has no such name; the message lists the names it has.
 
-    >>> lookup("function", {"sqrt": "math:sqrt"}, "sqrt")(9.0)
-    3.0
-    >>> lookup("function", {"sqrt": "math:sqrt"}, "root")
-    Traceback (most recent call last):
-    solarseg.errors.ArgumentError: unknown function 'root'; choose one of: sqrt
+    Examples:
+        >>> lookup("function", {"sqrt": "math:sqrt"}, "sqrt")(9.0)
+        3.0
+        >>> lookup("function", {"sqrt": "math:sqrt"}, "root")
+        Traceback (most recent call last):
+        solarseg.errors.ArgumentError: unknown function 'root'; choose one of: sqrt
     """
     if name not in table:
         raise ArgumentError(f"unknown {kind} '{name}'; choose one of: {', '.join(sorted(table))}")

@@ -113,6 +113,8 @@ def test_without_groups_each_image_is_its_own_and_the_risk_is_said(squares, capl
     (squares / "groups.csv").unlink()
     data = open_dataset(squares)
     assert data.groups == data.names
+    assert caplog.text == ""
+    data.warn_if_ungrouped()
     assert "each image is its own group" in caplog.text
 
 

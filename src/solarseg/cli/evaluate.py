@@ -19,7 +19,10 @@ def command(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for report and pictures; default: evaluation/ in the run folder."),
+        typer.Option(
+            help="Folder for report and pictures; default: evaluation/ in the run folder for its own test split, "
+            "evaluation-DATASET-SPLIT/ for others."
+        ),
     ] = None,
     groups: Groups = None,
     group_regex: GroupRegex = None,

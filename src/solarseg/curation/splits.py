@@ -38,9 +38,10 @@ def split_by_group(
         ArgumentError: shares that leave nothing to train on.
         DatasetError: fewer groups than splits.
 
-    >>> split = split_by_group({"a1": "a", "a2": "a", "b": "b", "c": "c"}, val=0.25, test=0.25)
-    >>> split["a1"] == split["a2"] == "train", sorted([split["b"], split["c"]])
-    (True, ['test', 'val'])
+    Examples:
+        >>> split = split_by_group({"a1": "a", "a2": "a", "b": "b", "c": "c"}, val=0.25, test=0.25)
+        >>> split["a1"] == split["a2"] == "train", sorted([split["b"], split["c"]])
+        (True, ['test', 'val'])
     """
     shares = {"train": 1 - val - test, "val": val, "test": test}
     if min(val, test) < 0 or shares["train"] <= 0:

@@ -75,14 +75,22 @@ class FolderDataset:
         classes: the classes of the masks.
         names: names of the samples, sorted.
         groups: group of each sample, in the order of ``names``.
+        grouped: whether anything says which images belong together; if not, each is its own group.
         licence: of the data, where it is stated.
     """
 
     def __init__(
-        self, root: Path, classes: ClassMap, files: Mapping[str, _Files], licence: str | None = None
+        self,
+        root: Path,
+        classes: ClassMap,
+        files: Mapping[str, _Files],
+        *,
+        grouped: bool,
+        licence: str | None = None,
     ) -> None:
         self.root = root
         self.classes = classes
+        self.grouped = grouped
         self.licence = licence
         self._files = dict(sorted(files.items()))
         self.names = list(self._files)
@@ -118,6 +126,14 @@ class FolderDataset:
         """Return the mask file of a sample."""
         return self._files[name].mask
 
+    def warn_if_ungrouped(self) -> None:
+        """Say what may leak where nothing says which images belong together."""
+        if not self.grouped:
+            logger.warning(
+                "no groups.csv and no --group-regex: each image is its own group; if several images show one "
+                "module, site or place, train and test share it and the scores will be too good"
+            )
+
     @cached_property
     def group_of(self) -> dict[str, str]:
         """Group of each sample by name."""
@@ -152,7 +168,7 @@ def open_dataset(
     files = {
         name: _Files(image, mask, found[name] if found else name) for name, (image, mask) in pairs.items()
     }
-    return FolderDataset(root, classes, files, description.licence)
+    return FolderDataset(root, classes, files, grouped=found is not None, licence=description.licence)
 
 
 def read_pairs(root: Path) -> dict[str, tuple[Path, Path]]:
@@ -248,10 +264,6 @@ def _find_groups(
         return _groups_by_regex(names, regex)
     file = Path(groups) if groups is not None else root / "groups.csv"
     if groups is None and not file.exists():
-        logger.warning(
-            "no groups.csv and no --group-regex: each image is its own group; if several images show one "
-            "module, site or place, train and test share it and the scores will be too good"
-        )
         return None
     found = read_table(file, "name", "group")
     missing = [name for name in names if name not in found]

@@ -64,7 +64,9 @@ def evaluate(
     own = _own_split(loaded, seen)
     chosen, names = _choose(data, own, split)
     group_of = data.group_of
-    if own is not None and groups is None and group_regex is None:
+    if own is None:
+        data.warn_if_ungrouped()
+    elif groups is None and group_regex is None:
         group_of = group_of | own.groups  # it may have been trained with --groups or --group-regex
     matrices = _count(loaded, data, names, progress)
     report = Report(

@@ -82,8 +82,9 @@ def difference(
         (truth has a class where the prediction has background), 3 false alarm (the reverse), 4 wrong class;
         255 where truth is ignored.
 
-    >>> difference(np.array([0, 1, 1, 0, 1, 255]), np.array([0, 1, 0, 1, 2, 1])).tolist()
-    [0, 1, 2, 3, 4, 255]
+    Examples:
+        >>> difference(np.array([0, 1, 1, 0, 1, 255]), np.array([0, 1, 0, 1, 2, 1])).tolist()
+        [0, 1, 2, 3, 4, 255]
     """
     codes = np.full(truth.shape, _WRONG_CLASS, np.uint8)
     codes[truth == 0] = _FALSE_ALARM
@@ -244,8 +245,9 @@ def _blues() -> ListedColormap:
 def _compact(count: int) -> str:
     """Write a count in three digits.
 
-    >>> [_compact(count) for count in (0, 999, 1234, 999_999, 12_345_678, 3_000_000_000)]
-    ['0', '999', '1.23k', '1M', '12.3M', '3B']
+    Examples:
+        >>> [_compact(count) for count in (0, 999, 1234, 999_999, 12_345_678, 3_000_000_000)]
+        ['0', '999', '1.23k', '1M', '12.3M', '3B']
     """
     for unit, suffix in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if count >= 0.9995 * unit:

@@ -85,9 +85,10 @@ class Statistic:
         per_image: False scores the sum of the images' matrices (pooled); True scores each image, and takes
             the mean over the images where the score is defined.
 
-    >>> matrices = np.stack([np.diag([4, 0]), np.array([[1, 1], [1, 1]])])
-    >>> Statistic(iou)(matrices), Statistic(iou, per_image=True)(matrices)
-    (array([0.71428571, 0.33333333]), array([0.66666667, 0.33333333]))
+    Examples:
+        >>> matrices = np.stack([np.diag([4, 0]), np.array([[1, 1], [1, 1]])])
+        >>> Statistic(iou)(matrices), Statistic(iou, per_image=True)(matrices)
+        (array([0.71428571, 0.33333333]), array([0.66666667, 0.33333333]))
     """
 
     score: Callable[[Counts], NDArray[np.float64]]
@@ -125,8 +126,9 @@ def bootstrap_weights(groups: int, resamples: int, generator: np.random.Generato
     Returns:
         ``(resamples, groups) int64``: how often each group was drawn; each row sums to ``groups``.
 
-    >>> bootstrap_weights(3, 2, np.random.default_rng(0)).tolist()
-    [[0, 2, 1], [3, 0, 0]]
+    Examples:
+        >>> bootstrap_weights(3, 2, np.random.default_rng(0)).tolist()
+        [[0, 2, 1], [3, 0, 0]]
     """
     # Drawn row by row, so that the numbers do not depend on how many rows are asked for at a time.
     rows = (generator.integers(groups, size=groups) for _ in range(resamples))
@@ -156,9 +158,10 @@ def bootstrap_intervals(
     Raises:
         ArgumentError: no images, or not one group for each.
 
-    >>> matrices = np.array([[[8, 2], [1, 9]], [[9, 1], [1, 9]], [[5, 5], [0, 10]]])
-    >>> bootstrap_intervals(matrices, ["a", "b", "c"])["accuracy"]
-    [Interval(low=0.75, high=0.9, groups=3)]
+    Examples:
+        >>> matrices = np.array([[[8, 2], [1, 9]], [[9, 1], [1, 9]], [[5, 5], [0, 10]]])
+        >>> bootstrap_intervals(matrices, ["a", "b", "c"])["accuracy"]
+        [Interval(low=0.75, high=0.9, groups=3)]
     """
     resampled = _resample(matrices, groups, statistics, resamples, seed)
     return {
@@ -197,10 +200,11 @@ def paired_differences(
     Raises:
         ArgumentError: the runs were not scored on the same masks in the same order.
 
-    >>> worse = np.array([[[8, 2], [1, 9]], [[9, 1], [1, 9]]])
-    >>> better = np.array([[[9, 1], [0, 10]], [[10, 0], [0, 10]]])
-    >>> round(paired_differences(better, worse, ["a", "b"])["accuracy"][0].value, 4)
-    0.1
+    Examples:
+        >>> worse = np.array([[[8, 2], [1, 9]], [[9, 1], [1, 9]]])
+        >>> better = np.array([[[9, 1], [0, 10]], [[10, 0], [0, 10]]])
+        >>> round(paired_differences(better, worse, ["a", "b"])["accuracy"][0].value, 4)
+        0.1
     """
     _check_same_images(matrices_a, matrices_b)
     first = _resample(matrices_a, groups, statistics, resamples, seed)

@@ -55,10 +55,11 @@ class Report:
     Raises:
         ArgumentError: the parts do not fit together, or there is no valid pixel to score.
 
-    >>> matrices = np.array([[[8, 2], [1, 9]], [[9, 1], [1, 9]]])
-    >>> report = Report(("cell", "crack"), ("a", "b"), ("m1", "m2"), matrices, "test", "model.onnx", "data")
-    >>> report.accuracy, {name: round(score, 2) for name, score in report.iou.items()}
-    (0.875, {'cell': 0.77, 'crack': 0.78})
+    Examples:
+        >>> matrices = np.array([[[8, 2], [1, 9]], [[9, 1], [1, 9]]])
+        >>> report = Report(("cell", "crack"), ("a", "b"), ("m1", "m2"), matrices, "test", "model.onnx", "data")
+        >>> report.accuracy, {name: round(score, 2) for name, score in report.iou.items()}
+        (0.875, {'cell': 0.77, 'crack': 0.78})
     """
 
     class_names: tuple[str, ...]
@@ -353,8 +354,9 @@ def _join_number_rows(text: str) -> str:
 
     A line break is never part of a JSON string, so only lists can match.
 
-    >>> _join_number_rows(json.dumps([[1, 2], [3, 4]], indent=2)).splitlines()
-    ['[', '  [1, 2],', '  [3, 4]', ']']
+    Examples:
+        >>> _join_number_rows(json.dumps([[1, 2], [3, 4]], indent=2)).splitlines()
+        ['[', '  [1, 2],', '  [3, 4]', ']']
     """
     return re.sub(r"\[\n[\d,\s]+\]", lambda match: f"[{' '.join(match[0][1:-1].split())}]", text)
 

@@ -67,8 +67,9 @@ def confusion_matrix(
     Raises:
         ArgumentError: unequal shapes, ids that are not integers, or an id out of range.
 
-    >>> confusion_matrix(np.array([0, 0, 1, 255]), np.array([0, 1, 1, 0]), 2, ignore_index=255).tolist()
-    [[1, 1], [0, 1]]
+    Examples:
+        >>> confusion_matrix(np.array([0, 0, 1, 255]), np.array([0, 1, 1, 0]), 2, ignore_index=255).tolist()
+        [[1, 1], [0, 1]]
     """
     if truth.shape != prediction.shape:
         raise ArgumentError(
@@ -100,8 +101,9 @@ def _checked_ids(ids: NDArray[Any], num_classes: int, role: str) -> NDArray[np.i
 def ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[np.float64]:
     """Divide, with NaN where the denominator is 0; both of one shape.
 
-    >>> ratio(np.array([1, 0]), np.array([2, 0]))
-    array([0.5, nan])
+    Examples:
+        >>> ratio(np.array([1, 0]), np.array([2, 0]))
+        array([0.5, nan])
     """
     quotient = np.full(np.shape(numerator), np.nan)
     np.divide(numerator, denominator, out=quotient, where=np.asarray(denominator) != 0)
@@ -111,8 +113,9 @@ def ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[np.floa
 def mean_defined(values: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
     """Mean along an axis with NaN left out, and NaN (without a warning) where nothing is left.
 
-    >>> mean_defined(np.array([[1.0, np.nan], [np.nan, np.nan]]))
-    array([ 1., nan])
+    Examples:
+        >>> mean_defined(np.array([[1.0, np.nan], [np.nan, np.nan]]))
+        array([ 1., nan])
     """
     return ratio(np.nansum(values, axis=axis), np.sum(~np.isnan(values), axis=axis))
 
@@ -126,8 +129,9 @@ def support(matrices: Counts) -> Counts:
     Returns:
         ``(..., K)`` pixels.
 
-    >>> support(np.array([[3, 1], [0, 4]])).tolist()
-    [4, 4]
+    Examples:
+        >>> support(np.array([[3, 1], [0, 4]])).tolist()
+        [4, 4]
     """
     counts: Counts = matrices.sum(axis=-1)
     return counts
@@ -152,8 +156,9 @@ def iou(matrices: Counts) -> NDArray[np.float64]:
     Returns:
         ``(..., K) float64``, 0 to 1, NaN for a class in neither truth nor prediction.
 
-    >>> iou(np.array([[2, 1, 0], [1, 4, 0], [0, 0, 0]]))
-    array([0.5       , 0.66666667,        nan])
+    Examples:
+        >>> iou(np.array([[2, 1, 0], [1, 4, 0], [0, 0, 0]]))
+        array([0.5       , 0.66666667,        nan])
     """
     hits = _hits(matrices)
     return ratio(hits, support(matrices) + _predicted(matrices) - hits)
@@ -168,8 +173,9 @@ def dice(matrices: Counts) -> NDArray[np.float64]:
     Returns:
         ``(..., K) float64``, 0 to 1, NaN for a class in neither truth nor prediction.
 
-    >>> dice(np.array([[2, 1, 0], [1, 4, 0], [0, 0, 0]]))
-    array([0.66666667, 0.8       ,        nan])
+    Examples:
+        >>> dice(np.array([[2, 1, 0], [1, 4, 0], [0, 0, 0]]))
+        array([0.66666667, 0.8       ,        nan])
     """
     return ratio(2 * _hits(matrices), support(matrices) + _predicted(matrices))
 
@@ -184,8 +190,9 @@ def precision(matrices: Counts) -> NDArray[np.float64]:
         ``(..., K) float64``, 0 to 1; 0 for a class that is there but never predicted, NaN for a class in
         neither truth nor prediction.
 
-    >>> precision(np.array([[2, 1, 0], [0, 0, 0], [0, 1, 0]]))
-    array([1., 0., 0.])
+    Examples:
+        >>> precision(np.array([[2, 1, 0], [0, 0, 0], [0, 1, 0]]))
+        array([1., 0., 0.])
     """
     predicted = _predicted(matrices)
     # Without predictions there are no hits either, and dividing 0 by the support gives 0, or NaN for none.
@@ -202,8 +209,9 @@ def recall(matrices: Counts) -> NDArray[np.float64]:
         ``(..., K) float64``, 0 to 1; 0 for a class that is predicted but never there, NaN for a class in
         neither truth nor prediction.
 
-    >>> recall(np.array([[3, 1, 0], [0, 0, 0], [0, 1, 0]]))
-    array([0.75, 0.  , 0.  ])
+    Examples:
+        >>> recall(np.array([[3, 1, 0], [0, 0, 0], [0, 1, 0]]))
+        array([0.75, 0.  , 0.  ])
     """
     return precision(np.swapaxes(matrices, -2, -1))  # recall is precision with truth and prediction exchanged
 
@@ -217,8 +225,9 @@ def pixel_accuracy(matrices: Counts) -> NDArray[np.float64]:
     Returns:
         ``(...) float64``, 0 to 1, NaN where there are no pixels.
 
-    >>> float(pixel_accuracy(np.array([[3, 1], [0, 4]])))
-    0.875
+    Examples:
+        >>> float(pixel_accuracy(np.array([[3, 1], [0, 4]])))
+        0.875
     """
     return ratio(_hits(matrices).sum(axis=-1), matrices.sum(axis=(-2, -1)))
 
@@ -232,8 +241,9 @@ def mean_iou(matrices: Counts) -> NDArray[np.float64]:
     Returns:
         ``(...) float64``, 0 to 1, NaN where there are no pixels.
 
-    >>> round(float(mean_iou(np.array([[2, 1, 0], [1, 4, 0], [0, 0, 0]]))), 4)
-    0.5833
+    Examples:
+        >>> round(float(mean_iou(np.array([[2, 1, 0], [1, 4, 0], [0, 0, 0]]))), 4)
+        0.5833
     """
     return mean_defined(iou(matrices))
 
@@ -251,9 +261,10 @@ def mean_image_iou(matrices: Counts) -> float:
     Returns:
         0 to 1, NaN where no image has a valid pixel.
 
-    >>> perfect, half = np.diag([4, 0]), np.array([[1, 1], [1, 1]])
-    >>> round(mean_image_iou(np.stack([perfect, half])), 4)  # the mean of 1 and 1/3
-    0.6667
+    Examples:
+        >>> perfect, half = np.diag([4, 0]), np.array([[1, 1], [1, 1]])
+        >>> round(mean_image_iou(np.stack([perfect, half])), 4)  # the mean of 1 and 1/3
+        0.6667
     """
     return float(mean_defined(mean_iou(matrices), axis=0))
 
@@ -270,7 +281,8 @@ def image_iou_per_class(matrices: Counts) -> NDArray[np.float64]:
     Returns:
         ``(K,) float64``, 0 to 1, NaN for a class in no image.
 
-    >>> image_iou_per_class(np.stack([np.diag([4, 0]), np.array([[1, 1], [1, 1]])])).round(4)
-    array([0.6667, 0.3333])
+    Examples:
+        >>> image_iou_per_class(np.stack([np.diag([4, 0]), np.array([[1, 1], [1, 1]])])).round(4)
+        array([0.6667, 0.3333])
     """
     return mean_defined(iou(matrices), axis=0)

@@ -45,13 +45,14 @@ def build_loss(
     Raises:
         ArgumentError: the name cannot be read or is unknown, or the weights do not fit the classes.
 
-    >>> build_loss("jaccard", num_classes=2)
-    JaccardLoss(num_classes=2)
-    >>> build_loss("dice + 0.5*focal", num_classes=4, ignore_index=255).factors
-    (1.0, 0.5)
-    >>> build_loss("iou", num_classes=2)  # doctest: +ELLIPSIS
-    Traceback (most recent call last):
-    solarseg.errors.ArgumentError: unknown loss 'iou'; choose one of: cross_entropy, dice, focal, ...
+    Examples:
+        >>> build_loss("jaccard", num_classes=2)
+        JaccardLoss(num_classes=2)
+        >>> build_loss("dice + 0.5*focal", num_classes=4, ignore_index=255).factors
+        (1.0, 0.5)
+        >>> build_loss("iou", num_classes=2)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        solarseg.errors.ArgumentError: unknown loss 'iou'; choose one of: cross_entropy, dice, focal, ...
     """
     factors, names = zip(*(_read_term(term, name) for term in name.split("+")), strict=True)
     losses = [lookup("loss", LOSSES, each)(num_classes, ignore_index, class_weights) for each in names]

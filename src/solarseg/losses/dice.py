@@ -19,10 +19,11 @@ class DiceLoss(TverskyLoss):
     class it prefers the one that `JaccardLoss` prefers, since J = D / (2 - D), but is milder with both. A
     class absent from the batch is treated as there; with mean probability m its loss is m / (2 - m).
 
-    >>> import torch
-    >>> logits = torch.tensor([4.0, 1.0, 1.0, 0.25]).log().view(1, 1, 2, 2)  # p = 0.8, 0.5, 0.5, 0.2
-    >>> round(DiceLoss(num_classes=2)(logits, torch.tensor([[[1, 1], [1, 0]]])).item(), 6)  # 1 - 3.6 / 5.0
-    0.28
+    Examples:
+        >>> import torch
+        >>> logits = torch.tensor([4.0, 1.0, 1.0, 0.25]).log().view(1, 1, 2, 2)  # p = 0.8, 0.5, 0.5, 0.2
+        >>> round(DiceLoss(num_classes=2)(logits, torch.tensor([[[1, 1], [1, 0]]])).item(), 6)  # 1 - 3.6 / 5.0
+        0.28
     """
 
     def __init__(

@@ -29,10 +29,11 @@ class FocalLoss(PixelLoss):
         class_weights: one for each class, background first, none negative.
         gamma: 1 or more; below it the gradient has no bound as p comes near 1.
 
-    >>> logits = torch.tensor([4.0, 1.0]).log().view(1, 1, 1, 2)  # probabilities 0.8 and 0.5
-    >>> loss = FocalLoss(num_classes=2)(logits, torch.tensor([[[1, 1]]]))
-    >>> round(loss.item(), 4)  # (0.04 * 0.2231 + 0.25 * 0.6931) / 2
-    0.0911
+    Examples:
+        >>> logits = torch.tensor([4.0, 1.0]).log().view(1, 1, 1, 2)  # probabilities 0.8 and 0.5
+        >>> loss = FocalLoss(num_classes=2)(logits, torch.tensor([[[1, 1]]]))
+        >>> round(loss.item(), 4)  # (0.04 * 0.2231 + 0.25 * 0.6931) / 2
+        0.0911
     """
 
     def __init__(

@@ -31,13 +31,14 @@ class JaccardLoss(TverskyLoss):
 
     Where every class is present, the library and this agree.
 
-    >>> import torch
-    >>> loss = JaccardLoss(num_classes=2)
-    >>> logits = torch.tensor([4.0, 1.0, 1.0, 0.25]).log().view(1, 1, 2, 2)  # p = 0.8, 0.5, 0.5, 0.2
-    >>> round(loss(logits, torch.tensor([[[1, 1], [1, 0]]])).item(), 6)  # 1 - 1.8 / (2.0 + 3 - 1.8)
-    0.4375
-    >>> round(loss(logits, torch.zeros(1, 2, 2, dtype=torch.uint8)).item(), 6)  # no foreground: mean of p
-    0.5
+    Examples:
+        >>> import torch
+        >>> loss = JaccardLoss(num_classes=2)
+        >>> logits = torch.tensor([4.0, 1.0, 1.0, 0.25]).log().view(1, 1, 2, 2)  # p = 0.8, 0.5, 0.5, 0.2
+        >>> round(loss(logits, torch.tensor([[[1, 1], [1, 0]]])).item(), 6)  # 1 - 1.8 / (2.0 + 3 - 1.8)
+        0.4375
+        >>> round(loss(logits, torch.zeros(1, 2, 2, dtype=torch.uint8)).item(), 6)  # no foreground: mean of p
+        0.5
     """
 
     def __init__(

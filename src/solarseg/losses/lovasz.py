@@ -23,10 +23,11 @@ class LovaszLoss(RegionLoss):
 
     A class absent from the batch is treated as in `JaccardLoss`, and likewise has the mean of p as its loss.
 
-    >>> logits = torch.tensor([4.0, 1.0, 1.0, 0.25]).log().view(1, 1, 2, 2)  # p = 0.8, 0.5, 0.5, 0.2
-    >>> loss = LovaszLoss(num_classes=2)(logits, torch.tensor([[[1, 1], [1, 0]]]))
-    >>> round(loss.item(), 6)  # errors 0.5, 0.5, 0.2 inside, each worth 1/3, then 0.2 outside, worth 0
-    0.4
+    Examples:
+        >>> logits = torch.tensor([4.0, 1.0, 1.0, 0.25]).log().view(1, 1, 2, 2)  # p = 0.8, 0.5, 0.5, 0.2
+        >>> loss = LovaszLoss(num_classes=2)(logits, torch.tensor([[[1, 1], [1, 0]]]))
+        >>> round(loss.item(), 6)  # errors 0.5, 0.5, 0.2 inside, each worth 1/3, then 0.2 outside, worth 0
+        0.4
     """
 
     def per_class(self, probability: Tensor, inside: Tensor, outside: Tensor) -> Tensor:

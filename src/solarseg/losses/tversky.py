@@ -36,10 +36,11 @@ class TverskyLoss(RegionLoss):
         alpha: price of a false positive, above 0.
         beta: price of a false negative, above 0.
 
-    >>> logits = torch.tensor([4.0, 1.0, 1.0, 0.25]).log().view(1, 1, 2, 2)  # p = 0.8, 0.5, 0.5, 0.2
-    >>> loss = TverskyLoss(num_classes=2)(logits, torch.tensor([[[1, 1], [1, 0]]]))  # TP 1.8, FP 0.2, FN 1.2
-    >>> round(loss.item(), 6)  # 1 - 1.8 / (1.8 + 0.06 + 0.84)
-    0.333333
+    Examples:
+        >>> logits = torch.tensor([4.0, 1.0, 1.0, 0.25]).log().view(1, 1, 2, 2)  # p = 0.8, 0.5, 0.5, 0.2
+        >>> loss = TverskyLoss(num_classes=2)(logits, torch.tensor([[[1, 1], [1, 0]]]))  # TP 1.8, FP 0.2, FN 1.2
+        >>> round(loss.item(), 6)  # 1 - 1.8 / (1.8 + 0.06 + 0.84)
+        0.333333
     """
 
     def __init__(

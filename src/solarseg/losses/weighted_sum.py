@@ -11,12 +11,13 @@ __all__ = ["WeightedSum"]
 class WeightedSum(nn.Module):
     """The sum of losses, each multiplied by its factor.
 
-    >>> from solarseg.losses.dice import DiceLoss
-    >>> from solarseg.losses.jaccard import JaccardLoss
-    >>> loss = WeightedSum([1.0, 0.5], [JaccardLoss(num_classes=2), DiceLoss(num_classes=2)])
-    >>> logits, target = torch.zeros(1, 1, 1, 2), torch.tensor([[[1, 0]]])
-    >>> round(loss(logits, target).item(), 4)  # 2/3 + 0.5 * 1/2
-    0.9167
+    Examples:
+        >>> from solarseg.losses.dice import DiceLoss
+        >>> from solarseg.losses.jaccard import JaccardLoss
+        >>> loss = WeightedSum([1.0, 0.5], [JaccardLoss(num_classes=2), DiceLoss(num_classes=2)])
+        >>> logits, target = torch.zeros(1, 1, 1, 2), torch.tensor([[[1, 0]]])
+        >>> round(loss(logits, target).item(), 4)  # 2/3 + 0.5 * 1/2
+        0.9167
     """
 
     def __init__(self, factors: Sequence[float], losses: Sequence[nn.Module]) -> None:

@@ -28,8 +28,9 @@ def class_weights_from_frequency(pixel_counts: Sequence[int]) -> list[float]:
     Raises:
         ArgumentError: a count is negative, or none is positive.
 
-    >>> [round(weight, 2) for weight in class_weights_from_frequency([900, 100, 0])]  # 1 : 9, mean 5
-    [0.2, 1.8, 0.0]
+    Examples:
+        >>> [round(weight, 2) for weight in class_weights_from_frequency([900, 100, 0])]  # 1 : 9, mean 5
+        [0.2, 1.8, 0.0]
     """
     if min(pixel_counts, default=0) < 0 or not any(pixel_counts):
         raise ArgumentError(

@@ -89,8 +89,9 @@ def build_unet(
         ArgumentError: there is no such encoder or no such weights, or the encoder cannot be used.
         ModelFileError: the weights cannot be downloaded, or the file does not fit.
 
-    >>> build_unet("resnet18", num_classes=2).eval()(torch.zeros(1, 3, 64, 64)).shape
-    torch.Size([1, 1, 64, 64])
+    Examples:
+        >>> build_unet("resnet18", num_classes=2).eval()(torch.zeros(1, 3, 64, 64)).shape
+        torch.Size([1, 1, 64, 64])
     """
     outputs = 1 if num_classes == 2 else num_classes
     return UNet(build_encoder(encoder, bands, encoder_weights), outputs, center=encoder.startswith("vgg"))
@@ -99,8 +100,9 @@ def build_unet(
 def count_parameters(network: nn.Module) -> int:
     """Count the weights that training changes.
 
-    >>> count_parameters(nn.Conv2d(3, 8, kernel_size=3))  # 8 * (3 * 3 * 3 + 1)
-    224
+    Examples:
+        >>> count_parameters(nn.Conv2d(3, 8, kernel_size=3))  # 8 * (3 * 3 * 3 + 1)
+        224
     """
     return sum(parameter.numel() for parameter in network.parameters())
 
@@ -117,8 +119,9 @@ def count_gmacs(network: nn.Module, image_size: int, bands: int) -> float:
         image_size: side of the image in pixels.
         bands: of the image.
 
-    >>> count_gmacs(nn.Conv2d(3, 8, kernel_size=3, padding=1), image_size=100, bands=3)  # 8*3*9 * 100*100
-    0.00216
+    Examples:
+        >>> count_gmacs(nn.Conv2d(3, 8, kernel_size=3, padding=1), image_size=100, bands=3)  # 8*3*9 * 100*100
+        0.00216
     """
     shapes = copy.deepcopy(network).to("meta").eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

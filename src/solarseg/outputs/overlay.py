@@ -35,11 +35,12 @@ def overlay(
     Raises:
         ArgumentError: image and mask differ in size.
 
-    >>> image, mask = np.full((9, 9, 1), 100, np.uint8), np.zeros((9, 9), np.uint8)
-    >>> mask[:, 4:] = 1
-    >>> classes = ClassMap(("background", "panel"), colours=((0, 0, 0), (250, 200, 0)))
-    >>> overlay(image, mask, classes)[0, 2:6].tolist()  # background, casing, line, inside
-    [[100, 100, 100], [0, 0, 0], [250, 200, 0], [168, 145, 55]]
+    Examples:
+        >>> image, mask = np.full((9, 9, 1), 100, np.uint8), np.zeros((9, 9), np.uint8)
+        >>> mask[:, 4:] = 1
+        >>> classes = ClassMap(("background", "panel"), colours=((0, 0, 0), (250, 200, 0)))
+        >>> overlay(image, mask, classes)[0, 2:6].tolist()  # background, casing, line, inside
+        [[100, 100, 100], [0, 0, 0], [250, 200, 0], [168, 145, 55]]
     """
     # Lines grow with the image, or they would vanish when a large one is looked at as a whole.
     width = max(1, round(sqrt(mask.size) / 500))

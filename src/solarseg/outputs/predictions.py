@@ -130,9 +130,10 @@ def name_outputs(found: Sequence[tuple[Path, Path]]) -> dict[Path, str]:
     The name is the path below the folder it was found in, without suffix; where two would be equal, as
     many folders above it as it takes, and at last the suffix, tell them apart.
 
-    >>> files = [(Path("a/x.png"), Path("a")), (Path("b/x.png"), Path("b")), (Path("b/y.png"), Path("b"))]
-    >>> list(name_outputs(files).values())
-    ['a/x', 'b/x', 'y']
+    Examples:
+        >>> files = [(Path("a/x.png"), Path("a")), (Path("b/x.png"), Path("b")), (Path("b/y.png"), Path("b"))]
+        >>> list(name_outputs(files).values())
+        ['a/x', 'b/x', 'y']
     """
     paths = [file.absolute() for file, _ in found]
     kept = [len(file.relative_to(base).parts) for file, base in found]

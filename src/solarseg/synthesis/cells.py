@@ -42,9 +42,10 @@ def generate_cell(
     Raises:
         ArgumentError: ``size`` is out of range.
 
-    >>> image, mask = generate_cell(np.random.default_rng(0), size=64)
-    >>> image.shape, mask.shape, [CELL_CLASSES.names[i] for i in np.unique(mask)]
-    ((64, 64, 1), (64, 64), ['background', 'crack', 'inactive_area', 'finger_interruption'])
+    Examples:
+        >>> image, mask = generate_cell(np.random.default_rng(0), size=64)
+        >>> image.shape, mask.shape, [CELL_CLASSES.names[i] for i in np.unique(mask)]
+        ((64, 64, 1), (64, 64), ['background', 'crack', 'inactive_area', 'finger_interruption'])
     """
     _check_size(size)
     layout = Layout(module or Module.draw(rng), size)
@@ -75,17 +76,18 @@ def write_cells(folder: Path, count: int, size: int = 256, seed: int = 0, progre
         ArgumentError: ``count``, ``size`` or ``seed`` is out of range.
         OutputError: the folder holds something, or could not be written.
 
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp()) / "cells"
-    >>> write_cells(folder, count=5, size=32)
-    >>> print((folder / "groups.csv").read_text())
-    name,group
-    cell_0000,module_000
-    cell_0001,module_000
-    cell_0002,module_000
-    cell_0003,module_000
-    cell_0004,module_001
-    <BLANKLINE>
+    Examples:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp()) / "cells"
+        >>> write_cells(folder, count=5, size=32)
+        >>> print((folder / "groups.csv").read_text())
+        name,group
+        cell_0000,module_000
+        cell_0001,module_000
+        cell_0002,module_000
+        cell_0003,module_000
+        cell_0004,module_001
+        <BLANKLINE>
     """
     folder = Path(folder)
     _check_arguments(count, size, seed)

@@ -81,10 +81,11 @@ class Defect:
 def draw_defects(rng: np.random.Generator, layout: Layout) -> list[Defect]:
     """Draw the defects of a cell, in one of five cells none.
 
-    >>> from solarseg.synthesis.layout import Module
-    >>> rng = np.random.default_rng(2)
-    >>> [defect.class_id for defect in draw_defects(rng, Layout(Module.draw(rng), 64))]
-    [2, 3, 3]
+    Examples:
+        >>> from solarseg.synthesis.layout import Module
+        >>> rng = np.random.default_rng(2)
+        >>> [defect.class_id for defect in draw_defects(rng, Layout(Module.draw(rng), 64))]
+        [2, 3, 3]
     """
     if rng.random() < SOUND:
         return []

@@ -44,8 +44,9 @@ ELECTRONS = (1_500, 15_000)  # that a full pixel holds: shot noise of 2.6 to 0.8
 class Module:
     """What the cells of one module share, whose names and units are those of this file's constants.
 
-    >>> Module.draw(np.random.default_rng(0)) == Module.draw(np.random.default_rng(0))
-    True
+    Examples:
+        >>> Module.draw(np.random.default_rng(0)) == Module.draw(np.random.default_rng(0))
+        True
     """
 
     busbars: int
@@ -163,8 +164,9 @@ def fill(size: int, corners: ArrayLike, rows: tuple[int, int] | None = None) -> 
     Returns:
         ``(size, size) float32``: how much of each pixel is covered, 0 to 1.
 
-    >>> fill(2, [(0, 0), (3, 0), (3, 1), (0, 1)]).tolist()
-    [[0.5, 0.0], [0.0, 0.0]]
+    Examples:
+        >>> fill(2, [(0, 0), (3, 0), (3, 1), (0, 1)]).tolist()
+        [[0.5, 0.0], [0.0, 0.0]]
     """
     canvas = np.zeros((size * SUBPIXELS, size * SUBPIXELS), np.uint8)
     cv2.fillPoly(canvas, [_whole(corners)], _FULL, cv2.LINE_8)

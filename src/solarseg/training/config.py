@@ -101,6 +101,12 @@ class TrainConfig(BaseModel):
     def _image_size(cls, value: int) -> int:
         return check_image_size(value)
 
+    @field_validator("groups", "split", "encoder_weights")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        """A run is resumed from whatever folder one happens to be in."""
+        return str(Path(value).absolute()) if value and Path(value).is_file() else value
+
 
 def make_config(**options: Any) -> TrainConfig:
     """Check options and fill in defaults.
@@ -108,9 +114,10 @@ def make_config(**options: Any) -> TrainConfig:
     Raises:
         ArgumentError: an option is unknown or out of range.
 
-    >>> make_config(epochs=0)
-    Traceback (most recent call last):
-    solarseg.errors.ArgumentError: epochs: found 0; input should be greater than or equal to 1
+    Examples:
+        >>> make_config(epochs=0)
+        Traceback (most recent call last):
+        solarseg.errors.ArgumentError: epochs: found 0; input should be greater than or equal to 1
     """
     given = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     try:

@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,7 @@ def train(
     *,
     resume: bool = False,
     machine: Machine | None = None,
+    callbacks: Sequence[Callback] = (),
     **options: Any,
 ) -> Run | None:
     """Train a U-Net on a dataset folder, export it, and evaluate it on the test split.
@@ -80,6 +82,7 @@ def train(
         out: run folder to make.
         resume: go on with a run that was cut, exactly as if it had not been.
         machine: where it runs and what it shows.
+        callbacks: of your own, to watch the training by Lightning's hooks.
         options: settings of the training, as ``encoder="vgg16"``; see
             `solarseg.training.config.TrainConfig`.
 
@@ -100,8 +103,10 @@ def train(
     elif is_first_process():
         run.check_new()
     data = open_dataset(dataset, groups=config.groups, group_regex=config.group_regex)
+    if not resume:
+        data.warn_if_ungrouped()
     parts = _build(data, run.find_split(data, config), config, machine)
-    trainer, history = _trainer(run, config, machine, _what_to_watch(parts))
+    trainer, history = _trainer(run, config, machine, _what_to_watch(parts), callbacks)
     if resume:
         run.check_resumable(parts.content, parts.task)
         run.clear_temporary()
@@ -181,10 +186,14 @@ def _class_weights(config: TrainConfig, batches: DataModule, classes: int) -> li
 
 
 def _trainer(
-    run: RunFolder, config: TrainConfig, machine: Machine, watched: tuple[str, str] | None
+    run: RunFolder,
+    config: TrainConfig,
+    machine: Machine,
+    watched: tuple[str, str] | None,
+    others: Sequence[Callback],
 ) -> tuple[L.Trainer, History]:
     history = History(run.path / "metrics.csv")
-    callbacks: list[Callback] = [history]
+    callbacks: list[Callback] = [*others, history]
     if machine.progress:
         callbacks.append(TimeLeft())
     if watched and config.patience:
@@ -247,9 +256,7 @@ def _finish(
     export_model(parts.task.network, info, run.model)
     if "test" not in parts.split.values():
         return Run(run.path, run.model, None)
-    report = evaluate(
-        run.path, data.root, groups=config.groups, group_regex=config.group_regex, progress=machine.progress
-    )
+    report = evaluate(run.path, data.root, progress=machine.progress)
     write_info(run.model, info.model_copy(update={"scores": report.scores()}))
     return Run(run.path, run.model, report)
 

@@ -34,8 +34,9 @@ def choose_precision(asked: str, accelerator: str = "auto") -> LightningPrecisio
             float16 on older GPUs, float32 on other CPUs, which would only emulate bfloat16 and be slower.
         accelerator: ``"auto"``, ``"cpu"`` or ``"gpu"``.
 
-    >>> choose_precision("bf16")
-    'bf16-mixed'
+    Examples:
+        >>> choose_precision("bf16")
+        'bf16-mixed'
     """
     if asked != "auto":
         return _ASKED[asked]

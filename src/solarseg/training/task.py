@@ -28,8 +28,9 @@ def warmup_cosine(step: int, steps: int, warmup: float) -> float:
     Rises linearly over the first share ``warmup`` of all steps, then falls as a half cosine to zero
     (Loshchilov & Hutter, SGDR, 2017, without restarts).
 
-    >>> [round(warmup_cosine(step, 10, 0.2), 3) for step in (0, 1, 2, 6, 10)]
-    [0.5, 1.0, 1.0, 0.5, 0.0]
+    Examples:
+        >>> [round(warmup_cosine(step, 10, 0.2), 3) for step in (0, 1, 2, 6, 10)]
+        [0.5, 1.0, 1.0, 0.5, 0.0]
     """
     rising = max(1, round(warmup * steps))
     if step < rising:

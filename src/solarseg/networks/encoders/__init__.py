@@ -35,8 +35,9 @@ _IMAGENET: Statistics = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 def encoder_names() -> list[str]:
     """Return the names of all encoders, but for timm's models, which are named ``tu-NAME``.
 
-    >>> {"resnet34", "vgg16", "vgg16_bn", "inceptionv3", "efficientnet-b4"} <= set(encoder_names())
-    True
+    Examples:
+        >>> {"resnet34", "vgg16", "vgg16_bn", "inceptionv3", "efficientnet-b4"} <= set(encoder_names())
+        True
     """
     return sorted({*library.get_encoder_names(), *ENCODERS})
 
@@ -60,8 +61,9 @@ def build_encoder(name: str, bands: int = 3, weights: str | Path | None = None) 
         ArgumentError: there is no such encoder or no such weights, or the encoder gives no such feature maps.
         ModelFileError: the weights cannot be downloaded, or the file does not fit.
 
-    >>> build_encoder("resnet18", bands=13).out_channels
-    [13, 64, 64, 128, 256, 512]
+    Examples:
+        >>> build_encoder("resnet18", bands=13).out_channels
+        [13, 64, 64, 128, 256, 512]
     """
     _check_name(name)
     _check_weights(name, weights)
@@ -91,8 +93,9 @@ def input_statistics(name: str, weights: str | Path | None) -> Statistics | None
         ArgumentError: there is no such encoder or no such weights.
         ModelFileError: the library's configuration cannot be downloaded, or a ``config.json`` not be used.
 
-    >>> input_statistics("inceptionv3", "imagenet")
-    ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    Examples:
+        >>> input_statistics("inceptionv3", "imagenet")
+        ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
     """
     _check_name(name)
     _check_weights(name, weights)
@@ -113,10 +116,11 @@ def input_statistics(name: str, weights: str | Path | None) -> Statistics | None
 def first_layer_note(bands: int, pretrained: bool) -> str:
     """Say how pretrained filters of the first layer were fitted to the bands; empty where they were not.
 
-    >>> first_layer_note(1, pretrained=True)
-    'pretrained RGB filters of the first layer summed into one'
-    >>> first_layer_note(13, pretrained=True)
-    'pretrained RGB filters of the first layer repeated in turn and scaled by 3/13'
+    Examples:
+        >>> first_layer_note(1, pretrained=True)
+        'pretrained RGB filters of the first layer summed into one'
+        >>> first_layer_note(13, pretrained=True)
+        'pretrained RGB filters of the first layer repeated in turn and scaled by 3/13'
     """
     if not pretrained or bands == 3:
         return ""

@@ -48,10 +48,11 @@ class InceptionV3Encoder(inception.Inception3, EncoderMixin):  # type: ignore[mi
     Args:
         padded: False leaves torchvision's network as it is, whose feature maps do not line up.
 
-    >>> import torch
-    >>> features = InceptionV3Encoder().eval()(torch.zeros(1, 3, 64, 64))
-    >>> [tuple(feature.shape[1:]) for feature in features]
-    [(3, 64, 64), (64, 32, 32), (192, 16, 16), (288, 8, 8), (768, 4, 4), (2048, 2, 2)]
+    Examples:
+        >>> import torch
+        >>> features = InceptionV3Encoder().eval()(torch.zeros(1, 3, 64, 64))
+        >>> [tuple(feature.shape[1:]) for feature in features]
+        [(3, 64, 64), (64, 32, 32), (192, 16, 16), (288, 8, 8), (768, 4, 4), (2048, 2, 2)]
     """
 
     address = Inception_V3_Weights.IMAGENET1K_V1.url
