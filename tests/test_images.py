@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -7,7 +9,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
+from PIL import Image, ImageOps
 
 import solarseg.images
 from solarseg.classes import ClassMap
@@ -164,3 +166,54 @@ def test_anything_can_be_looked_at():
     assert shown.dtype == np.uint8
     assert shown.shape == (5, 7, 3)
     assert (shown.min(), shown.max()) == (0, 255)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_tiffs_are_turned_upright_as_pillow_turns_them(tmp_path, orientation):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 9, 3), dtype=np.uint8)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, pixels, photometric="rgb", extratags=[(274, "H", 1, orientation, True)])
+    with Image.open(path) as picture:
+        expected = np.asarray(ImageOps.exif_transpose(picture))
+    assert np.array_equal(read_image(path), expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_masks_are_turned_as_their_images_are(tmp_path, orientation):
+    pixels = np.random.default_rng(0).integers(0, 3, (5, 9), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, extratags=[(274, "H", 1, orientation, True)])
+    expected = read_image(tmp_path / "a.png")[..., 0]
+    assert np.array_equal(read_mask_values(tmp_path / "a.png"), expected)
+    assert np.array_equal(read_mask_values(tmp_path / "a.tif"), expected)
+
+
+def test_tiffs_whose_zero_is_white_are_inverted(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 65536, (5, 9), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite")
+    assert np.array_equal(read_image(tmp_path / "a.tif")[..., 0], 65535 - pixels)
+
+
+def test_16_bit_grey_with_alpha_keeps_its_depth(tmp_path):
+    grey = np.array([[1000, 60000]], np.uint16)
+    raw = np.stack([grey, np.full_like(grey, 65535)], axis=-1).astype(">u2").tobytes()
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 2, 1, 16, 4, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"\0" + raw)),
+        (b"IEND", b""),
+    ]
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+    (tmp_path / "a.png").write_bytes(content)
+    assert np.array_equal(read_image(tmp_path / "a.png")[..., 0], grey)
+
+
+def test_images_of_more_than_pillows_limit_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    Image.new("L", (100, 100)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").shape == (100, 100, 1)
+    assert Image.MAX_IMAGE_PIXELS == 10

@@ -51,10 +51,24 @@ def test_grey_and_rgb_are_turned_into_each_other():
 
 def test_depths_are_turned_into_each_other_over_their_whole_range():
     ends = np.array([[[0], [255]]], np.uint8)
-    deep = prepare(1, depth="uint16")._match_depth(ends)
+    deep = prepare(1, depth="uint16")._match_depth(ends, "a")
     assert deep.ravel().tolist() == [0, 65535]
-    assert prepare(1)._match_depth(deep).ravel().tolist() == [0, 255]
-    assert prepare(1, depth="float32")._match_depth(ends).ravel().tolist() == [0, 1]
+    assert prepare(1)._match_depth(deep, "a").ravel().tolist() == [0, 255]
+    unit = np.array([[[0], [1]]], np.float32)
+    assert prepare(1)._match_depth(unit, "a").ravel().tolist() == [0, 255]
+
+
+def test_numbers_of_unknown_scale_are_refused():
+    with pytest.raises(ImageError, match=r"a\.tif: holds floats from 3 to 3, the model takes uint8"):
+        prepare(1).to_input(np.full((8, 8, 1), 3, np.float32), "a.tif")
+    with pytest.raises(ImageError, match=r"a\.png: holds whole numbers, the model takes floats"):
+        prepare(1, depth="float32").to_input(np.full((8, 8, 1), 3, np.uint8), "a.png")
+
+
+def test_floats_in_colour_become_floats_in_grey():
+    colours = np.full((64, 64, 3), 0.4, np.float32)
+    assert np.allclose(prepare(1, depth="float32").to_input(colours), 0.4)
+    assert (prepare(1).to_input(colours) == 102).all()
 
 
 def test_wrong_bands_name_file_and_both_numbers():

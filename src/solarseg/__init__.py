@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from solarseg._version import __version__
-from solarseg.errors import SolarsegError
+from solarseg.errors import MissingExtraError, SolarsegError
 
 if TYPE_CHECKING:
     from solarseg.datasets import open_dataset
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from solarseg.evaluation.evaluate import evaluate
     from solarseg.inference.predictor import load_model
     from solarseg.outputs.predictions import predict
+    from solarseg.training.config import Machine
     from solarseg.training.fit import train
 
 __all__ = [
+    "Machine",
     "SolarsegError",
     "__version__",
     "compare",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Machine": "solarseg.training.config",
     "compare": "solarseg.evaluation.comparison",
     "evaluate": "solarseg.evaluation.evaluate",
     "load_model": "solarseg.inference.predictor",
@@ -42,7 +45,11 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'solarseg' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+    try:
+        home = import_module(_HOMES[name])
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("train", str(error.name)) from error
+    return getattr(home, name)
 
 
 def __dir__() -> list[str]:

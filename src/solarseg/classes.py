@@ -66,6 +66,8 @@ class ClassMap:
         object.__setattr__(self, "values", tuple(self.values) or tuple(range(count)))
         if len(self.colours) != count or len(self.values) != count or len(set(self.values)) != count:
             raise ArgumentError(f"classes: {count} names need as many colours and different mask values")
+        if not all(0 <= level <= 255 for colour in self.colours for level in colour):
+            raise ArgumentError(f"classes: colours are RGB from 0 to 255, found {list(self.colours)}")
         if not all(0 <= value <= 255 for value in self.values):
             raise ArgumentError(f"classes: mask values are 0 to 255, found {list(self.values)}")
         if self.ignore and IGNORE_INDEX in self.values:

@@ -5,9 +5,10 @@ order where there are colours, turned upright where EXIF says so. A mask file is
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import cv2
@@ -34,9 +35,10 @@ __all__ = [
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 MAX_PIXELS = 20_000 * 20_000
+_PILLOW = Lock()  # around its global setting
 _TIFF = {".tif", ".tiff"}
 _PNG_DEPTH = slice(24, 26)  # bit depth and colour type, the last two bytes we need of a PNG's IHDR chunk
-_PNG_COLOUR_16 = {b"\x10\x02", b"\x10\x06"}
+_PNG_DEEP = {b"\x10\x02": slice(2, None, -1), b"\x10\x06": slice(2, None, -1), b"\x10\x04": slice(1)}
 _ALPHA = (1, 2)  # TIFF's ExtraSamples: associated and unassociated alpha
 
 
@@ -112,7 +114,7 @@ def _read_picture(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
     if not content:
         raise ImageError(f"{path}: the file is empty; replace or remove it")
     with _open_picture(content, path) as picture:
-        if content[_PNG_DEPTH] in _PNG_COLOUR_16 and picture.format == "PNG":
+        if content[_PNG_DEPTH] in _PNG_DEEP and picture.format == "PNG":
             return _read_deep_png(content)  # Pillow would halve its depth
         picture.load()
         upright = ImageOps.exif_transpose(picture)
@@ -133,11 +135,12 @@ def _open_picture(content: bytes, path: Path) -> Image.Image:
 @contextmanager
 def _without_pillows_limit() -> Iterator[None]:
     """Let Pillow open pictures above 179 megapixels, which drone mosaics often are."""
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    with _PILLOW:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _check_pixels(path: Path, width: int, height: int) -> None:
@@ -151,7 +154,7 @@ def _read_deep_png(content: bytes) -> NDArray[np.uint16]:
     decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None:
         raise ValueError("truncated 16-bit PNG")
-    return np.ascontiguousarray(decoded[..., 2::-1])
+    return np.ascontiguousarray(decoded[..., _PNG_DEEP[content[_PNG_DEPTH]]])
 
 
 def _read_tiff(path: Path) -> Pixels:
@@ -159,15 +162,37 @@ def _read_tiff(path: Path) -> Pixels:
         series, page = file.series[0], file.pages[0]
         sizes = dict(zip(series.axes, series.shape, strict=True))
         _check_pixels(path, sizes["X"], sizes["Y"])
-        data = _bands_last(series.asarray(), series.axes)
+        data = _upright(_bands_last(series.asarray(), series.axes), page)
         has_alpha = bool(page.extrasamples) and page.extrasamples[-1] in _ALPHA
-        palette = page.colormap
+        palette, inverted = page.colormap, page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
     if palette is not None:
         return (palette[:, data[..., 0]] >> 8).astype(np.uint8).transpose(1, 2, 0)
     if has_alpha:
         data = data[..., :-1]
+    if inverted and data.dtype in (np.uint8, np.uint16, np.bool_):
+        data = ~data
     # Signed and 32-bit whole numbers are what some scientific cameras and elevation models write.
     return data if data.dtype in (np.uint8, np.uint16, np.bool_) else data.astype(np.float32)
+
+
+# TIFF's tag 274, which EXIF took over: what stands in the file's first row and first column.
+_ORIENTATION = 274
+_TO_UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: np.fliplr,
+    3: lambda data: np.rot90(data, 2),
+    4: np.flipud,
+    5: lambda data: data.swapaxes(0, 1),
+    6: lambda data: np.rot90(data, -1),
+    7: lambda data: np.rot90(data.swapaxes(0, 1), 2),
+    8: np.rot90,
+}
+
+
+def _upright(data: NDArray[Any], page: Any) -> NDArray[Any]:
+    """Turn ``(H, W, ...)`` as the TIFF page's orientation says."""
+    tag = page.tags.get(_ORIENTATION)
+    turn = _TO_UPRIGHT.get(int(tag.value)) if tag is not None else None
+    return np.ascontiguousarray(turn(data)) if turn is not None else data
 
 
 def _bands_last(data: NDArray[Any], axes: str) -> NDArray[Any]:
@@ -207,13 +232,15 @@ def read_mask_values(path: Path | str) -> NDArray[np.integer]:
 def _read_mask_picture(path: Path) -> NDArray[np.integer]:
     with _open_picture(path.read_bytes(), path) as picture:
         picture.load()
-        has_alpha = picture.mode in ("RGBA", "LA")
-        values = np.asarray(picture.convert(picture.mode[:-1]) if has_alpha else picture)
+        upright = ImageOps.exif_transpose(picture)
+        has_alpha = upright.mode in ("RGBA", "LA")
+        values = np.asarray(upright.convert(upright.mode[:-1]) if has_alpha else upright)
     return values.astype(np.uint8) if values.dtype == np.bool_ else values
 
 
 def _read_mask_tiff(path: Path) -> NDArray[np.integer]:
-    values = tifffile.imread(path).squeeze()
+    with tifffile.TiffFile(path) as file:
+        values = _upright(file.series[0].asarray().squeeze(), file.pages[0])
     return values.astype(np.uint8) if values.dtype == np.bool_ else values
 
 

@@ -1,8 +1,8 @@
 """From an image to what the network takes in, and from what it gives out to a mask.
 
-This is the only place that resizes, and it travels inside the model file, so that training,
-evaluation, prediction and any other runtime treat an image alike. Scaling to [0, 1] and normalisation
-are arithmetic on the network's input; they stand in the network itself (`solarseg.networks.network`).
+This is the only place that resizes; training, evaluation and prediction all go through it, with the settings
+that stand in the model file. Scaling to [0, 1] and normalisation are arithmetic on the network's input; they
+stand in the network itself (`solarseg.networks.network`), so that any other runtime gets them with the graph.
 """
 
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ class Preprocessing:
     Attributes:
         image_size: side of the square input in pixels, a multiple of 32.
         bands: number of bands.
-        depth: dtype of the input; images of another depth are rescaled to it.
+        depth: dtype of the input. 8 and 16 bits are rescaled to each other, floats from 0 to 1 to both.
         mean: per band, of images scaled to [0, 1].
         std: per band, of images scaled to [0, 1], above 0.
 
@@ -81,9 +81,9 @@ class Preprocessing:
             ``(image_size, image_size, bands)`` of dtype ``depth``.
 
         Raises:
-            ImageError: the image has bands the model was not trained for.
+            ImageError: the image has bands the model was not trained for, or numbers of unknown scale.
         """
-        return self._resize(self._match_depth(self._match_bands(image, source)))
+        return self._resize(self._match_depth(self._match_bands(image, source), source))
 
     def _match_bands(self, image: NDArray[Any], source: str) -> NDArray[Any]:
         found = image.shape[-1]
@@ -92,18 +92,27 @@ class Preprocessing:
         if found == 1 and self.bands == 3:
             return np.repeat(image, 3, axis=-1)
         if found == 3 and self.bands == 1:
-            return np.rint(image @ _BT601).astype(image.dtype)[..., None]
+            grey = image @ _BT601
+            return (grey if image.dtype == np.float32 else np.rint(grey)).astype(image.dtype)[..., None]
         raise ImageError(
             f"{source}: image has {found} bands, the model takes {self.bands}; "
             "only grey and RGB are turned into each other; give an image of the same bands"
         )
 
-    def _match_depth(self, image: NDArray[Any]) -> NDArray[Any]:
+    def _match_depth(self, image: NDArray[Any], source: str) -> NDArray[Any]:
         if image.dtype == self.depth:
             return image
-        scaled = image * (DEPTH_SCALE[self.depth] / DEPTH_SCALE[image.dtype.name])
         if self.depth == "float32":
-            return scaled.astype(np.float32)
+            raise ImageError(
+                f"{source}: holds whole numbers, the model takes floats as they stood in its training images; "
+                "nobody knows their scale, so save it as the training images were"
+            )
+        if image.dtype == np.float32 and not 0 <= image.min() <= image.max() <= 1:
+            raise ImageError(
+                f"{source}: holds floats from {image.min():g} to {image.max():g}, the model takes {self.depth}; "
+                "only floats from 0 to 1 have a scale that is known"
+            )
+        scaled = image * (DEPTH_SCALE[self.depth] / DEPTH_SCALE[image.dtype.name])
         return np.rint(scaled).clip(0, DEPTH_SCALE[self.depth]).astype(self.depth)
 
     def _resize(self, image: NDArray[Any]) -> NDArray[Any]:

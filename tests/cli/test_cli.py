@@ -78,9 +78,9 @@ assert main(["evaluate", {str(run_folder.path)!r}, {str(dataset)!r}, "--out", {s
 
 
 def test_a_missing_extra_is_named_with_its_remedy(squares, tmp_path, capsys, monkeypatch):
-    from solarseg.cli import requirements
-
-    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
+    for name in [name for name in sys.modules if name.startswith(("solarseg.training", "lightning"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "lightning", None)  # as if it were not installed
     assert main(["train", str(squares), "--out", str(tmp_path / "run")]) == 2
     assert "pip install 'solarseg[train]'" in capsys.readouterr().err
 

@@ -209,3 +209,24 @@ def test_masks_are_taken_for_the_classes_expected(squares, values, classes, foun
     assert data.classes.names == classes
     assert data.classes.values == found
     assert data["im00"].mask.max() <= len(classes) - 1 or data.classes.ignore
+
+
+def test_class_ids_follow_the_order_of_mask_values(squares):
+    (squares / "dataset.yaml").write_text("classes: {255: panel, 0: background}\n")
+    data = open_dataset(squares)
+    assert data.classes.names == ("background", "panel")
+    assert data["im00"].mask.mean() < 0.5
+
+
+def test_colours_out_of_range_are_named_with_their_file(squares):
+    (squares / "dataset.yaml").write_text(
+        "classes: {0: background, 255: panel}\ncolours: [[0, 0, 0], [300, 0, 0]]\n"
+    )
+    with pytest.raises(DatasetError, match=r"dataset\.yaml: classes: colours are RGB from 0 to 255"):
+        open_dataset(squares)
+
+
+def test_names_in_tables_may_carry_the_suffix(squares):
+    lines = (squares / "groups.csv").read_text().replace(",", ".png,").replace("name.png", "name")
+    (squares / "groups.csv").write_text(lines)
+    assert open_dataset(squares).groups[:3] == ["g0", "g1", "g2"]

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from solarseg.datasets import open_dataset
 from solarseg.errors import ArgumentError, DatasetError
 from solarseg.evaluation.comparison import compare
 from solarseg.evaluation.evaluate import evaluate
+from solarseg.evaluation.report import Report
 from solarseg.images import read_mask_values
 from solarseg.outputs.predictions import predict
 from solarseg.training.fit import train
@@ -87,8 +89,7 @@ def test_compare_ranks_runs_and_says_what_is_noise(trained, tmp_path):
     assert [row.encoder for row in result.rows] == ["resnet18"] * 2
     assert result.rows[0].iou == pytest.approx(run.report.iou["foreground"])
     assert result.differences[0].value == 0
-    table = (tmp_path / "out" / "compare.md").read_text()
-    assert "within the noise" in table
+    assert (tmp_path / "out" / "compare.md").read_text() == result.markdown() + "\n"
     assert all(row.seconds > 0 for row in result.rows)
     assert (tmp_path / "out" / "compare.csv").read_text().startswith("run,encoder,parameters")
     assert (tmp_path / "out" / "compare.png").exists()
@@ -154,3 +155,59 @@ def test_compare_says_that_images_were_trained_on(trained, tmp_path):
     result = compare(copies)
     assert result.n_trained_on > 0
     assert f"{result.n_trained_on} of these images were trained on" in result.markdown()
+
+
+def test_classes_in_another_order_are_refused(trained, make_squares):
+    run, _ = trained
+    other = make_squares(seed=9)
+    (other / "dataset.yaml").write_text("classes: {0: foreground, 255: background}\n")
+    with pytest.raises(DatasetError, match="class 'foreground' has id 0, in the model 1; write"):
+        evaluate(run.path, other)
+
+
+def test_a_model_beside_somebody_elses_split(trained, tmp_path):
+    run, dataset = trained
+    shutil.copy(run.model, tmp_path / "model.onnx")
+    names = [line.split(",")[0] for line in (run.path / "split.csv").read_text().split()[1:]]
+    (tmp_path / "split.csv").write_text("\n".join(["name,split", *(f"{name},train" for name in names)]))
+    assert evaluate(tmp_path / "model.onnx", dataset, split="train").n_images == 12
+
+
+def rescored(run, to, spoil):
+    """Copy a run with a made-up report: eight groups of two images, so many of 100 defect pixels missed."""
+    copy = shutil.copytree(run.path, to)
+    missed = np.resize(spoil, 16)
+    matrices = np.array([[[900, 0], [m, 100 - m]] for m in missed])
+    names = tuple(f"im{i}" for i in range(16))
+    groups = tuple(f"g{i // 2}" for i in range(16))
+    shutil.rmtree(copy / "evaluation")
+    Report(("background", "foreground"), names, groups, matrices, "test", "m", "d").save(copy / "evaluation")
+    return copy
+
+
+def test_compare_tells_a_difference_from_noise(trained, tmp_path):
+    run, _ = trained
+    good = rescored(run, tmp_path / "good", [10, 20])
+    worse = rescored(run, tmp_path / "worse", [40, 50])
+    other = rescored(run, tmp_path / "other", [25, 25, 5, 5])
+    told = compare([worse, good, other])
+    assert [row.run for row in told.rows] == ["good", "other", "worse"]
+    assert told.differences[1].value == pytest.approx(0.85 - 0.55)
+    sentences = [line for line in told.markdown().splitlines() if line.startswith("- good over")]
+    assert "within the noise" in sentences[0]
+    assert "larger than the noise" in sentences[1]
+
+
+def test_compare_makes_no_claim_over_few_groups(trained, tmp_path):
+    run, _ = trained
+    shutil.copytree(run.path, tmp_path / "again")
+    assert "too few groups to tell" in compare([run.path, tmp_path / "again"]).markdown()
+
+
+def test_compare_refuses_runs_scored_over_other_groups(trained, tmp_path):
+    run, _ = trained
+    copy = shutil.copytree(run.path, tmp_path / "copy")
+    report = Report.load(copy / "evaluation" / "report.json")
+    replace(report, groups=report.names).save(copy / "evaluation")
+    with pytest.raises(ArgumentError, match="over other groups"):
+        compare([run.path, copy])

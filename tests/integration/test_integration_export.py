@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from solarseg.datasets import open_dataset
+from solarseg.errors import ModelFileError
 from solarseg.inference.model_file import ModelInfo
 from solarseg.inference.predictor import load_model
-from solarseg.networks.export import export_model
+from solarseg.networks.export import check_export, export_model
 from solarseg.networks.network import SelfContained, build_network
 from solarseg.preprocessing import Preprocessing
 
@@ -50,6 +51,17 @@ def test_probabilities_equal_torchs(tmp_path, encoder, classes, bands, depth):
         expected = network(torch.from_numpy(inputs)).numpy()
     assert np.abs(model.probabilities(inputs) - expected).max() < 1e-4
     assert np.allclose(expected.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_an_export_that_differs_is_refused(tmp_path):
+    preprocessing = Preprocessing(64, 3, "uint8", (0.4,) * 3, (0.2,) * 3)
+    network, _ = export(tmp_path / "m.onnx", "resnet18", 2, preprocessing)
+    inputs = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    check_export(network.network, tmp_path / "m.onnx", inputs)
+    with torch.no_grad():
+        network.network.unet.segmentation_head[0].bias += 0.01
+    with pytest.raises(ModelFileError, match=r"m\.onnx: gives probabilities that differ by 0\.00"):
+        check_export(network.network, tmp_path / "m.onnx", inputs)
 
 
 @pytest.mark.slow

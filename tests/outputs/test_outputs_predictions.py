@@ -111,3 +111,38 @@ def test_real_cells_of_another_kind(trained, real_data, tmp_path):
     cells = sorted((real_data / "elpv-cells" / "images").glob("*.png"))[:3]
     done = predict(run.path, cells, tmp_path / "out")
     assert [sum(pixels) for pixels in done.pixels.values()] == [300 * 300] * 3
+
+
+def test_files_above_the_working_folder_stay_in_their_places(trained, tmp_path, monkeypatch):
+    run, _ = trained
+    (tmp_path / "deep").mkdir()
+    for file in ("x.png", "deep/x.png"):
+        Image.new("RGB", (64, 64)).save(tmp_path / file)
+    monkeypatch.chdir(tmp_path / "deep")
+    done = predict(run.path, ["x.png", "../x.png", str(tmp_path / "x.png")], "out")
+    assert len(done.pixels) == 2
+    assert not any(".." in name for name in done.pixels)
+    assert len(list((tmp_path / "deep" / "out" / "masks").rglob("*.png"))) == 2
+    assert len(list((tmp_path / "deep" / "out" / "overlays").rglob("*.png"))) == 2
+
+
+def test_pairs_of_one_folder_keep_their_suffix(tmp_path):
+    files = [(tmp_path / name, tmp_path) for name in ("DJI_1.jpg", "DJI_1.tif", "DJI_2.jpg", "DJI_1_jpg.png")]
+    assert list(name_outputs(files).values()) == ["DJI_1_jpg_2", "DJI_1_tif", "DJI_2", "DJI_1_jpg"]
+
+
+def test_own_outputs_are_not_predicted(trained, tmp_path):
+    run, _ = trained
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    for _ in range(2):
+        done = predict(run.path, tmp_path, tmp_path / "found", overwrite=True)
+        assert list(done.pixels) == ["a"]
+
+
+def test_an_overlay_in_the_way_is_not_overwritten(trained, tmp_path):
+    run, _ = trained
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    (tmp_path / "out" / "overlays").mkdir(parents=True)
+    (tmp_path / "out" / "overlays" / "a.png").write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"overlays/a\.png: exists already"):
+        predict(run.path, tmp_path / "a.png", tmp_path / "out")

@@ -133,14 +133,9 @@ def test_batches_of_one_are_refused_where_one_pixel_is_left(squares):
 
 
 def test_more_processes_than_val_images_are_refused(squares):
-    class ThreeProcesses:
-        world_size, global_rank = 3, 0
-
-    data = open_dataset(squares)
-    batches = module(squares, {name: "val" if name < "im02" else "train" for name in data.names})
-    batches.trainer = ThreeProcesses()
-    with pytest.raises(ArgumentError, match="3 processes share 2 image"):
-        batches.val_dataloader()
+    split = {name: "val" if name < "im02" else "train" for name in open_dataset(squares).names}
+    with pytest.raises(ArgumentError, match="--devices 3 --num-nodes 1: more processes than the 2 image"):
+        module(squares, split, devices=3)
 
 
 def test_processes_share_out_all_images_and_none_twice(squares):

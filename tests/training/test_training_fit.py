@@ -12,12 +12,14 @@ import pytest
 import torch
 import yaml
 from conftest import TINY, quiet
+from lightning.pytorch.callbacks import Callback
 from PIL import Image
 
 from solarseg.curation.splits import read_split
 from solarseg.errors import ArgumentError, OutputError, RunError, SolarsegError
 from solarseg.evaluation.evaluate import evaluate
 from solarseg.inference.predictor import load_model
+from solarseg.networks.encoders import build_encoder
 from solarseg.training.callbacks import AtomicCheckpointIO
 from solarseg.training.config import Machine
 from solarseg.training.fit import train
@@ -88,8 +90,82 @@ def test_resuming_refuses_other_settings(trained, tmp_path):
     run, dataset = trained
     with pytest.raises(ArgumentError, match="--encoder vgg16: the run to resume has resnet18"):
         train(dataset, run.path, resume=True, encoder="vgg16", machine=quiet())
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letter.txt").write_text("dear")
     with pytest.raises(RunError, match="holds no training to resume"):
-        train(dataset, tmp_path / "none", resume=True, machine=quiet())
+        train(dataset, tmp_path / "other", resume=True, machine=quiet())
+    with pytest.raises(RunError, match="was begun with processes 1, now it would be 2"):
+        train(dataset, run.path, resume=True, machine=quiet(devices=2))
+
+
+class StopIn(Callback):
+    """Break off a training in the middle of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.current_epoch == self.epoch and batch_idx == 1:
+            raise RuntimeError("power cut")
+
+
+@pytest.mark.slow
+def test_resuming_is_exact_for_encoders_that_draw_and_from_wherever_it_stands(squares, tmp_path):
+    """EfficientNet leaves out blocks at random; the run folder is moved between the two parts."""
+    options = {**TINY, "encoder": "efficientnet-b0", "epochs": 4, "patience": 0}
+    machine = quiet(checkpoint_seconds=0)
+    train(squares, tmp_path / "whole", machine=machine, **options)
+    for folder, epoch in (("early", 0), ("late", 2)):
+        with pytest.raises(RuntimeError, match="power cut"):
+            train(squares, tmp_path / folder, machine=machine, callbacks=[StopIn(epoch)], **options)
+        moved = (tmp_path / folder).rename(tmp_path / f"moved-{folder}")
+        train(squares, moved, resume=True, machine=machine)
+        assert losses(moved) == losses(tmp_path / "whole")
+        inputs = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+        whole, cut = (load_model(path).probabilities(inputs) for path in (tmp_path / "whole", moved))
+        assert np.array_equal(whole, cut)
+
+
+def test_resume_begins_where_nothing_has_begun(squares, tmp_path):
+    run = train(squares, tmp_path / "run", resume=True, machine=quiet(), **{**TINY, "epochs": 1})
+    assert run.model.exists()
+
+
+def test_memory_that_does_not_suffice_is_said(squares, tmp_path):
+    class Full(Callback):
+        def on_train_start(self, trainer, pl_module):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(ArgumentError, match="--batch-size 4: does not fit into the GPU's memory; halve it"):
+        train(squares, tmp_path / "run", machine=quiet(), callbacks=[Full()], **TINY)
+
+
+def test_a_launcher_that_starts_another_number_of_processes_is_refused(squares, tmp_path, monkeypatch):
+    """torchrun --nproc-per-node 4 without --devices 4: four trainings into one folder."""
+    for name, value in (("TORCHELASTIC_RUN_ID", "x"), ("WORLD_SIZE", "4"), ("RANK", "0"), ("LOCAL_RANK", "0"),
+                        ("GROUP_RANK", "0"), ("LOCAL_WORLD_SIZE", "4"), ("MASTER_ADDR", "localhost"),
+                        ("MASTER_PORT", "1")):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ArgumentError, match=r"the launcher started 4 process\(es\), not 1"):
+        train(squares, tmp_path / "run", machine=quiet(), **TINY)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_encoder_that_cannot_take_the_size_leaves_nothing(squares, tmp_path):
+    with pytest.raises(SolarsegError, match="image size"):
+        train(squares, tmp_path / "run", machine=quiet(), **{**TINY, "encoder": "tu-coatnet_pico_rw_224"})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_of_weights_may_be_gone_when_a_run_is_resumed(squares, tmp_path):
+    weights = tmp_path / "w.pt"
+    torch.save(build_encoder("resnet18", 3, None).state_dict(), weights)
+    machine = quiet(checkpoint_seconds=0)
+    options = {**TINY, "encoder_weights": weights, "epochs": 2}
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(squares, tmp_path / "run", machine=machine, callbacks=[StopIn(1)], **options)
+    weights.unlink()
+    assert train(squares, tmp_path / "run", resume=True, machine=machine).model.exists()
 
 
 def copy_of(run: Path, to: Path) -> Path:
@@ -119,14 +195,14 @@ def test_resuming_refuses_a_checkpoint_of_another_shape_or_a_damaged_one(trained
 
 
 def test_what_stopped_early_is_not_trained_on(squares, tmp_path):
-    """With a learning rate of nearly nothing no epoch is better than the first."""
-    options = {**TINY, "epochs": 9, "patience": 2, "learning_rate": 1e-12}
+    """With a learning rate of nearly nothing epochs soon cease to be better."""
+    options = {**TINY, "epochs": 50, "patience": 1, "learning_rate": 1e-12}
     train(squares, tmp_path / "run", machine=quiet(checkpoint_seconds=0), **options)
     before = rows(tmp_path / "run")
-    assert len(before) < 9
+    assert len(before) < 50
     content = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     (stopping,) = (state for name, state in content["callbacks"].items() if "EarlyStopping" in name)
-    assert (stopping["wait_count"], stopping["stopped_epoch"]) == (2, len(before) - 1)
+    assert (stopping["wait_count"], stopping["stopped_epoch"]) == (1, len(before) - 1)
     (tmp_path / "run" / "model.onnx").unlink()
     run = train(squares, tmp_path / "run", resume=True, machine=quiet())
     assert rows(tmp_path / "run") == before

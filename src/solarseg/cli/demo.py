@@ -15,6 +15,8 @@ _SETTINGS: dict[str, Any] = {
     "loss": "jaccard+cross_entropy",
 }
 
+_PARTS = ("dataset", "run", "new-cells", "predictions")
+
 
 def command(
     out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("solarseg-demo"),
@@ -28,13 +30,10 @@ def command(
 
     Example: solarseg demo --out solarseg-demo
     """
-    from solarseg.cli.requirements import require_train
-
-    require_train()
-    _make_room(out, overwrite)
-    from solarseg.outputs.predictions import predict
+    from solarseg import predict, train
     from solarseg.synthesis.cells import write_cells
-    from solarseg.training.fit import train
+
+    _make_room(out, overwrite)
 
     print(f"1/4  generating {images} electroluminescence cells with defects: {out}/dataset")
     write_cells(out / "dataset", images, progress=True)
@@ -58,14 +57,18 @@ def command(
 
 
 def _make_room(out: Path, overwrite: bool) -> None:
+    """Make the folder, removing what an earlier demo, known by its mark, has left there."""
     import shutil
 
     from solarseg.errors import OutputError
+    from solarseg.files import write_text
 
-    if not out.exists() or not any(out.iterdir()):
-        return
-    if not (overwrite and (out / "dataset" / "dataset.yaml").exists()):
-        raise OutputError(
-            f"{out}: exists already; give another --out, or --overwrite to replace an earlier demo"
-        )
-    shutil.rmtree(out)
+    mark = out / ".solarseg-demo"
+    if out.exists() and any(out.iterdir()):
+        if not mark.exists():
+            raise OutputError(f"{out}: exists already and is no demo; give another --out")
+        if not overwrite:
+            raise OutputError(f"{out}: exists already; give another --out, or --overwrite to replace it")
+    for part in _PARTS:
+        shutil.rmtree(out / part, ignore_errors=True)
+    write_text(mark, "made by solarseg demo, which may replace what stands here\n")

@@ -1,5 +1,6 @@
 """``solarseg train``."""
 
+import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,6 +54,10 @@ def command(
     split: Annotated[
         Path | None, typer.Option(help="CSV of name,split (train, val, test). Default: split.csv of DATASET.")
     ] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Of AdamW (0.01).")] = None,
+    warmup: Annotated[
+        float | None, typer.Option(help="Share of all steps over which the learning rate rises (0.1).")
+    ] = None,
     val: Annotated[float | None, typer.Option(help="Share of images for validation (0.15).")] = None,
     test: Annotated[float | None, typer.Option(help="Share of images for testing (0.15).")] = None,
     precision: Annotated[
@@ -65,7 +70,9 @@ def command(
     checkpoint_seconds: Annotated[
         float, typer.Option(help="Least time between two writings of the checkpoint to resume from.")
     ] = 60.0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was cut, or begin it.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Train a U-Net on a dataset folder.
@@ -74,20 +81,19 @@ def command(
 
     Example: solarseg train my-cells --out runs/first --encoder resnet34
     """
-    from solarseg.cli.requirements import require_train
-
-    require_train()
-    from solarseg.training.config import Machine
-    from solarseg.training.fit import train
+    from solarseg import Machine, train
 
     given: dict[str, Any] = {
         "encoder": encoder, "loss": loss, "class_weights": _weights(class_weights), "epochs": epochs,
         "image_size": image_size, "batch_size": batch_size, "learning_rate": learning_rate,
         "encoder_weights": encoder_weights, "augment": augment, "accumulate": accumulate,
         "patience": patience, "seed": seed, "groups": groups, "group_regex": group_regex, "split": split,
-        "val": val, "test": test, "precision": precision,
+        "val": val, "test": test, "precision": precision, "weight_decay": weight_decay, "warmup": warmup,
     }  # fmt: skip
-    machine = Machine(devices, num_nodes, accelerator, workers, checkpoint_seconds, progress=not quiet)
+    first = _is_first_process()
+    machine = Machine(
+        devices, num_nodes, accelerator, workers, checkpoint_seconds, progress=first and not quiet
+    )
     asked = {name: value for name, value in given.items() if value is not None}
     run = train(dataset, out, resume=resume, machine=machine, **asked)
     if run is None:  # not the first process
@@ -95,6 +101,16 @@ def command(
     if run.report is not None:
         print(run.report.summary_text())
     print(f"run folder: {run.path}\nmodel file: {run.model}")
+
+
+def _is_first_process() -> bool:
+    """Whether this process is the one that talks; the others only report errors."""
+    from solarseg.training.hardware import is_first_process
+
+    first = is_first_process()
+    if not first:
+        logging.getLogger("solarseg").setLevel(logging.ERROR)
+    return first
 
 
 def _weights(text: str | None) -> str | tuple[float, ...] | None:

@@ -30,8 +30,8 @@ class Description(BaseModel):
     """What ``dataset.yaml`` may say.
 
     Attributes:
-        classes: names in the order of class ids, or mask value -> name, in the order of class ids.
-        colours: RGB of each class.
+        classes: names in the order of class ids, or mask value -> name; class ids follow the order of values.
+        colours: RGB of each class, in the order of class ids.
         ignore_index: 255 where masks use it for pixels to leave out.
         bands: names of the bands.
         licence: under which the data may be used.
@@ -51,7 +51,9 @@ class Description(BaseModel):
         """The classes, or None where they are to be found from the masks."""
         if self.classes is None:
             return None
-        named = self.classes if isinstance(self.classes, dict) else dict(enumerate(self.classes))
+        named = dict(
+            sorted(self.classes.items()) if isinstance(self.classes, dict) else enumerate(self.classes)
+        )
         return ClassMap(
             tuple(named.values()),
             colours=tuple(self.colours or ()),
@@ -76,7 +78,7 @@ class FolderDataset:
         names: names of the samples, sorted.
         groups: group of each sample, in the order of ``names``.
         grouped: whether anything says which images belong together; if not, each is its own group.
-        licence: of the data, where it is stated.
+        description: what ``dataset.yaml`` says.
     """
 
     def __init__(
@@ -86,12 +88,12 @@ class FolderDataset:
         files: Mapping[str, _Files],
         *,
         grouped: bool,
-        licence: str | None = None,
+        description: Description,
     ) -> None:
         self.root = root
         self.classes = classes
         self.grouped = grouped
-        self.licence = licence
+        self.description = description
         self._files = dict(sorted(files.items()))
         self.names = list(self._files)
         self.groups = [entry.group for entry in self._files.values()]
@@ -162,13 +164,13 @@ def open_dataset(
     """
     root = Path(path)
     pairs = read_pairs(root)
-    description = _read_description(root)
-    classes = description.class_map() or _find_classes(root, [mask for _, mask in pairs.values()], expected)
+    description, stated = _read_description(root)
+    classes = stated or _find_classes(root, [mask for _, mask in pairs.values()], expected)
     found = _find_groups(root, list(pairs), groups, group_regex)
     files = {
         name: _Files(image, mask, found[name] if found else name) for name, (image, mask) in pairs.items()
     }
-    return FolderDataset(root, classes, files, grouped=found is not None, licence=description.licence)
+    return FolderDataset(root, classes, files, grouped=found is not None, description=description)
 
 
 def read_pairs(root: Path) -> dict[str, tuple[Path, Path]]:
@@ -202,13 +204,15 @@ def _by_name(root: Path, kind: str) -> dict[str, Path]:
     return found
 
 
-def _read_description(root: Path) -> Description:
+def _read_description(root: Path) -> tuple[Description, ClassMap | None]:
     file = root / "dataset.yaml"
     if not file.exists():
-        return Description()
+        return Description(), None
     try:
-        return Description.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
-    except (OSError, yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        description = Description.model_validate(content)
+        return description, description.class_map()
+    except (OSError, yaml.YAMLError, ValidationError, UnicodeDecodeError, ArgumentError) as error:
         reason = " ".join(str(error).split())
         raise DatasetError(f"{file}: {reason}; see the documentation of dataset folders") from error
 
@@ -286,8 +290,16 @@ def _groups_by_regex(names: list[str], regex: str) -> dict[str, str]:
     return found
 
 
-def read_table(file: Path, key: str, value: str) -> dict[str, str]:
+def read_table(file: Path, key: str, value: str, *, optional: bool = False) -> dict[str, str]:
     """Read two columns of a CSV file as a dictionary.
+
+    Keys may be written with the suffix of an image file; it is left out.
+
+    Args:
+        file: the CSV file, whose first line names the columns.
+        key: name of the one column.
+        value: name of the other.
+        optional: give an empty dictionary where there is no such column of values.
 
     Raises:
         DatasetError: the file is missing, lacks a column, or names something twice.
@@ -297,13 +309,19 @@ def read_table(file: Path, key: str, value: str) -> dict[str, str]:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{file}: cannot be read ({error}); it must be CSV with {key},{value}") from error
+    if optional and rows and value not in rows[0]:
+        return {}
     if not rows or key not in rows[0] or value not in rows[0]:
         raise DatasetError(f"{file}: has no columns '{key}' and '{value}'; its first line must name them")
     table: dict[str, str] = {}
     for row in rows:
         if not row[key] or not row[value]:
             raise DatasetError(f"{file}: a line lacks '{key}' or '{value}': {row}; complete or remove it")
-        if row[key] in table and table[row[key]] != row[value]:
-            raise DatasetError(f"{file}: names '{row[key]}' twice with different values; remove one line")
-        table[row[key]] = row[value]
+        name = _without_image_suffix(row[key])
+        if table.setdefault(name, row[value]) != row[value]:
+            raise DatasetError(f"{file}: names '{name}' twice with different values; remove one line")
     return table
+
+
+def _without_image_suffix(name: str) -> str:
+    return name.rpartition(".")[0] if Path(name).suffix.lower() in IMAGE_SUFFIXES else name

@@ -126,6 +126,8 @@ class Comparison:
         interval = gap.interval
         larger = interval.low > 0 or interval.high < 0
         verdict = "larger than the noise" if larger else "within the noise"
+        if not self.reliable:
+            verdict = "too few groups to tell it from noise"
         return (
             f"- {self.rows[0].run} over {row.run}: {gap.value:+.3f} IoU "
             f"(95% interval {interval.low:+.3f} to {interval.high:+.3f}, p = {gap.p_value:.3f}), {verdict}."
@@ -196,6 +198,10 @@ def _check_same(paths: list[Path], reports: list[Report]) -> None:
             raise ArgumentError(
                 f"{path}: was scored on other images than {paths[0]}; "
                 "evaluate both on the same dataset and split"
+            )
+        if report.groups != reports[0].groups:
+            raise ArgumentError(
+                f"{path}: was scored over other groups than {paths[0]}; evaluate both with the same groups"
             )
 
 

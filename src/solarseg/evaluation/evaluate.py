@@ -83,6 +83,7 @@ def evaluate(
     if folder is not None:
         report.save(folder)
         _draw(report, loaded, data, folder)
+        logger.info("report and pictures: %s", folder)
     return report
 
 
@@ -92,6 +93,12 @@ def _check_classes(model: Model, data: FolderDataset) -> None:
         raise DatasetError(
             f"{data.root}: has {len(found)} classes ({', '.join(found)}), the model {len(known)} "
             f"({', '.join(known)}); they must be the same"
+        )
+    moved = [name for name in found if name in known and known.index(name) != found.index(name)]
+    if moved:
+        raise DatasetError(
+            f"{data.root}: class '{moved[0]}' has id {found.index(moved[0])}, in the model "
+            f"{known.index(moved[0])}; write dataset.yaml and masks in the model's order: {', '.join(known)}"
         )
     if known != found:
         logger.warning("classes are called %s here and %s in the model; they are matched by id", found, known)
@@ -123,7 +130,7 @@ def _own_split(model: Model, seen: set[str]) -> _OwnSplit | None:
     split = read_split(file)
     if not any(split.get(name, "test") != "test" for name in seen):
         return None
-    return _OwnSplit(split, read_table(file, "name", "group"))
+    return _OwnSplit(split, read_table(file, "name", "group", optional=True))
 
 
 def _choose(data: FolderDataset, own: _OwnSplit | None, asked: Split | None) -> tuple[str, list[str]]:

@@ -32,6 +32,7 @@ class ModelInfo(BaseModel):
         class_names: in the order of class ids.
         class_colours: RGB of each class id.
         image_size: side of the square input in pixels.
+        resize: how images are brought to that size before they enter the graph.
         bands: number of bands.
         depth: dtype of the input.
         mean: per band, of images scaled to [0, 1].
@@ -48,6 +49,7 @@ class ModelInfo(BaseModel):
         trained_on: digests of the image files in the train and val splits, to tell later whether an
             image was seen.
         licence: of the training data, where it was stated.
+        citation: of the training data, where it was stated.
         metres_per_pixel: of the training images, where known.
         scores: of the test split, as in ``report.json``.
     """
@@ -59,6 +61,7 @@ class ModelInfo(BaseModel):
     class_names: tuple[str, ...]
     class_colours: tuple[tuple[int, int, int], ...]
     image_size: int
+    resize: str = "along each side: mean over areas where it shrinks, bilinear where it grows"
     bands: int
     depth: Depth
     mean: tuple[float, ...]
@@ -74,6 +77,7 @@ class ModelInfo(BaseModel):
     dataset_fingerprint: str
     trained_on: tuple[str, ...] = ()
     licence: str | None = None
+    citation: str | None = None
     metres_per_pixel: float | None = None
     scores: dict[str, Any] = Field(default_factory=dict)
 
@@ -104,25 +108,21 @@ def find_model_file(path: Path | str) -> Path:
     return file
 
 
-def open_session(
-    path: Path, threads: int | None = None, providers: tuple[str, ...] = ("CPUExecutionProvider",)
-) -> tuple[onnxruntime.InferenceSession, ModelInfo]:
+def open_session(path: Path, threads: int) -> tuple[onnxruntime.InferenceSession, ModelInfo]:
     """Open a model file with ONNX Runtime.
 
     Args:
         path: the ``.onnx`` file.
-        threads: to compute with; by default one for each core.
-        providers: ONNX Runtime's execution providers, in order of preference.
+        threads: to compute with.
 
     Raises:
         ModelFileError: the file is damaged, was not written by solarseg, or by a newer version of it.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no public base class
         reason = " ".join(str(error).split())[:160]
         raise ModelFileError(f"{path}: cannot be opened as ONNX ({reason}); export it again") from error

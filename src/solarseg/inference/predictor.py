@@ -88,6 +88,6 @@ def load_model(path: Path | str, *, threads: int | None = None) -> Model:
 
 
 def _cores() -> int:
-    """Cores this process may use; containers often allow fewer than the machine has."""
+    """Cores this process may use, which may be fewer than the machine has."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
     return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -6,19 +6,23 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from torch.onnx.errors import OnnxExporterError
 
 from solarseg.errors import ModelFileError
 from solarseg.files import atomic_path
 from solarseg.inference.model_file import METADATA_KEY, ModelInfo
+from solarseg.inference.predictor import load_model
 from solarseg.networks.network import Network, SelfContained
 
-__all__ = ["export_model", "write_info"]
+__all__ = ["check_export", "export_model", "write_info"]
 
 logger = logging.getLogger(__name__)
 
+TOLERANCE = 1e-4  # of probabilities
 OPSET = 18  # read by every ONNX Runtime since 1.14
 
 
@@ -46,6 +50,26 @@ def export_model(network: Network, info: ModelInfo, path: Path) -> None:
         model = onnx.load(temporary)
         _set_metadata(model, info)
         onnx.save(model, temporary)
+
+
+def check_export(network: Network, path: Path, inputs: NDArray[Any]) -> None:
+    """Raise `ModelFileError` unless a model file gives what the network gives.
+
+    Args:
+        network: what was exported, on any device; it is left as it was.
+        path: the model file.
+        inputs: ``(N, image_size, image_size, bands)`` preprocessed images, of the model's depth.
+    """
+    model = load_model(path)
+    whole = SelfContained(copy.deepcopy(network).cpu(), model.preprocessing).eval()
+    with torch.no_grad():
+        expected = whole(torch.from_numpy(inputs)).numpy()
+    apart = float(np.abs(model.probabilities(inputs) - expected).max())
+    if not apart < TOLERANCE:
+        raise ModelFileError(
+            f"{path}: gives probabilities that differ by {apart:.2g} from the network's, {TOLERANCE:g} is allowed; "
+            "do not use it, and report the encoder and the versions of torch and onnxruntime"
+        )
 
 
 def _export(module: torch.nn.Module, example: torch.Tensor, path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import glob
 import io
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -63,8 +64,9 @@ def predict(
         OutputError: something of that name exists, or could not be written.
     """
     loaded = model if isinstance(model, Model) else load_model(model)
-    named = name_outputs(find_images([images] if isinstance(images, (str, Path)) else images))
     folder = Path(out)
+    found = find_images([images] if isinstance(images, (str, Path)) else images)
+    named = name_outputs(_without_own(found, folder))
     if not overwrite:
         _refuse_existing(folder, named.values())
     pixels: dict[str, tuple[int, ...]] = {}
@@ -86,6 +88,19 @@ def _predict_one(model: Model, file: Path, folder: Path, name: str) -> tuple[int
     return tuple(np.bincount(mask.ravel(), minlength=len(model.classes)).tolist())
 
 
+def _without_own(found: list[tuple[Path, Path]], out: Path) -> list[tuple[Path, Path]]:
+    """Leave out what an earlier call wrote into a folder that is searched."""
+    written = [_absolute(out) / kind for kind in ("masks", "overlays")]
+    return [
+        (file, base) for file, base in found if not any(_absolute(file).is_relative_to(w) for w in written)
+    ]
+
+
+def _absolute(path: Path) -> Path:
+    """Absolute and without ``..``, which `Path.absolute` leaves; links stay links."""
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
 def find_images(sources: Iterable[Path | str]) -> list[tuple[Path, Path]]:
     """Find image files.
 
@@ -98,11 +113,11 @@ def find_images(sources: Iterable[Path | str]) -> list[tuple[Path, Path]]:
     Raises:
         ArgumentError: a source is not there, or a folder holds no images.
     """
-    found: dict[Path, Path] = {}
+    found: dict[Path, tuple[Path, Path]] = {}
     for source in sources:
         for file, base in _expand(Path(source)):
-            found.setdefault(file, base)
-    return list(found.items())
+            found.setdefault(_absolute(file), (file, base))
+    return list(found.values())
 
 
 def _expand(source: Path) -> list[tuple[Path, Path]]:
@@ -127,35 +142,49 @@ def _is_image(file: Path) -> bool:
 def name_outputs(found: Sequence[tuple[Path, Path]]) -> dict[Path, str]:
     """Give each file a name of its own for its outputs.
 
-    The name is the path below the folder it was found in, without suffix; where two would be equal, as
-    many folders above it as it takes, and at last the suffix, tell them apart.
+    The name is the path below the folder it was found in, without suffix, which is kept where files of one
+    folder differ in nothing else; where two would still be equal, as many folders above as it takes tell them
+    apart. Upper and lower case count as equal, since some file systems do not tell them apart.
 
     Examples:
         >>> files = [(Path("a/x.png"), Path("a")), (Path("b/x.png"), Path("b")), (Path("b/y.png"), Path("b"))]
         >>> list(name_outputs(files).values())
         ['a/x', 'b/x', 'y']
     """
-    paths = [file.absolute() for file, _ in found]
-    kept = [len(file.relative_to(base).parts) for file, base in found]
+    paths = _own_leaves([_absolute(file) for file, _ in found])
+    depths = [len(_absolute(file).relative_to(_absolute(base)).parts) for file, base in found]
     while True:
-        names = [
-            Path(*path.parts[-count:]).with_suffix("").as_posix()
-            for path, count in zip(paths, kept, strict=True)
-        ]
-        counts = Counter(name.casefold() for name in names)  # some file systems do not tell case apart
+        names = [Path(*path.parts[-depth:]).as_posix() for path, depth in zip(paths, depths, strict=True)]
+        counts = Counter(name.casefold() for name in names)
         clashing = [i for i, name in enumerate(names) if counts[name.casefold()] > 1]
-        longer = [i for i in clashing if kept[i] < len(paths[i].parts) - 1]
-        if not longer:
-            break
-        for i in longer:
-            kept[i] += 1
-    for i in clashing:
-        names[i] += paths[i].suffix.replace(".", "_")
-    return {file: name for (file, _), name in zip(found, names, strict=True)}
+        if not clashing:
+            return {file: name for (file, _), name in zip(found, names, strict=True)}
+        for i in clashing:
+            depths[i] = min(depths[i] + 1, len(paths[i].parts) - 1)
+
+
+def _own_leaves(paths: list[Path]) -> list[Path]:
+    """The paths without suffix, such that no two are equal but for the case of folders."""
+    plain = [path.with_suffix("") for path in paths]
+    counts = Counter(str(path).casefold() for path in plain)
+    leaves: list[Path] = []
+    taken = set(counts) - {key for key, count in counts.items() if count > 1}
+    for path, bare in zip(paths, plain, strict=True):
+        leaf, number = bare, 2
+        if counts[str(bare).casefold()] > 1:
+            first = leaf = bare.with_name(bare.name + path.suffix.replace(".", "_"))
+            while str(leaf).casefold() in taken:
+                leaf, number = first.with_name(f"{first.name}_{number}"), number + 1
+            taken.add(str(leaf).casefold())
+        leaves.append(leaf)
+    return leaves
 
 
 def _refuse_existing(folder: Path, names: Iterable[str]) -> None:
-    files = [folder / "summary.csv", *(folder / "masks" / f"{name}.png" for name in names)]
+    files = [
+        folder / "summary.csv",
+        *(folder / kind / f"{name}.png" for name in names for kind in ("masks", "overlays")),
+    ]
     existing = [file for file in files if file.exists()]
     if existing:
         raise OutputError(f"{existing[0]}: exists already; give another --out, or --overwrite to replace it")

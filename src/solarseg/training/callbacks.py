@@ -3,6 +3,7 @@
 import csv
 import io
 import logging
+import math
 import os
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -25,10 +26,10 @@ from solarseg.files import atomic_path, write_text
 
 __all__ = [
     "AtomicCheckpointIO",
+    "BestCheckpoint",
     "History",
     "LastCheckpoint",
     "TimeLeft",
-    "best_checkpoint",
 ]
 
 logger = logging.getLogger(__name__)
@@ -52,16 +53,33 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return torch.load(path, map_location=map_location or "cpu", weights_only=True)
 
 
-def best_checkpoint(folder: Path, monitor: str, mode: str) -> ModelCheckpoint:
-    """Keep the weights of the best epoch as ``best.ckpt``."""
-    return ModelCheckpoint(
-        folder,
-        "best",
-        monitor=monitor,
-        mode=mode,
-        save_weights_only=True,
-        enable_version_counter=False,
-    )
+class BestCheckpoint(Checkpoint):
+    """Keep the weights of the best epoch as ``best.ckpt``.
+
+    Lightning's own forgets the best score where the run folder has been moved between two parts of a
+    training, and then replaces the best weights by worse ones.
+    """
+
+    def __init__(self, path: Path, monitor: str, mode: str) -> None:
+        self._path = path
+        self._monitor = monitor
+        self._sign = 1.0 if mode == "max" else -1.0
+        self._best = -math.inf  # of sign times value
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write if no epoch was better; the measure is the same in all processes."""
+        value = self._sign * float(trainer.callback_metrics[self._monitor])
+        if value > self._best:
+            self._best = value
+            trainer.save_checkpoint(self._path, weights_only=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best measure so far."""
+        return {"best": self._best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from the best measure of a checkpoint."""
+        self._best = float(state_dict["best"])
 
 
 class LastCheckpoint(Checkpoint):

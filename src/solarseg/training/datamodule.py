@@ -162,7 +162,8 @@ class DataModule(L.LightningDataModule):
         batch_size: int,
         seed: int,
         workers: int,
-        processes: int = 1,
+        devices: int = 1,
+        num_nodes: int = 1,
     ) -> None:
         super().__init__()
         self._options: dict[str, Any] = {
@@ -180,7 +181,12 @@ class DataModule(L.LightningDataModule):
                 "--batch-size 1: at image size 32 a single image leaves one pixel to normalise over; "
                 "use batches of 2 or more, or a larger --image-size"
             )
-        keep = (len(train) + len(val)) * _sample_bytes(preprocessing) * processes <= _CACHE_BYTES
+        if 0 < len(val) < devices * num_nodes:
+            raise ArgumentError(
+                f"--devices {devices} --num-nodes {num_nodes}: more processes than the {len(val)} image(s) of the "
+                "split 'val'; use fewer, or put more images into it"
+            )
+        keep = (len(train) + len(val)) * _sample_bytes(preprocessing) * devices <= _CACHE_BYTES
         self.train = TrainingData(dataset, train, preprocessing, keep)
         self.val = TrainingData(dataset, val, preprocessing, keep)
 
@@ -195,17 +201,8 @@ class DataModule(L.LightningDataModule):
         return DataLoader(self.train, sampler=sampler, drop_last=alone, **self._options)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]] | list[Any]:
-        """Batches of the val split, each image in one process only.
-
-        Raises:
-            ArgumentError: there are more processes than images.
-        """
+        """Batches of the val split, each image in one process only."""
         world, rank = self._place()
-        if 0 < len(self.val) < world:
-            raise ArgumentError(
-                f"--devices: {world} processes share {len(self.val)} image(s) of the split 'val'; "
-                "use fewer, or put more images into it"
-            )
         return (
             DataLoader(Subset(self.val, range(rank, len(self.val), world)), **self._options)
             if len(self.val)

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
+from numpy.typing import NDArray
 
 from solarseg._version import __version__
 from solarseg.classes import IGNORE_INDEX
@@ -23,16 +26,16 @@ from solarseg.evaluation.report import Report
 from solarseg.inference.model_file import ModelInfo
 from solarseg.losses import build_loss, class_weights_from_frequency
 from solarseg.networks.encoders import first_layer_note, input_statistics
-from solarseg.networks.export import export_model, write_info
+from solarseg.networks.export import check_export, export_model, write_info
 from solarseg.networks.network import build_network
 from solarseg.networks.unet import count_gmacs, count_parameters
 from solarseg.preprocessing import Preprocessing
 from solarseg.training.callbacks import (
     AtomicCheckpointIO,
+    BestCheckpoint,
     History,
     LastCheckpoint,
     TimeLeft,
-    best_checkpoint,
 )
 from solarseg.training.config import Machine, TrainConfig, make_config
 from solarseg.training.datamodule import (
@@ -42,8 +45,8 @@ from solarseg.training.datamodule import (
     find_range,
     pixel_counts,
 )
-from solarseg.training.hardware import choose_precision, is_first_process, keep_freed_memory
-from solarseg.training.run_folder import Fingerprint, RunFolder, fingerprint
+from solarseg.training.hardware import check_launcher, choose_precision, is_first_process, keep_freed_memory
+from solarseg.training.run_folder import Facts, Fingerprint, RunFolder, fingerprint, stored_preprocessing
 from solarseg.training.task import Task
 
 __all__ = ["Run", "train"]
@@ -80,7 +83,7 @@ def train(
     Args:
         dataset: folder with ``images/`` and ``masks/``.
         out: run folder to make.
-        resume: go on with a run that was cut, exactly as if it had not been.
+        resume: go on with a run that was cut, exactly as if it had not been; begin it where there is none.
         machine: where it runs and what it shows.
         callbacks: of your own, to watch the training by Lightning's hooks.
         options: settings of the training, as ``encoder="vgg16"``; see
@@ -92,29 +95,42 @@ def train(
     Raises:
         ArgumentError: an option cannot be used.
         DataError: images, masks, groups or split cannot be used.
-        RunError: the run folder exists, or there is nothing to resume.
+        RunError: the run folder exists, or what is to be resumed does not fit.
         ModelFileError: the encoder's weights cannot be had.
         OutputError: the disk is full; the last checkpoint is left whole.
     """
     machine, run = machine or Machine(), RunFolder(Path(out))
-    config = make_config(**options)
-    if resume:
-        config = run.stored_config(config)
+    config, facts = make_config(**options), None
+    check_launcher(machine.devices, machine.num_nodes)
+    if resume and not run.is_free:
+        config, facts = run.stored(config)
     elif is_first_process():
         run.check_new()
+    checkpoint = run.last if facts is not None and run.last.exists() else None
     data = open_dataset(dataset, groups=config.groups, group_regex=config.group_regex)
-    if not resume:
+    content, computing = fingerprint(data), _computing(config, machine)
+    if facts is not None:
+        run.check_facts(facts, content, computing)
+    else:
         data.warn_if_ungrouped()
-    parts = _build(data, run.find_split(data, config), config, machine)
+    parts = _build(data, run.find_split(data, config), config, machine, facts if checkpoint else None)
     trainer, history = _trainer(run, config, machine, _what_to_watch(parts), callbacks)
-    if resume:
-        run.check_resumable(parts.content, parts.task)
+    if trainer.is_global_zero:
         run.clear_temporary()
-    elif trainer.is_global_zero:
-        run.begin(data, parts.split, config, parts.preprocessing, parts.content)
-    with keep_freed_memory():
-        trainer.fit(parts.task, parts.batches, ckpt_path=run.last if resume else None, weights_only=True)
-    return _finish(run, data, config, machine, parts, history) if trainer.is_global_zero else None
+        if facts is None:
+            run.begin(data, parts.split, config, parts.preprocessing, content, computing)
+    if checkpoint is not None:
+        run.check_checkpoint(parts.task)
+    _fit(trainer, parts, checkpoint, config)
+    return _finish(run, data, config, machine, parts, content, history) if trainer.is_global_zero else None
+
+
+def _computing(config: TrainConfig, machine: Machine) -> Facts:
+    """What of the machine changes what is learnt."""
+    return {
+        "processes": machine.devices * machine.num_nodes,
+        "arithmetic": choose_precision(config.precision, machine.accelerator),
+    }
 
 
 @dataclass(frozen=True)
@@ -123,26 +139,22 @@ class _Parts:
     preprocessing: Preprocessing
     batches: DataModule
     task: Task
-    content: Fingerprint
+    gmacs: float
 
 
-def _build(data: FolderDataset, split: dict[str, str], config: TrainConfig, machine: Machine) -> _Parts:
+def _build(
+    data: FolderDataset, split: dict[str, str], config: TrainConfig, machine: Machine, facts: Facts | None
+) -> _Parts:
+    """Build all that is trained; from the facts of a run whose checkpoint brings the weights."""
     L.seed_everything(config.seed, verbose=False)
-    weights = None if config.encoder_weights == "none" else config.encoder_weights
-    expected = input_statistics(config.encoder, weights)
+    weights = None if config.encoder_weights == "none" or facts else config.encoder_weights
     names = [name for name in data.names if split[name] == "train"]
-    preprocessing = find_preprocessing(data, names, config.image_size, expected)
-    batches = DataModule(
-        data,
-        split,
-        preprocessing,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        workers=machine.workers,
-        processes=machine.devices,
-    )
-    for part in (batches.train, batches.val, _unseen(data, split, preprocessing)):
-        part.read_all(machine.progress)
+    if facts is not None:
+        preprocessing = stored_preprocessing(config, facts)
+    else:
+        expected = input_statistics(config.encoder, weights)
+        preprocessing = find_preprocessing(data, names, config.image_size, expected)
+    batches = _read(data, split, preprocessing, config, machine)
     classes = data.classes
     note = first_layer_note(preprocessing.bands, weights is not None)
     if note:
@@ -157,8 +169,33 @@ def _build(data: FolderDataset, split: dict[str, str], config: TrainConfig, mach
         depth=preprocessing.depth,
         value_range=find_range(data, names, preprocessing),
     )
+    # Counted now, since an encoder that cannot take images of this size says so only when it is used.
+    gmacs = count_gmacs(task.network, preprocessing.image_size, preprocessing.bands)
     task.to(memory_format=torch.channels_last)
-    return _Parts(split, preprocessing, batches, task, fingerprint(data))
+    return _Parts(split, preprocessing, batches, task, gmacs)
+
+
+def _read(
+    data: FolderDataset,
+    split: dict[str, str],
+    preprocessing: Preprocessing,
+    config: TrainConfig,
+    machine: Machine,
+) -> DataModule:
+    """Batches of images that have all been looked through once."""
+    batches = DataModule(
+        data,
+        split,
+        preprocessing,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        workers=machine.workers,
+        devices=machine.devices,
+        num_nodes=machine.num_nodes,
+    )
+    for part in (batches.train, batches.val, _unseen(data, split, preprocessing)):
+        part.read_all(machine.progress)
+    return batches
 
 
 def _unseen(data: FolderDataset, split: dict[str, str], preprocessing: Preprocessing) -> TrainingData:
@@ -199,7 +236,7 @@ def _trainer(
     if watched and config.patience:
         callbacks.append(EarlyStopping(watched[0], patience=config.patience, mode=watched[1]))
     if watched:
-        callbacks.append(best_checkpoint(run.checkpoints, *watched))
+        callbacks.append(BestCheckpoint(run.best, *watched))
     callbacks.append(LastCheckpoint(run.last, machine.checkpoint_seconds))
     _quieten()
     try:
@@ -224,13 +261,32 @@ def _lightning(run: RunFolder, config: TrainConfig, machine: Machine, callbacks:
         callbacks=callbacks,
         default_root_dir=run.path,
         logger=TensorBoardLogger(run.path, name="", version="tensorboard"),
-        plugins=[AtomicCheckpointIO()],
+        plugins=_plugins(),
         use_distributed_sampler=False,  # ours draws from seed and epoch also on one process
         num_sanity_val_steps=0,
         enable_progress_bar=machine.progress,
         enable_model_summary=False,
         log_every_n_steps=1,
     )
+
+
+def _fit(trainer: L.Trainer, parts: _Parts, checkpoint: Path | None, config: TrainConfig) -> None:
+    try:
+        with keep_freed_memory():
+            trainer.fit(parts.task, parts.batches, ckpt_path=checkpoint, weights_only=True)
+    except torch.OutOfMemoryError as error:
+        raise ArgumentError(
+            f"--batch-size {config.batch_size}: does not fit into the GPU's memory; halve it and double "
+            "--accumulate, which learns nearly the same, or give a smaller --image-size"
+        ) from error
+
+
+def _plugins() -> list[Any]:
+    plugins: list[Any] = [AtomicCheckpointIO()]
+    if SLURMEnvironment.detect():
+        # Lightning's own requeueing saves in the middle of an epoch, where a training does not go on exactly.
+        plugins.append(SLURMEnvironment(auto_requeue=False))
+    return plugins
 
 
 def _quieten() -> None:
@@ -246,22 +302,32 @@ def _finish(
     config: TrainConfig,
     machine: Machine,
     parts: _Parts,
+    content: Fingerprint,
     history: History,
 ) -> Run:
     """Draw the curves, export the best weights, and evaluate what was exported."""
     draw_curves(history.rows, run.path / "curves.png")
     if run.best.exists():
         parts.task.load_state_dict(torch.load(run.best, map_location="cpu", weights_only=True)["state_dict"])
-    info = _describe(data, config, parts, len(history.rows))
+    info = _describe(data, config, parts, content, len(history.rows))
     export_model(parts.task.network, info, run.model)
+    check_export(parts.task.network, run.model, _some_inputs(parts.batches.train))
     if "test" not in parts.split.values():
         return Run(run.path, run.model, None)
-    report = evaluate(run.path, data.root, progress=machine.progress)
+    report = evaluate(
+        run.path, data.root, groups=config.groups, group_regex=config.group_regex, progress=machine.progress
+    )
     write_info(run.model, info.model_copy(update={"scores": report.scores()}))
     return Run(run.path, run.model, report)
 
 
-def _describe(data: FolderDataset, config: TrainConfig, parts: _Parts, epochs: int) -> ModelInfo:
+def _some_inputs(data: TrainingData) -> NDArray[Any]:
+    return np.stack([data[index][0].permute(1, 2, 0).numpy() for index in range(min(len(data), 4))])
+
+
+def _describe(
+    data: FolderDataset, config: TrainConfig, parts: _Parts, content: Fingerprint, epochs: int
+) -> ModelInfo:
     preprocessing, network = parts.preprocessing, parts.task.network
     return ModelInfo(
         solarseg_version=__version__,
@@ -277,10 +343,11 @@ def _describe(data: FolderDataset, config: TrainConfig, parts: _Parts, epochs: i
         first_layer=first_layer_note(preprocessing.bands, config.encoder_weights != "none"),
         loss=config.loss,
         parameters=count_parameters(network),
-        gmacs=count_gmacs(network, preprocessing.image_size, preprocessing.bands),
+        gmacs=parts.gmacs,
         epochs=epochs,
         dataset=data.root.resolve().name,
-        dataset_fingerprint=parts.content.whole,
-        trained_on=tuple(parts.content.images[name] for name in data.names if parts.split[name] != "test"),
-        licence=data.licence,
+        dataset_fingerprint=content.whole,
+        trained_on=tuple(content.images[name] for name in data.names if parts.split[name] != "test"),
+        licence=data.description.licence,
+        citation=data.description.citation,
     )

@@ -8,9 +8,19 @@ from contextlib import contextmanager
 from typing import Literal
 
 import torch
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-__all__ = ["LightningPrecision", "choose_precision", "is_first_process", "keep_freed_memory"]
+from solarseg.errors import ArgumentError
+
+__all__ = [
+    "LightningPrecision",
+    "check_launcher",
+    "choose_precision",
+    "is_first_process",
+    "keep_freed_memory",
+]
 
 LightningPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
 _ASKED: dict[str, LightningPrecision] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
@@ -24,6 +34,22 @@ def is_first_process() -> bool:
     """
     node = int(os.environ.get("NODE_RANK", "0"))
     return node == 0 and (getattr(rank_zero_only, "rank", None) or 0) == 0
+
+
+def check_launcher(devices: int, num_nodes: int) -> None:
+    """Raise `ArgumentError` if torchrun or SLURM started another number of processes than was asked for.
+
+    Each would take itself for the only one and train for itself into the same folder.
+    """
+    for launcher in (TorchElasticEnvironment, SLURMEnvironment):
+        if launcher.detect():
+            started = launcher().world_size()
+            if started != devices * num_nodes:
+                raise ArgumentError(
+                    f"--devices {devices} --num-nodes {num_nodes}: the launcher started {started} process(es), not "
+                    f"{devices * num_nodes}; give --devices the processes of a machine and --num-nodes the machines"
+                )
+            return
 
 
 def choose_precision(asked: str, accelerator: str = "auto") -> LightningPrecision:
@@ -68,7 +94,7 @@ def keep_freed_memory() -> Iterator[None]:
 
     A training step on CPU frees and asks again for the same hundreds of megabytes. By default the C library
     hands blocks above 32 MB back to the kernel at once and gets them again page by page, each page zeroed
-    and faulted in. Told to keep them, steps run about 1.2 times as fast (benchmarks/train_step.py).
+    and faulted in. Told to keep them, steps are faster (benchmarks/train_step.py).
     """
     if platform.libc_ver()[0] != "glibc":
         yield

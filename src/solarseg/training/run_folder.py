@@ -1,8 +1,6 @@
 """What a training finds in its run folder, and leaves there before it begins."""
 
 import hashlib
-import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,10 @@ from solarseg.inference.model_file import MODEL_NAME
 from solarseg.preprocessing import Preprocessing
 from solarseg.training.config import TrainConfig, read_config, write_config
 
-__all__ = ["Fingerprint", "RunFolder", "fingerprint"]
+__all__ = ["Facts", "Fingerprint", "RunFolder", "fingerprint"]
+
+
+Facts = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -63,39 +64,48 @@ class RunFolder:
         """The model file."""
         return self.path / MODEL_NAME
 
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing stands there yet."""
+        return not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir()))
+
     def check_new(self) -> None:
         """Raise `RunError` if something is in the way."""
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if not self.is_free:
             raise RunError(f"{self.path}: exists already; give another folder, or --resume to go on with it")
 
-    def stored_config(self, asked: TrainConfig) -> TrainConfig:
-        """Return the settings of a run to resume.
+    def stored(self, asked: TrainConfig) -> tuple[TrainConfig, Facts]:
+        """Return the settings and facts of a run to resume.
 
         Raises:
-            RunError: there is nothing to resume.
-            ArgumentError: an option was given that contradicts them.
+            RunError: the folder holds something else than a run.
+            ArgumentError: an option was given that contradicts the settings.
         """
-        stored, _ = read_config(self.config)
+        stored, facts = read_config(self.config)
         for name in asked.model_fields_set:
             if getattr(asked, name) != getattr(stored, name):
                 raise ArgumentError(
                     f"--{name.replace('_', '-')} {getattr(asked, name)}: the run to resume has "
                     f"{getattr(stored, name)}; leave the option out, or train into another folder"
                 )
-        if not self.last.exists():
-            raise RunError(
-                f"{self.path}: was cut before its first checkpoint; remove the folder and train anew"
-            )
-        return stored
+        return stored, facts
 
-    def check_resumable(self, content: "Fingerprint", network: nn.Module) -> None:
-        """Raise `RunError` if the dataset has changed or the checkpoint does not fit the network."""
-        _, facts = read_config(self.config)
+    def check_facts(self, facts: Facts, content: "Fingerprint", machine: Facts) -> None:
+        """Raise `RunError` if the dataset or what computes has changed since a run began."""
+        for name, value in machine.items():
+            if facts.get(name) != value:
+                raise RunError(
+                    f"{self.path}: was begun with {name} {facts.get(name)}, now it would be {value}; resume on "
+                    "such a machine with the same --devices and --num-nodes, or train into another folder"
+                )
         if facts.get("dataset_fingerprint") != content.whole:
             raise RunError(
                 f"{self.path}: its dataset {facts.get('dataset')} is not the one given, or has changed since; "
                 "resume with the same images and masks, or train into another folder"
             )
+
+    def check_checkpoint(self, network: nn.Module) -> None:
+        """Raise `RunError` if the last checkpoint is damaged or does not fit the network."""
         remedy = "remove the run folder and train anew"
         try:
             state = torch.load(self.last, map_location="cpu", weights_only=True)["state_dict"]
@@ -114,7 +124,7 @@ class RunFolder:
     def clear_temporary(self) -> None:
         """Remove what a process that was killed while writing has left."""
         for file in self.checkpoints.glob(".*"):
-            file.unlink()
+            file.unlink(missing_ok=True)
 
     def find_split(self, data: FolderDataset, config: TrainConfig) -> dict[str, str]:
         """Return the run's own split, else the one given, else the dataset's, else a new one."""
@@ -133,10 +143,11 @@ class RunFolder:
         config: TrainConfig,
         preprocessing: Preprocessing,
         content: "Fingerprint",
+        machine: Facts,
     ) -> None:
         """Write split and settings."""
         write_split(self.split, split, data.group_of)
-        facts: dict[str, Any] = {
+        facts: Facts = {
             "dataset": str(data.root.resolve()),
             "dataset_fingerprint": content.whole,
             "classes": list(data.classes.names),
@@ -144,7 +155,7 @@ class RunFolder:
             "depth": preprocessing.depth,
             "mean": list(preprocessing.mean),
             "std": list(preprocessing.std),
-            "command": shlex.join(["solarseg", *sys.argv[1:]]),
+            **machine,
             "versions": {
                 "solarseg": __version__,
                 "torch": str(torch.__version__),
@@ -174,3 +185,16 @@ def fingerprint(data: FolderDataset) -> Fingerprint:
     for name, image in images.items():
         whole.update(f"{name} {image} {digest(data.mask_path(name))}\n".encode())
     return Fingerprint(whole.hexdigest(), images)
+
+
+def stored_preprocessing(config: TrainConfig, facts: Facts) -> Preprocessing:
+    """Return the preprocessing that `RunFolder.begin` wrote down.
+
+    Raises:
+        RunError: it is not there.
+    """
+    try:
+        mean, std = tuple(facts["mean"]), tuple(facts["std"])
+        return Preprocessing(config.image_size, facts["bands"], facts["depth"], mean, std)
+    except (KeyError, TypeError, ArgumentError) as error:
+        raise RunError(f"config.yaml: holds no usable normalisation ({error}); train anew") from error

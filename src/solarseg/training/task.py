@@ -87,13 +87,15 @@ class Task(L.LightningModule):
         )
         self._train_metrics, self._val_metrics = metrics, metrics.clone(prefix="val_")
 
-    def on_train_epoch_start(self) -> None:
-        """Seed what the encoder itself may draw (dropout), so that a resumed epoch draws the same."""
-        torch.manual_seed(self._seed(0))
-
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of an augmented batch."""
-        images, masks = self._augment(*self._scaled(batch), self._seed(1 + batch_idx))
+        """Return the loss of an augmented batch.
+
+        Everything random is seeded here, also what the encoder itself draws (dropout, stochastic depth), so
+        that a resumed epoch draws what the unbroken one would have.
+        """
+        seed = self._seed(batch_idx)
+        torch.manual_seed(seed)
+        images, masks = self._augment(*self._scaled(batch), seed)
         return self._measure(self._train_metrics, "loss", images, masks)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -7,9 +7,10 @@ poolings is padded by one pixel, so that the maps of any input divisible by 32 a
 16 and 32. Padding has no weights: torchvision's published ones load as they are.
 """
 
+from typing import Any
+
 from segmentation_models_pytorch.encoders._base import EncoderMixin
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torchvision.models import Inception_V3_Weights, inception
 
 __all__ = ["InceptionV3Encoder"]
@@ -24,29 +25,34 @@ _STAGES = (
 )
 
 
-def _pool(x: Tensor) -> Tensor:
-    # In torchvision's reductions a call and no module, so that its padding cannot be set from outside.
-    return F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
-
-
 class _PaddedB(inception.InceptionB):  # type: ignore[misc]
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.pool = _pool()
+
     def _forward(self, x: Tensor) -> list[Tensor]:
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
-        return [self.branch3x3(x), double, _pool(x)]
+        return [self.branch3x3(x), double, self.pool(x)]
 
 
 class _PaddedD(inception.InceptionD):  # type: ignore[misc]
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.pool = _pool()
+
     def _forward(self, x: Tensor) -> list[Tensor]:
         single = self.branch3x3_2(self.branch3x3_1(x))
         seven = self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x)))
-        return [single, self.branch7x7x3_4(seven), _pool(x)]
+        return [single, self.branch7x7x3_4(seven), self.pool(x)]
+
+
+def _pool() -> nn.MaxPool2d:
+    # In torchvision's reductions a call and no module, so that its padding cannot be set from outside.
+    return nn.MaxPool2d(kernel_size=3, stride=2)
 
 
 class InceptionV3Encoder(inception.Inception3, EncoderMixin):  # type: ignore[misc]
     """InceptionV3 as an encoder of five stages; dilation is not supported.
-
-    Args:
-        padded: False leaves torchvision's network as it is, whose feature maps do not line up.
 
     Examples:
         >>> import torch
@@ -60,17 +66,15 @@ class InceptionV3Encoder(inception.Inception3, EncoderMixin):  # type: ignore[mi
     # Google's, made for inputs from -1 to 1.
     statistics = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
-    def __init__(self, padded: bool = True) -> None:
-        b, d = (_PaddedB, _PaddedD) if padded else (inception.InceptionB, inception.InceptionD)
-        blocks = [inception.BasicConv2d, inception.InceptionA, b, inception.InceptionC]
-        blocks += [d, inception.InceptionE, inception.InceptionAux]
+    def __init__(self) -> None:
+        blocks = [inception.BasicConv2d, inception.InceptionA, _PaddedB, inception.InceptionC]
+        blocks += [_PaddedD, inception.InceptionE, inception.InceptionAux]
         super().__init__(aux_logits=False, init_weights=False, inception_blocks=blocks)
         del self.avgpool, self.dropout, self.fc
         self._depth, self._in_channels, self._output_stride = 5, 3, 32
         self._out_channels = [3, 64, 192, 288, 768, 2048]
         self._initialise()
-        if padded:
-            self._pad()
+        self._pad()
 
     def _initialise(self) -> None:
         # He et al. 2015, as torchvision's ResNet. Its Inception draws from a normal of deviation 0.1 whatever
