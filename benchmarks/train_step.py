@@ -1,16 +1,19 @@
 """Images per second of a training step, augmentation included, against a plain script.
 
-    python benchmarks/train_step.py DATASET [--image-size 256] [--rounds 5]
+    python benchmarks/train_step.py DATASET [--image-size 256] [--rounds 5] [--compile]
 
-Both train a ResNet34 U-Net on the same batches of 8 in the same process, taking turns, so that a busy
-moment of the machine hits both. The plain script is benchmarks/plain.py in eager float32; beside it stand
-solarseg in float32 (the same precision), and solarseg as it runs by default (bfloat16 where the machine
-has it). On a machine with a GPU both run there.
+All train a ResNet34 U-Net on the same batches of 8 in the same process, taking turns, so that a busy moment
+of the machine hits all alike. The plain script is benchmarks/plain.py in eager float32. Beside it stand
+solarseg in float32 (the same precision), once without keeping freed memory, and solarseg as it runs by
+default (bfloat16 where the machine has it); each is `Task.training_step` with the optimiser's step, as
+Lightning calls them. ``--compile`` adds float32 under torch.compile and says how long compiling took. On a
+machine with a GPU all run there.
 """
 
 import argparse
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -21,47 +24,57 @@ from plain import BATCH, Plain, load
 from solarseg.losses import build_loss
 from solarseg.networks.network import build_network
 from solarseg.preprocessing import Preprocessing
-from solarseg.training.augmentation import Augmentation
+from solarseg.training.config import TrainConfig
 from solarseg.training.hardware import choose_precision, keep_freed_memory
+from solarseg.training.task import Task
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+PEER = "plain float32"
 
 
 class Ours:
-    """A training step of solarseg, outside Lightning, so that steps can take turns."""
+    """solarseg's own training step, outside Lightning's loop, so that steps can take turns."""
 
-    def __init__(self, images: torch.Tensor, masks: torch.Tensor, precision: str) -> None:
+    def __init__(
+        self,
+        images: torch.Tensor,
+        masks: torch.Tensor,
+        precision: str,
+        *,
+        keep_memory: bool = True,
+        compiled: bool = False,
+    ) -> None:
         torch.manual_seed(0)
         self.images, self.masks = (images * 255).round().to(torch.uint8), masks[:, 0].to(torch.uint8)
         preprocessing = Preprocessing(images.shape[-1], mean=(0.4,) * 3, std=(0.2,) * 3)
-        network = build_network("resnet34", 2, preprocessing).to(DEVICE, memory_format=torch.channels_last)
-        self.network, self.loss, self.augment = (
-            network.train(),
-            build_loss("jaccard", 2),
-            Augmentation("strong"),
+        network = build_network("resnet34", 2, preprocessing)
+        self.task = Task(
+            network, build_loss("jaccard", 2), TrainConfig(), num_classes=2, ignore_index=None, depth="uint8"
         )
+        self.task.to(DEVICE, memory_format=torch.channels_last).train()
         self.optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
+        if compiled:
+            network.compile()
         self.precision = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision)
+        self.around = keep_freed_memory if keep_memory else nullcontext
         self.steps = 0
-
-    def autocast(self) -> AbstractContextManager[object]:
-        return torch.autocast(DEVICE, self.precision) if self.precision else nullcontext()
 
     def step(self) -> None:
         self.steps += 1
         chosen = torch.randperm(len(self.images))[:BATCH]
-        images, masks = self.images[chosen].to(DEVICE), self.masks[chosen].to(DEVICE)
-        images, masks = self.augment(images.float() / 255, masks, self.steps)
+        batch = self.images[chosen].to(DEVICE), self.masks[chosen].to(DEVICE)
         self.optimizer.zero_grad()
-        with self.autocast():
-            loss = self.loss(self.network(images.contiguous(memory_format=torch.channels_last)), masks)
+        with torch.autocast(DEVICE, self.precision) if self.precision else nullcontext():
+            loss = self.task.training_step(batch, self.steps)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.task.parameters(), 1.0)
         self.optimizer.step()
 
 
 class Theirs:
     """A training step of the plain script."""
+
+    around = nullcontext
 
     def __init__(self, images: torch.Tensor, masks: torch.Tensor) -> None:
         self.plain = Plain(images, masks, epochs=10_000)
@@ -93,22 +106,31 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def measure(dataset: Path, image_size: int = 256, rounds: int = 5, steps: int = 4) -> dict[str, list[float]]:
-    """Seconds of a step, one value a round, for each of the three."""
+def measure(
+    dataset: Path, image_size: int, rounds: int, compiled: bool, steps: int = 4
+) -> dict[str, list[float]]:
+    """Seconds of a step, one value a round, by name."""
     names = sorted(path.stem for path in (dataset / "images").glob("*.png"))[:32]
     images, masks = load(dataset, names)
     if images.shape[-1] != image_size:
         images = torch.nn.functional.interpolate(images, image_size)
         masks = torch.nn.functional.interpolate(masks, image_size)
     default = choose_precision("auto")
-    theirs = Theirs(images, masks)
-    ours = {name: Ours(images, masks, precision) for name, precision in
-            (("solarseg float32", "32-true"), (f"solarseg default ({default})", default))}  # fmt: skip
-    taken: dict[str, list[float]] = {"plain float32": [], **{name: [] for name in ours}}
+    scripts: dict[str, Theirs | Ours] = {
+        PEER: Theirs(images, masks),
+        "solarseg float32": Ours(images, masks, "32-true"),
+        "solarseg float32, memory given back": Ours(images, masks, "32-true", keep_memory=False),
+        f"solarseg default ({default})": Ours(images, masks, default),
+    }
+    if compiled:
+        scripts["solarseg float32, compiled"] = quick = Ours(images, masks, "32-true", compiled=True)
+        began = time.perf_counter()
+        quick.step()
+        print(f"compiling took {time.perf_counter() - began:.0f} s")
+    taken: dict[str, list[float]] = {name: [] for name in scripts}
     for _ in range(rounds):
-        taken["plain float32"].append(seconds_per_step(theirs.step, steps, nullcontext()))
-        for name, each in ours.items():
-            taken[name].append(seconds_per_step(each.step, steps, keep_freed_memory()))
+        for name, script in scripts.items():
+            taken[name].append(seconds_per_step(script.step, steps, script.around()))
     return taken
 
 
@@ -119,14 +141,15 @@ def main() -> None:
     parser.add_argument("dataset", type=Path)
     parser.add_argument("--image-size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
-    taken = measure(options.dataset, options.image_size, options.rounds)
-    peer = taken["plain float32"]
+    warnings.filterwarnings("ignore", message=".*self.log.*")  # there is no Lightning loop to log to
+    taken = measure(options.dataset, options.image_size, options.rounds, options.compile)
     print(f"{DEVICE}, {torch.get_num_threads()} threads, {options.image_size} pixels, batch {BATCH}")
     print("| step | images/s | times the plain script (median; least to most over rounds) |")
     print("| --- | ---: | ---: |")
     for name, seconds in taken.items():
-        ratios = [theirs / ours for theirs, ours in zip(peer, seconds, strict=True)]
+        ratios = [theirs / ours for theirs, ours in zip(taken[PEER], seconds, strict=True)]
         print(f"| {name} | {BATCH / statistics.median(seconds):.1f} | "
               f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) |")  # fmt: skip
 

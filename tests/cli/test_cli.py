@@ -168,6 +168,15 @@ def test_wrong_words_are_explained(capsys):
     assert "trian" in capsys.readouterr().err
 
 
+def test_the_demo_replaces_nothing_but_an_earlier_demo(tmp_path, capsys):
+    project = tmp_path / "project"
+    (project / "dataset").mkdir(parents=True)
+    (project / "dataset" / "dataset.yaml").write_text("classes: [a, b]")
+    error = one_line_error(capsys, "demo", "--out", project, "--overwrite")
+    assert "exists already and is no demo" in error
+    assert (project / "dataset" / "dataset.yaml").exists()
+
+
 @pytest.mark.slow
 def test_the_demo_does_what_the_readme_says(tmp_path):
     done = run("demo", "--out", tmp_path / "demo", "--images", 24, "--epochs", 1)
@@ -177,4 +186,8 @@ def test_the_demo_does_what_the_readme_says(tmp_path):
     from pathlib import Path
 
     assert all(Path(name).exists() for name in named)
-    assert run("demo", "--out", tmp_path / "demo").returncode == 2
+    assert "or --overwrite to replace it" in run("demo", "--out", tmp_path / "demo").stderr
+    (tmp_path / "demo" / "mine.txt").write_text("mine")
+    again = run("demo", "--out", tmp_path / "demo", "--images", 24, "--epochs", 1, "--overwrite")
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "demo" / "mine.txt").exists()

@@ -32,7 +32,7 @@ def test_dataset_yaml_names_classes(squares):
     data = open_dataset(squares)
     assert data.classes.names == ("background", "solar_panel")
     assert data.classes.colours[1] == (1, 2, 3)
-    assert data.licence == "CC BY 4.0"
+    assert data.description.licence == "CC BY 4.0"
 
 
 @pytest.mark.parametrize(
