@@ -1,9 +1,9 @@
 """Augmentation of image and mask together, a batch at a time, on the device that trains.
 
 kornia does it: it takes any number of bands, draws for each image of the batch, and runs on the GPU as
-on the CPU. On two cores the whole of "strong" takes 33 ms for 8 images of 256x256, 3% of a ResNet34
-step; albumentations took 6 ms, but is no longer maintained under a licence we can use, and torchvision
-19 ms, but changes contrast only of images with one or three bands.
+on the CPU. Others are quicker on two cores (benchmarks/augmentation.py), which a training step does not
+notice; but albumentations is no longer maintained under a licence we can use, and torchvision changes
+contrast only of images with one or three bands.
 """
 
 from collections.abc import Sequence
