@@ -190,7 +190,7 @@ def test_lines_are_as_wide_as_asked(width, end):
 def test_the_folder_opens_as_a_dataset(folder):
     data = open_dataset(folder)
     assert data.classes == CELL_CLASSES
-    assert data.licence == "generated; no rights reserved"
+    assert data.description.licence == "generated; no rights reserved"
     assert data.names == [f"cell_{i:04}" for i in range(9)]
     assert data.groups == ["module_000"] * 4 + ["module_001"] * 4 + ["module_002"]
     for sample in data:
