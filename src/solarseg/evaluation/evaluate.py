@@ -84,6 +84,8 @@ def evaluate(
         report.save(folder)
         _draw(report, loaded, data, folder)
         logger.info("report and pictures: %s", folder)
+    else:
+        logger.info("no report and pictures written: the model stands in no run folder; say where with --out")
     return report
 
 
