@@ -32,8 +32,8 @@ def kornia() -> Callable[[], object]:
         K.RandomBrightness((0.75, 1.25), p=1.0),
         K.RandomContrast((0.75, 1.25), p=1.0),
         K.RandomGamma((0.7, 1.5), p=1.0),
-        K.RandomGaussianNoise(std=0.03, p=1.0),
-        K.RandomGaussianBlur((5, 5), (0.1, 1.5), p=1.0),
+        K.RandomGaussianNoise(std=0.02, p=1.0),
+        K.RandomGaussianBlur((3, 3), (0.1, 0.6), p=1.0),
         data_keys=["image", "mask"],
         extra_args={"mask": {"resample": Resample.NEAREST, "align_corners": None}},
     )
@@ -47,8 +47,8 @@ def torchvision() -> Callable[[], object]:
             v2.RandomHorizontalFlip(),
             v2.RandomAffine(20, (0.1, 0.1), (0.8, 1.25)),
             v2.ColorJitter(0.25, 0.25),
-            v2.GaussianNoise(sigma=0.03),
-            v2.GaussianBlur(5, (0.1, 1.5)),
+            v2.GaussianNoise(sigma=0.02),
+            v2.GaussianBlur(3, (0.1, 0.6)),
         ]
     )
     pairs = [
@@ -72,7 +72,7 @@ def albumentations() -> Callable[[], object]:
             A.RandomBrightnessContrast(0.25, 0.25, p=1),
             A.RandomGamma((70, 150), p=1),
             A.GaussNoise(p=1),
-            A.GaussianBlur((5, 5), p=1),
+            A.GaussianBlur((3, 3), p=1),
         ]
     )
     rng = np.random.default_rng(0)
