@@ -29,7 +29,7 @@ def _light() -> list[torch.nn.Module]:
 def _strong() -> list[torch.nn.Module]:
     # Brightness, contrast, gamma and noise are as rare as in nnU-Net's recipe (Isensee et al. 2021, Nature
     # Methods 18): most images keep them, so that a network may still learn what brightness tells. Blur is weaker
-    # than there: what tells a panel from a roof, or a crack from nothing, is lines one or two pixels wide.
+    # than there: cracks and the lines between cells are one or two pixels wide.
     return [
         *_light(),
         K.RandomAffine(
