@@ -194,6 +194,15 @@ def test_resuming_refuses_a_checkpoint_of_another_shape_or_a_damaged_one(trained
             train(dataset, copy, resume=True, machine=quiet())
 
 
+def test_resuming_refuses_settings_without_a_usable_normalisation(trained, tmp_path):
+    run, dataset = trained
+    copy = copy_of(run.path, tmp_path / "run")
+    written = (copy / "config.yaml").read_text()
+    (copy / "config.yaml").write_text(written.replace("\nstd:", "\nstandard:"))
+    with pytest.raises(RunError, match=r"config\.yaml: holds no usable normalisation .*std.*train anew"):
+        train(dataset, copy, resume=True, machine=quiet())
+
+
 def test_what_stopped_early_is_not_trained_on(squares, tmp_path):
     """With a learning rate of nearly nothing epochs soon cease to be better."""
     options = {**TINY, "epochs": 50, "patience": 1, "learning_rate": 1e-12}

@@ -46,7 +46,7 @@ from solarseg.training.datamodule import (
     pixel_counts,
 )
 from solarseg.training.hardware import check_launcher, choose_precision, is_first_process, keep_freed_memory
-from solarseg.training.run_folder import Facts, Fingerprint, RunFolder, fingerprint, stored_preprocessing
+from solarseg.training.run_folder import Facts, Fingerprint, RunFolder, fingerprint
 from solarseg.training.task import Task
 
 __all__ = ["Run", "train"]
@@ -113,7 +113,8 @@ def train(
         run.check_facts(facts, content, computing)
     else:
         data.warn_if_ungrouped()
-    parts = _build(data, run.find_split(data, config), config, machine, facts if checkpoint else None)
+    stored = run.stored_preprocessing(config, facts) if facts is not None and checkpoint else None
+    parts = _build(data, run.find_split(data, config), config, machine, stored)
     trainer, history = _trainer(run, config, machine, _what_to_watch(parts), callbacks)
     if trainer.is_global_zero:
         run.clear_temporary()
@@ -143,17 +144,19 @@ class _Parts:
 
 
 def _build(
-    data: FolderDataset, split: dict[str, str], config: TrainConfig, machine: Machine, facts: Facts | None
+    data: FolderDataset,
+    split: dict[str, str],
+    config: TrainConfig,
+    machine: Machine,
+    stored: Preprocessing | None,
 ) -> _Parts:
-    """Build all that is trained; from the facts of a run whose checkpoint brings the weights."""
+    """Build all that is trained; with the preprocessing of a run whose checkpoint brings the weights."""
     L.seed_everything(config.seed, verbose=False)
-    weights = None if config.encoder_weights == "none" or facts else config.encoder_weights
+    weights = None if config.encoder_weights == "none" or stored else config.encoder_weights
     names = [name for name in data.names if split[name] == "train"]
-    if facts is not None:
-        preprocessing = stored_preprocessing(config, facts)
-    else:
-        expected = input_statistics(config.encoder, weights)
-        preprocessing = find_preprocessing(data, names, config.image_size, expected)
+    preprocessing = stored or find_preprocessing(
+        data, names, config.image_size, input_statistics(config.encoder, weights)
+    )
     batches = _read(data, split, preprocessing, config, machine)
     classes = data.classes
     note = first_layer_note(preprocessing.bands, weights is not None)

@@ -90,6 +90,20 @@ class RunFolder:
                 )
         return stored, facts
 
+    def stored_preprocessing(self, config: TrainConfig, facts: Facts) -> Preprocessing:
+        """Return the preprocessing that `begin` wrote down.
+
+        Raises:
+            RunError: it is not there.
+        """
+        try:
+            mean, std = tuple(facts["mean"]), tuple(facts["std"])
+            return Preprocessing(config.image_size, facts["bands"], facts["depth"], mean, std)
+        except (KeyError, TypeError, ArgumentError) as error:
+            raise RunError(
+                f"{self.config}: holds no usable normalisation ({error}); remove the run folder and train anew"
+            ) from error
+
     def check_facts(self, facts: Facts, content: "Fingerprint", machine: Facts) -> None:
         """Raise `RunError` if the dataset or what computes has changed since a run began."""
         for name, value in machine.items():
@@ -185,16 +199,3 @@ def fingerprint(data: FolderDataset) -> Fingerprint:
     for name, image in images.items():
         whole.update(f"{name} {image} {digest(data.mask_path(name))}\n".encode())
     return Fingerprint(whole.hexdigest(), images)
-
-
-def stored_preprocessing(config: TrainConfig, facts: Facts) -> Preprocessing:
-    """Return the preprocessing that `RunFolder.begin` wrote down.
-
-    Raises:
-        RunError: it is not there.
-    """
-    try:
-        mean, std = tuple(facts["mean"]), tuple(facts["std"])
-        return Preprocessing(config.image_size, facts["bands"], facts["depth"], mean, std)
-    except (KeyError, TypeError, ArgumentError) as error:
-        raise RunError(f"config.yaml: holds no usable normalisation ({error}); train anew") from error
