@@ -10,7 +10,7 @@ from solarseg.training.config import Machine, TrainConfig, make_config, read_con
         ({"image_size": 100}, "image-size: found 100; .*multiple of 32; try 96"),
         ({"epochs": 0}, "epochs: found 0"),
         ({"batch_size": -1}, "batch-size: found -1"),
-        ({"augment": "wild"}, "augment: found wild; .*'strong'"),
+        ({"augment": "wild"}, "augment: found wild; .*'standard'"),
         ({"precision": "8"}, "precision: found 8"),
         ({"encodr": "vgg16"}, "unknown option 'encodr'; known are encoder"),
         ({"class_weights": "rare"}, "class-weights: found rare"),

@@ -42,7 +42,7 @@ def command(
         str | None, typer.Option(help="none (default), imagenet, or a file of weights.")
     ] = None,
     augment: Annotated[
-        str | None, typer.Option(help="strong (default), outdoor (adds glare on panels), light or none.")
+        str | None, typer.Option(help="standard (default), outdoor (adds glare on panels), light or none.")
     ] = None,
     accumulate: Annotated[int | None, typer.Option(help="Batches whose gradients make one step (1).")] = None,
     patience: Annotated[

@@ -61,7 +61,7 @@ class TrainConfig(BaseModel):
         weight_decay: of AdamW.
         warmup: share of all steps over which the learning rate rises from zero.
         accumulate: batches whose gradients are added up before a step.
-        augment: ``"strong"``; ``"outdoor"``, which adds glare on what is segmented, for photographs of
+        augment: ``"standard"``; ``"outdoor"``, which adds glare on what is segmented, for photographs of
             panels in sunlight; ``"light"`` (flips and quarter turns) or ``"none"``.
         patience: epochs without a better val IoU after which training stops, 0 to never stop early.
         val: share of images for validation, where no split is given.
@@ -86,7 +86,7 @@ class TrainConfig(BaseModel):
     weight_decay: float = Field(1e-2, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1)
     accumulate: int = Field(1, ge=1)
-    augment: Literal["strong", "outdoor", "light", "none"] = "strong"
+    augment: Literal["standard", "outdoor", "light", "none"] = "standard"
     patience: int = Field(30, ge=0)
     val: float = Field(0.15, ge=0, lt=1)
     test: float = Field(0.15, ge=0, lt=1)
