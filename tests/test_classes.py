@@ -12,7 +12,7 @@ from solarseg.errors import ArgumentError, DatasetError, MaskError
     [
         ({0, 255}, ("background", "foreground"), (0, 255), False),
         ({0, 1}, ("background", "foreground"), (0, 1), False),
-        ({0, 1, 255}, ("background", "foreground"), (0, 1), True),
+        ({0, 2, 1, 255}, ("background", "class_1", "class_2"), (0, 1, 2), True),
         ({0, 1, 2}, ("background", "class_1", "class_2"), (0, 1, 2), False),
         ({0, 3, 1}, ("background", "class_1", "class_2", "class_3"), (0, 1, 2, 3), False),
     ],
@@ -22,7 +22,7 @@ def test_classes_are_found_from_mask_values(values, names, spelled, ignore):
     assert (classes.names, classes.values, classes.ignore) == (names, spelled, ignore)
 
 
-@pytest.mark.parametrize("values", [{0}, {0, 7}, {0, 17, 93, 128, 254}, set()])
+@pytest.mark.parametrize("values", [{0}, {0, 7}, {0, 17, 93, 128, 254}, set(), {0, 1, 255}, {1, 255}])
 def test_values_without_sensible_classes_are_refused(values):
     with pytest.raises(DatasetError, match=r"dataset\.yaml"):
         find_classes(values)

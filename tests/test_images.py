@@ -74,6 +74,18 @@ def test_exif_orientation_is_applied(tmp_path, orientation):
     assert np.array_equal(read_image(tmp_path / "x.png"), upright)
 
 
+def test_exif_orientation_is_applied_to_deep_pngs(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 65536, (5, 7, 3), dtype=np.uint16)
+    written = cv2.imencode(".png", pixels[..., ::-1])[1].tobytes()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = b"eXIf" + exif.tobytes().removeprefix(b"Exif\0\0")
+    chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+    after_header = 8 + 25
+    (tmp_path / "x.png").write_bytes(written[:after_header] + chunk + written[after_header:])
+    assert np.array_equal(read_image(tmp_path / "x.png"), np.rot90(pixels, -1))
+
+
 @pytest.mark.parametrize(
     ("array", "options", "expected"),
     [

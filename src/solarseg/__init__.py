@@ -48,6 +48,8 @@ def __getattr__(name: str) -> Any:
     try:
         home = import_module(_HOMES[name])
     except ModuleNotFoundError as error:
+        if not _HOMES[name].startswith("solarseg.training"):
+            raise
         raise MissingExtraError("train", str(error.name)) from error
     return getattr(home, name)
 

@@ -99,7 +99,8 @@ class ClassMap:
         if unknown:
             raise MaskError(
                 f"{source}: mask holds unknown value {unknown[0]}; allowed are "
-                f"{', '.join(map(str, sorted(allowed)))}; correct the mask, or name its classes in dataset.yaml"
+                f"{', '.join(map(str, sorted(allowed)))}; correct the mask, or name its classes in dataset.yaml, "
+                "as in classes: {0: background, 255: panel}"
             )
         table = np.full(256, IGNORE_INDEX, dtype=np.uint8)
         table[list(self.values)] = np.arange(len(self), dtype=np.uint8)
@@ -118,10 +119,11 @@ def find_classes(
 
     Returns:
         Two classes for 0/1 and 0/255 masks, else one class for each id up to the largest; 255 beside
-        other ids is the ignore index.
+        ids above 1 is the ignore index.
 
     Raises:
-        DatasetError: no sensible classes can be found, for instance grey levels of a JPEG mask.
+        DatasetError: no sensible classes can be found, for instance grey levels of a JPEG mask, or 0, 1
+            and 255, which may be 0/1 with pixels to ignore or a mixture of 0/1 and 0/255.
 
     Examples:
         >>> find_classes([0, 255]).values
@@ -133,6 +135,11 @@ def find_classes(
     found = sorted(set(values))
     if found in ([0, 255], [255]):
         return ClassMap(("background", "foreground"), values=(0, 255))
+    if found in ([0, 1, 255], [1, 255]):
+        raise DatasetError(
+            f"{source}: masks hold 1 and 255: two spellings of one class, or 255 to be ignored? Make them alike, or "
+            "write into dataset.yaml: classes: [background, NAME], and below it: ignore_index: 255"
+        )
     ids = [value for value in found if value != IGNORE_INDEX]
     highest = max(ids, default=0)
     # A real set of ids is nearly gapless; many gaps mean grey levels, of which no honest classes can be made.

@@ -115,7 +115,8 @@ def _read_picture(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
         raise ImageError(f"{path}: the file is empty; replace or remove it")
     with _open_picture(content, path) as picture:
         if content[_PNG_DEPTH] in _PNG_DEEP and picture.format == "PNG":
-            return _read_deep_png(content)  # Pillow would halve its depth
+            # Pillow would halve its depth.
+            return _turn(_read_deep_png(content), picture.getexif().get(_ORIENTATION))
         picture.load()
         upright = ImageOps.exif_transpose(picture)
         if upright.mode.startswith("I"):
@@ -191,7 +192,11 @@ _TO_UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 def _upright(data: NDArray[Any], page: Any) -> NDArray[Any]:
     """Turn ``(H, W, ...)`` as the TIFF page's orientation says."""
     tag = page.tags.get(_ORIENTATION)
-    turn = _TO_UPRIGHT.get(int(tag.value)) if tag is not None else None
+    return _turn(data, int(tag.value) if tag is not None else None)
+
+
+def _turn(data: NDArray[Any], orientation: int | None) -> NDArray[Any]:
+    turn = _TO_UPRIGHT.get(orientation or 0)
     return np.ascontiguousarray(turn(data)) if turn is not None else data
 
 

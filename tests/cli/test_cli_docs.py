@@ -3,6 +3,10 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
+
+from solarseg.losses import LOSSES
+from solarseg.training.config import TrainConfig
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 MAKE = ("-m", "typer", "solarseg.cli.main", "utils", "docs", "--name", "solarseg", "--output")
@@ -14,3 +18,9 @@ def test_every_command_and_option_is_documented(tmp_path):
     assert (tmp_path / "commands.md").read_text() == documented, (
         f"make it anew: python {' '.join(MAKE)} docs/commands.md"
     )
+
+
+def test_help_names_every_loss_and_augmentation():
+    documented = (DOCS / "commands.md").read_text()
+    kinds = get_args(TrainConfig.model_fields["augment"].annotation)
+    assert [name for name in (*LOSSES, *kinds) if name not in documented] == []

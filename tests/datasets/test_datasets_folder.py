@@ -101,8 +101,11 @@ def test_folders_within_images_are_part_of_the_name(squares):
 
 def test_groups_by_pattern(squares):
     assert set(open_dataset(squares, group_regex=r"im(\d)").groups) == {"0", "1"}
-    with pytest.raises(ArgumentError, match="does not match 'im00'"):
+    with pytest.raises(ArgumentError, match="finds no group in 'im00'"):
         open_dataset(squares, group_regex="site")
+    for partial in (r"^im0(\d)|^im1\d", r"^im\d([0-5]?)"):  # takes no part, is empty
+        with pytest.raises(ArgumentError, match="finds no group in 'im"):
+            open_dataset(squares, group_regex=partial)
     with pytest.raises(ArgumentError, match="not a valid pattern"):
         open_dataset(squares, group_regex="(")
     with pytest.raises(ArgumentError, match="one of the two"):
@@ -209,6 +212,39 @@ def test_masks_are_taken_for_the_classes_expected(squares, values, classes, foun
     assert data.classes.names == classes
     assert data.classes.values == found
     assert data["im00"].mask.max() <= len(classes) - 1 or data.classes.ignore
+
+
+def paint(squares, name, values):
+    """Write values into the first pixels of a mask."""
+    file = squares / "masks" / f"{name}.png"
+    mask = np.array(Image.open(file))
+    mask.flat[: len(values)] = values
+    Image.fromarray(mask).save(file)
+
+
+def test_two_spellings_of_one_class_are_not_taken_for_pixels_to_ignore(squares):
+    paint(squares, "im05", [1])
+    for expected in (None, ClassMap(("background", "crack"))):
+        with pytest.raises(
+            DatasetError, match=r"\(1 in im05\.png\): masks hold 1 and 255.*ignore_index: 255"
+        ):
+            open_dataset(squares, expected=expected)
+    ignoring = ClassMap(("background", "crack"), ignore=True)
+    assert open_dataset(squares, expected=ignoring).classes.values == (0, 1)
+    (squares / "dataset.yaml").write_text("classes: [background, crack]\nignore_index: 255\n")
+    assert open_dataset(squares).classes.ignore
+
+
+def test_the_mask_with_an_odd_value_is_named(squares, caplog):
+    paint(squares, "im05", [77])
+    with pytest.raises(DatasetError, match=r"\(77 in im05\.png\): classes cannot be found"):
+        open_dataset(squares)
+    for file in (squares / "masks").iterdir():
+        Image.fromarray(np.eye(64, dtype=np.uint8)).save(file)
+    paint(squares, "im07", [3])
+    assert len(open_dataset(squares).classes) == 4
+    assert "no mask holds 2, but 3 is in" in caplog.text
+    assert "im07.png" in caplog.text
 
 
 def test_class_ids_follow_the_order_of_mask_values(squares):

@@ -26,7 +26,7 @@ def rows(count, *, val=True, first=1):
 def draw(tmp_path, monkeypatch):
     """Draw and return the three axes."""
 
-    def drawn(data):
+    def drawn(data, *watched):
         made = []
         real = curves.Figure
 
@@ -35,7 +35,7 @@ def draw(tmp_path, monkeypatch):
             return made[-1]
 
         monkeypatch.setattr(curves, "Figure", recorded)
-        draw_curves(data, tmp_path / "curves.png")
+        draw_curves(data, tmp_path / "curves.png", *watched)
         assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
         return made[0].axes
 
@@ -97,6 +97,14 @@ def test_numbers_that_are_not_finite_are_left_out(draw):
     panels = draw(data)
     assert np.isnan(lines(panels[0])["training"].get_ydata()[0])
     assert panels[2].get_title(loc="right") == "best validation 0.690 at epoch 3"
+
+
+def test_the_epoch_of_least_loss_is_marked_where_that_was_watched(draw):
+    data = rows(4)
+    data[1]["val_loss"] = 0.1
+    panels = draw(data, ("val_loss", "min"))
+    assert panels[0].get_title(loc="right") == "best validation 0.100 at epoch 2"
+    assert panels[2].get_title(loc="right") == ""
 
 
 def test_no_epochs_at_all(draw):

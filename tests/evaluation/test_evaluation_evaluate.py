@@ -106,6 +106,17 @@ def test_compare_refuses_runs_scored_on_other_images(trained, tmp_path):
         compare([run.path, copy])
 
 
+def test_compare_refuses_runs_scored_on_other_masks(trained, tmp_path):
+    run, dataset = trained
+    copy = shutil.copytree(run.path, tmp_path / "copy")
+    corrected = shutil.copytree(dataset, tmp_path / dataset.name)
+    name = run.report.names[1]
+    Image.new("L", (64, 64), 255).save(corrected / "masks" / f"{name}.png")
+    evaluate(copy, corrected, out=copy / "evaluation")
+    with pytest.raises(ArgumentError, match=f"copy: was scored on another mask of {name} than"):
+        compare([run.path, copy])
+
+
 def test_groups_given_at_training_are_those_of_the_evaluation(squares, tmp_path):
     (squares / "groups.csv").unlink()
     options = {**TINY, "epochs": 1, "group_regex": r"im\d(\d)"}

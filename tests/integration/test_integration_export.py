@@ -25,7 +25,10 @@ def export(path, encoder, classes, preprocessing):
         bands=preprocessing.bands, depth=preprocessing.depth, mean=preprocessing.mean, std=preprocessing.std,
         encoder=encoder, loss="jaccard", parameters=1, gmacs=1, epochs=1, dataset="d", dataset_fingerprint="0",
     )  # fmt: skip
-    export_model(network, info, path)
+    inputs = np.zeros(
+        (1, preprocessing.image_size, preprocessing.image_size, preprocessing.bands), preprocessing.depth
+    )
+    export_model(network, info, path, inputs)
     return SelfContained(network.eval(), preprocessing), load_model(path)
 
 
@@ -53,14 +56,16 @@ def test_probabilities_equal_torchs(tmp_path, encoder, classes, bands, depth):
     assert np.allclose(expected.sum(axis=-1), 1, atol=1e-5)
 
 
-def test_an_export_that_differs_is_refused(tmp_path):
+@pytest.mark.parametrize("tolerance", [1e-4, 0])  # with none, float64 says what is right
+def test_an_export_that_differs_is_refused(tmp_path, monkeypatch, tolerance):
+    monkeypatch.setattr("solarseg.networks.export.TOLERANCE", tolerance)
     preprocessing = Preprocessing(64, 3, "uint8", (0.4,) * 3, (0.2,) * 3)
     network, _ = export(tmp_path / "m.onnx", "resnet18", 2, preprocessing)
     inputs = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     check_export(network.network, tmp_path / "m.onnx", inputs)
     with torch.no_grad():
         network.network.unet.segmentation_head[0].bias += 0.01
-    with pytest.raises(ModelFileError, match=r"m\.onnx: gives probabilities that differ by 0\.00"):
+    with pytest.raises(ModelFileError, match=r"model file: gives probabilities that differ by 0\.00"):
         check_export(network.network, tmp_path / "m.onnx", inputs)
 
 

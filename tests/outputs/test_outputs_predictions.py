@@ -137,6 +137,10 @@ def test_own_outputs_are_not_predicted(trained, tmp_path):
     for _ in range(2):
         done = predict(run.path, tmp_path, tmp_path / "found", overwrite=True)
         assert list(done.pixels) == ["a"]
+    before = (tmp_path / "found" / "summary.csv").read_text()
+    with pytest.raises(ArgumentError, match=r"was written by an earlier call"):
+        predict(run.path, tmp_path / "found" / "masks", tmp_path / "found", overwrite=True)
+    assert (tmp_path / "found" / "summary.csv").read_text() == before
 
 
 def test_an_overlay_in_the_way_is_not_overwritten(trained, tmp_path):

@@ -112,6 +112,19 @@ def test_whole_numbers_and_floats_do_not_mix(squares):
         find_preprocessing(data, data.names, 64, None)
 
 
+def test_images_of_other_bands_are_named(squares):
+    data = as_tiff(squares, lambda name, pixels: np.dstack([pixels, pixels]) if name == "im03" else pixels)
+    with pytest.raises(ImageError, match=r"im03\.tif: image has 6 bands, .*im\d\d\.tif has 3"):
+        find_preprocessing(data, data.names, 64, None)
+
+
+def test_grey_among_rgb_is_taken_for_rgb(squares):
+    file = squares / "images" / "im03.png"
+    Image.open(file).convert("L").save(file)
+    data = open_dataset(squares)
+    assert find_preprocessing(data, data.names, 64, None).bands == 3
+
+
 def test_a_constant_band_is_only_moved(squares):
     def without_red(_, pixels):
         pixels = pixels.copy()

@@ -92,8 +92,10 @@ def test_resuming_refuses_other_settings(trained, tmp_path):
         train(dataset, run.path, resume=True, encoder="vgg16", machine=quiet())
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "letter.txt").write_text("dear")
-    with pytest.raises(RunError, match="holds no training to resume"):
+    with pytest.raises(RunError, match="holds files, but no run"):
         train(dataset, tmp_path / "other", resume=True, machine=quiet())
+    with pytest.raises(RunError, match="holds files, but no run"):
+        train(dataset, tmp_path / "other", machine=quiet())
     with pytest.raises(RunError, match="was begun with processes 1, now it would be 2"):
         train(dataset, run.path, resume=True, machine=quiet(devices=2))
 
@@ -178,6 +180,21 @@ def test_resuming_refuses_other_data(trained, make_squares, tmp_path):
         train(make_squares(seed=9), copy_of(run.path, tmp_path / "run"), resume=True, machine=quiet())
 
 
+def test_resuming_refuses_other_classes(trained, tmp_path):
+    run, dataset = trained
+    renamed = copy_of(dataset, tmp_path / "squares")
+    (renamed / "dataset.yaml").write_text("classes: {0: background, 255: hole}\n")
+    with pytest.raises(RunError, match=r"begun with the classes .*foreground.*, those of .*hole"):
+        train(renamed, copy_of(run.path, tmp_path / "run"), resume=True, machine=quiet())
+
+
+def test_a_training_that_diverges_is_stopped_and_says_so(squares, tmp_path):
+    with pytest.raises(RunError, match=r"--learning-rate 1e\+30 .*diverged in epoch 1"):
+        train(squares, tmp_path / "run", machine=quiet(), **TINY, learning_rate=1e30)
+    assert not list((tmp_path / "run").rglob("*.onnx"))
+    assert not list((tmp_path / "run").rglob("*.ckpt"))
+
+
 def test_resuming_refuses_a_checkpoint_of_another_shape_or_a_damaged_one(trained, tmp_path):
     run, dataset = trained
     copy = copy_of(run.path, tmp_path / "run")
@@ -252,6 +269,13 @@ def test_an_existing_run_is_left_alone(trained):
         ({"encoder": "resnet35"}, "resnet34"),
         ({"loss": "jacard"}, "jaccard"),
         ({"class_weights": (1.0, 2.0, 3.0)}, "2"),
+        ({"class_weights": (1.0, 2.0)}, "--class-weights: would change nothing, since --loss jaccard"),
+        ({"class_weights": "frequency", "loss": "dice+lovasz"}, "--class-weights: would change nothing"),
+        pytest.param(
+            {"precision": "16"},
+            "--precision 16: computed on GPUs only",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU"),
+        ),
         ({"split": "nowhere.csv"}, r"nowhere\.csv"),
     ],
 )

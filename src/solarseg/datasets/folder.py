@@ -218,17 +218,24 @@ def _read_description(root: Path) -> tuple[Description, ClassMap | None]:
 
 
 def _find_classes(root: Path, masks: list[Path], expected: ClassMap | None) -> ClassMap:
-    values: set[int] = set()
+    holders: dict[int, list[Path]] = {}
     palette: _Palette = {}
     for mask in masks:
         found = np.unique(read_mask_values(mask)).tolist()
-        values.update(found)
+        for value in found:
+            holders.setdefault(value, []).append(mask)
         _add_palette(palette, mask, found)
+    values = set(holders)
     if expected is not None and (known := _as_expected(values, expected)) is not None:
         return known
     spare = mask_palette(masks[0]) or []
     colours = [palette.get(value, spare[value] if value < len(spare) else (0, 0, 0)) for value in range(256)]
-    classes = find_classes(values, colours if palette else None, str(root / "masks"))
+    rarest = min(values, key=lambda value: (len(holders[value]), -value))
+    source = f"{root / 'masks'} ({rarest} in {holders[rarest][0].relative_to(root / 'masks')})"
+    classes = find_classes(values, colours if palette else None, source)
+    if len(classes) > 2 and not values >= set(range(len(classes))):
+        absent = min(set(range(len(classes))) - values)
+        logger.warning("no mask holds %d, but %d is in %s", absent, rarest, holders[rarest][0])
     spelled = ", ".join(
         f"{value} = {name}" for value, name in zip(classes.values, classes.names, strict=True)
     )
@@ -254,7 +261,9 @@ def _as_expected(values: set[int], expected: ClassMap) -> ClassMap | None:
     """The classes expected, spelled as ids or as 0/255, where masks could be just that; else None."""
     if len(expected) == 2 and values <= {0, 255}:
         return replace(expected, values=(0, 255), ignore=False)
-    if values - {IGNORE_INDEX} <= set(range(len(expected))) and values != {0, IGNORE_INDEX}:
+    # 255 beside 0 and 1 may be a second spelling of 1.
+    unclear = IGNORE_INDEX in values and len(expected) == 2 and not expected.ignore
+    if values - {IGNORE_INDEX} <= set(range(len(expected))) and values != {0, IGNORE_INDEX} and not unclear:
         return replace(expected, values=tuple(range(len(expected))), ignore=IGNORE_INDEX in values)
     return None
 
@@ -284,9 +293,12 @@ def _groups_by_regex(names: list[str], regex: str) -> dict[str, str]:
     found = {}
     for name in names:
         match = pattern.search(name)
-        if match is None:
-            raise ArgumentError(f"--group-regex '{regex}': does not match '{name}'; it must match every name")
-        found[name] = match.group(1) if pattern.groups else match.group()
+        group = match and (match.group(1) if pattern.groups else match.group())
+        if not group:
+            raise ArgumentError(
+                f"--group-regex '{regex}': finds no group in '{name}'; it must find one in every name"
+            )
+        found[name] = group
     return found
 
 

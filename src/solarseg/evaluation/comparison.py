@@ -20,7 +20,7 @@ from solarseg.evaluation.intervals import (
     paired_differences,
 )
 from solarseg.evaluation.report import REPORT_NAME, Report
-from solarseg.evaluation.scores import Counts, dice, iou, mean_defined
+from solarseg.evaluation.scores import Counts, dice, iou, mean_defined, support
 from solarseg.files import atomic_path, write_text
 from solarseg.inference.model_file import find_model_file
 from solarseg.inference.predictor import Model, load_model
@@ -81,6 +81,7 @@ class Comparison:
         differences: IoU of the best run minus that of each other, paired over groups.
         n_images: images scored.
         n_groups: groups they come from.
+        n_telling: those of them whose masks or predictions hold more than background, which intervals rest on.
         reliable: whether there are enough groups for the intervals to be trusted.
         n_trained_on: images among them that one of the runs was trained on.
     """
@@ -89,6 +90,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     n_images: int
     n_groups: int
+    n_telling: int
     reliable: bool
     n_trained_on: int = 0
 
@@ -115,7 +117,9 @@ class Comparison:
                 "no run has seen."
             )
         if not self.reliable:
-            lines.append(f"Intervals over {self.n_groups} groups are unreliable; score more groups.")
+            lines.append(
+                f"Intervals rest on {self.n_telling} group(s) that hold a defect: unreliable; score more."
+            )
         lines += [
             "",
             *(self._sentence(row, gap) for row, gap in zip(self.rows[1:], self.differences, strict=True)),
@@ -175,6 +179,7 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Compar
         tuple(_gap(best, reports[i]) for i in order[1:]),
         best.n_images,
         best.n_groups,
+        _interval(best).groups,
         _interval(best).reliable,
         len({name for report in reports for name in report.trained_on}),
     )
@@ -198,6 +203,12 @@ def _check_same(paths: list[Path], reports: list[Report]) -> None:
             raise ArgumentError(
                 f"{path}: was scored on other images than {paths[0]}; "
                 "evaluate both on the same dataset and split"
+            )
+        differ = (support(report.matrices) != support(reports[0].matrices)).any(axis=-1)
+        if differ.any():
+            raise ArgumentError(
+                f"{path}: was scored on another mask of {report.names[int(differ.argmax())]} than {paths[0]}; "
+                "evaluate both anew"
             )
         if report.groups != reports[0].groups:
             raise ArgumentError(

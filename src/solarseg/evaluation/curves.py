@@ -22,18 +22,21 @@ _PANELS = (("loss", "loss"), ("accuracy", "accuracy"), ("iou", "IoU"))
 _FEW = 12  # with so few epochs, each is marked
 
 
-def draw_curves(rows: Sequence[Mapping[str, float]], path: Path) -> None:
-    """Draw loss, accuracy and IoU of training and validation, and the epoch with the best validation IoU.
+def draw_curves(
+    rows: Sequence[Mapping[str, float]], path: Path, watched: tuple[str, str] = ("val_iou", "max")
+) -> None:
+    """Draw loss, accuracy and IoU of training and validation, and the best epoch.
 
     Args:
         rows: one for each epoch, with ``epoch``, ``loss``, ``accuracy``, ``iou`` and, if there was
             validation, the same with ``val_`` before them. What is missing or not finite is left out.
         path: PNG file to write.
+        watched: the measure that says which epoch is best, and whether its ``"max"`` or ``"min"`` is.
 
     Raises:
         OutputError: the file could not be written.
     """
-    epochs, best = _column(rows, "epoch"), _best(rows)
+    epochs, best = _column(rows, "epoch"), _best(rows, *watched)
     with style.context("default"):
         figure = Figure((13.5, 4.2), dpi=120, layout="constrained")
         for axes, (name, label) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
@@ -41,8 +44,8 @@ def draw_curves(rows: Sequence[Mapping[str, float]], path: Path) -> None:
             axes.set_title(label, loc="left", size=12, weight="bold")
             if best is not None:
                 axes.axvline(epochs[best], color="0.6", linewidth=1, zorder=0)
-        if best is not None:
-            _mark(axes, epochs[best], rows[best]["val_iou"])
+                if f"val_{name}" == watched[0]:
+                    _mark(axes, epochs[best], rows[best][watched[0]])
         with atomic_path(path) as temporary:
             figure.savefig(temporary)
 
@@ -52,10 +55,12 @@ def _column(rows: Sequence[Mapping[str, float]], name: str) -> NDArray[np.float6
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _best(rows: Sequence[Mapping[str, float]]) -> int | None:
-    """The row with the highest validation IoU, the first of equal ones; None without validation."""
-    scores = _column(rows, "val_iou")
-    return None if np.isnan(scores).all() else int(np.nanargmax(scores))
+def _best(rows: Sequence[Mapping[str, float]], measure: str, mode: str) -> int | None:
+    """The first of the rows with the best measure; None without validation."""
+    scores = _column(rows, measure)
+    if np.isnan(scores).all():
+        return None
+    return int(np.nanargmax(scores) if mode == "max" else np.nanargmin(scores))
 
 
 def _draw_panel(

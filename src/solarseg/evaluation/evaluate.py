@@ -176,10 +176,13 @@ def _default_folder(model: Model, data: FolderDataset, chosen: str, is_own: bool
     return model.path.parent / ("evaluation" if usual else f"evaluation-{data.root.resolve().name}-{chosen}")
 
 
-def _predict(model: Model, samples: Iterable[Sample]) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
+def _predict(
+    model: Model, data: FolderDataset, names: Iterable[str]
+) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
     """Each sample with the mask that `predict` would write for it."""
-    for sample in samples:
-        yield sample, model.predict(sample.image, sample.name)
+    for name in names:
+        sample = data[name]
+        yield sample, model.predict(sample.image, str(data.image_path(name)))
 
 
 def _count(model: Model, data: FolderDataset, names: list[str], progress: bool) -> NDArray[np.int64]:
@@ -187,7 +190,7 @@ def _count(model: Model, data: FolderDataset, names: list[str], progress: bool) 
     return np.stack(
         [
             confusion_matrix(sample.mask, mask, len(data.classes), data.classes.ignore_index)
-            for sample, mask in _predict(model, (data[name] for name in shown))
+            for sample, mask in _predict(model, data, shown)
         ]
     )
 
@@ -197,7 +200,7 @@ def _draw(report: Report, model: Model, data: FolderDataset, folder: Path) -> No
     examples = [
         Example(sample.name, sample.image, sample.mask, mask, note)
         for (_, note), (sample, mask) in zip(
-            ranked, _predict(model, (data[name] for name, _ in ranked)), strict=True
+            ranked, _predict(model, data, [name for name, _ in ranked]), strict=True
         )
     ]
     title = f"{data.root.resolve().name}, {report.split}: best, median and worst of {report.n_images} images"

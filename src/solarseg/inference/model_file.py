@@ -50,7 +50,6 @@ class ModelInfo(BaseModel):
             image was seen.
         licence: of the training data, where it was stated.
         citation: of the training data, where it was stated.
-        metres_per_pixel: of the training images, where known.
         scores: of the test split, as in ``report.json``.
     """
 
@@ -78,7 +77,6 @@ class ModelInfo(BaseModel):
     trained_on: tuple[str, ...] = ()
     licence: str | None = None
     citation: str | None = None
-    metres_per_pixel: float | None = None
     scores: dict[str, Any] = Field(default_factory=dict)
 
     @property

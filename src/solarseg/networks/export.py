@@ -26,7 +26,7 @@ TOLERANCE = 1e-4  # of probabilities
 OPSET = 18  # read by every ONNX Runtime since 1.14
 
 
-def export_model(network: Network, info: ModelInfo, path: Path) -> None:
+def export_model(network: Network, info: ModelInfo, path: Path, inputs: NDArray[Any]) -> None:
     """Write a network and what is known of it as a self-describing ONNX file.
 
     Batch, height and width are left open, the latter in multiples of 32; the size trained at stands in the
@@ -36,8 +36,11 @@ def export_model(network: Network, info: ModelInfo, path: Path) -> None:
         network: on any device, in any mode; it is left as it was.
         info: the metadata.
         path: of the ``.onnx`` file; replaced whole or not at all.
+        inputs: ``(N, image_size, image_size, bands)`` preprocessed images of the model's depth, on which the
+            file must give what the network gives.
 
     Raises:
+        ModelFileError: it does not.
         OutputError: the file could not be written.
     """
     whole = SelfContained(
@@ -50,10 +53,14 @@ def export_model(network: Network, info: ModelInfo, path: Path) -> None:
         model = onnx.load(temporary)
         _set_metadata(model, info)
         onnx.save(model, temporary)
+        check_export(network, temporary, inputs)
 
 
 def check_export(network: Network, path: Path, inputs: NDArray[Any]) -> None:
     """Raise `ModelFileError` unless a model file gives what the network gives.
+
+    Where rounding is strong, as in a network whose batch statistics have not settled yet, float32 is not the
+    measure: a file that is as near to the network in float64 as the network in float32 is gives the same.
 
     Args:
         network: what was exported, on any device; it is left as it was.
@@ -61,15 +68,27 @@ def check_export(network: Network, path: Path, inputs: NDArray[Any]) -> None:
         inputs: ``(N, image_size, image_size, bands)`` preprocessed images, of the model's depth.
     """
     model = load_model(path)
+    found = model.probabilities(inputs)
     whole = SelfContained(copy.deepcopy(network).cpu(), model.preprocessing).eval()
-    with torch.no_grad():
-        expected = whole(torch.from_numpy(inputs)).numpy()
-    apart = float(np.abs(model.probabilities(inputs) - expected).max())
-    if not apart < TOLERANCE:
+    expected = _probabilities(whole, inputs)
+    apart = _largest(found - expected)
+    if apart < TOLERANCE:
+        return
+    exact = _probabilities(whole.double(), inputs)
+    if not _largest(found - exact) <= 4 * _largest(expected - exact):
         raise ModelFileError(
-            f"{path}: gives probabilities that differ by {apart:.2g} from the network's, {TOLERANCE:g} is allowed; "
-            "do not use it, and report the encoder and the versions of torch and onnxruntime"
+            f"model file: gives probabilities that differ by {apart:.2g} from the network's, {TOLERANCE:g} is "
+            "allowed; do not use it, and report the encoder and the versions of torch and onnxruntime"
         )
+
+
+def _probabilities(whole: SelfContained, inputs: NDArray[Any]) -> NDArray[Any]:
+    with torch.no_grad():
+        return whole(torch.from_numpy(inputs)).numpy()
+
+
+def _largest(differences: NDArray[Any]) -> float:
+    return float(np.abs(differences).max())
 
 
 def _export(module: torch.nn.Module, example: torch.Tensor, path: Path) -> None:

@@ -64,7 +64,7 @@ class SelfContained(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return probabilities ``(N, H, W, K)``."""
-        scaled = images.to(torch.float32).permute(0, 3, 1, 2) / self.scale
+        scaled = images.to(self.network.mean.dtype).permute(0, 3, 1, 2) / self.scale
         logits = self.network(scaled)
         if logits.shape[1] == 1:
             logits = torch.cat([torch.zeros_like(logits), logits], dim=1)  # softmax of (0, z) is sigmoid of z

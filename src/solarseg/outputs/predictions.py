@@ -66,7 +66,10 @@ def predict(
     loaded = model if isinstance(model, Model) else load_model(model)
     folder = Path(out)
     found = find_images([images] if isinstance(images, (str, Path)) else images)
-    named = name_outputs(_without_own(found, folder))
+    others = _without_own(found, folder)
+    if not others:
+        raise ArgumentError(f"{found[0][0]}: was written by an earlier call to {folder}; give other images")
+    named = name_outputs(others)
     if not overwrite:
         _refuse_existing(folder, named.values())
     pixels: dict[str, tuple[int, ...]] = {}

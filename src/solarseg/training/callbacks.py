@@ -22,11 +22,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from solarseg.errors import RunError
 from solarseg.files import atomic_path, write_text
 
 __all__ = [
     "AtomicCheckpointIO",
     "BestCheckpoint",
+    "Diverged",
     "History",
     "LastCheckpoint",
     "TimeLeft",
@@ -125,6 +127,21 @@ class LastCheckpoint(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Know of a checkpoint whether it is the end."""
         self._ended = bool(state_dict["ended"])
+
+
+class Diverged(Callback):
+    """Stop a training whose weights are no longer numbers; nothing mends them, and nothing must keep them."""
+
+    def __init__(self, learning_rate: float, precision: str) -> None:
+        self._settings = f"--learning-rate {learning_rate:g} --precision {precision}"
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Raise `RunError` if so; checkpoints are written after this."""
+        if not all(value.isfinite().all() for value in pl_module.state_dict().values()):
+            raise RunError(
+                f"{self._settings}: the training diverged in epoch {trainer.current_epoch + 1}, weights are no longer "
+                "finite; train anew into another folder with a smaller learning rate, or --precision 32"
+            )
 
 
 class History(Callback):

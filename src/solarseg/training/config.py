@@ -59,7 +59,7 @@ class TrainConfig(BaseModel):
         batch_size: images in a step, for each process.
         learning_rate: at the top of the schedule.
         weight_decay: of AdamW.
-        warmup: share of all steps over which the learning rate rises from zero.
+        warmup: share of all steps over which the learning rate rises.
         accumulate: batches whose gradients are added up before a step.
         augment: ``"standard"``; ``"outdoor"``, which adds glare on what is segmented, for photographs of
             panels in sunlight; ``"light"`` (flips and quarter turns) or ``"none"``.
@@ -149,7 +149,7 @@ def read_config(path: Path) -> tuple[TrainConfig, dict[str, Any]]:
         return TrainConfig.model_validate(facts.pop("train")), facts
     except FileNotFoundError as error:
         raise RunError(
-            f"{path.parent}: holds no training to resume; leave out --resume to begin one"
+            f"{path.parent}: holds files, but no run to resume; give another folder, or empty it"
         ) from error
     except (
         yaml.YAMLError,

@@ -75,16 +75,17 @@ def find_preprocessing(
 
     Args:
         dataset: the dataset.
-        names: of the training split; of more than 512 some, evenly spaced, are looked at.
+        names: of the training split; from 512 on some, evenly spaced, are looked at.
         image_size: side of the network's input.
         statistics: mean and deviation that pretrained weights expect, which are used for 8-bit images of
             as many bands; otherwise those of the images are, since sensors seldom fill a deeper file.
 
     Raises:
-        ImageError: some images hold whole numbers and some do not, which have no scale in common.
+        ImageError: images differ in bands, grey and RGB apart; or some images hold whole numbers and some
+            do not, which have no scale in common.
     """
     seen = [(name, image.shape[-1], image.dtype.name) for name, image in _look_at(dataset, names)]
-    bands = max(count for _, count, _ in seen)
+    bands = _bands({count: name for name, count, _ in seen}, dataset)
     depth = deepest({depth for _, _, depth in seen})
     whole = [name for name, _, found in seen if found != "float32"]
     if depth == "float32" and whole:
@@ -98,12 +99,28 @@ def find_preprocessing(
     return Preprocessing(image_size, bands, depth, *_statistics(dataset, names, plain))
 
 
+def _bands(found: dict[int, str], dataset: FolderDataset) -> int:
+    """The bands of all images, given one image of each kind; grey images beside RGB are taken for RGB."""
+    most = max(found)
+    others = set(found) - {most} - ({1} if most == 3 else set())
+    if others:
+        one, other = (dataset.image_path(found[count]) for count in (most, min(others)))
+        raise ImageError(
+            f"{one}: image has {most} bands, {other} has {min(others)}; only grey and RGB may be mixed, "
+            "save all with the same bands"
+        )
+    return most
+
+
 def _statistics(
     dataset: FolderDataset, names: list[str], plain: Preprocessing
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     sums, squares, pixels = np.zeros(plain.bands), np.zeros(plain.bands), 0
-    for _, image in _look_at(dataset, names):
-        scaled = plain.to_input(image).reshape(-1, plain.bands) / DEPTH_SCALE[plain.depth]
+    for name, image in _look_at(dataset, names):
+        scaled = (
+            plain.to_input(image, str(dataset.image_path(name))).reshape(-1, plain.bands)
+            / DEPTH_SCALE[plain.depth]
+        )
         sums += scaled.sum(axis=0, dtype=np.float64)
         squares += np.square(scaled, dtype=np.float64).sum(axis=0)
         pixels += len(scaled)
@@ -127,8 +144,8 @@ def find_range(
     if preprocessing.depth == "uint8":
         return (0.0,) * bands, (1.0,) * bands
     low, high = np.full(bands, np.inf), np.full(bands, -np.inf)
-    for _, image in _look_at(dataset, names):
-        pixels = preprocessing.to_input(image).reshape(-1, bands)
+    for name, image in _look_at(dataset, names):
+        pixels = preprocessing.to_input(image, str(dataset.image_path(name))).reshape(-1, bands)
         low, high = np.minimum(low, pixels.min(axis=0)), np.maximum(high, pixels.max(axis=0))
     high = np.where(high > low, high, low + 1)  # a band may be constant
     scale = DEPTH_SCALE[preprocessing.depth]

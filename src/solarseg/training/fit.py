@@ -15,6 +15,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 from lightning.pytorch.loggers import TensorBoardLogger
 from numpy.typing import NDArray
+from torch import nn
 
 from solarseg._version import __version__
 from solarseg.classes import IGNORE_INDEX
@@ -25,14 +26,17 @@ from solarseg.evaluation.evaluate import evaluate
 from solarseg.evaluation.report import Report
 from solarseg.inference.model_file import ModelInfo
 from solarseg.losses import build_loss, class_weights_from_frequency
+from solarseg.losses.base import RegionLoss
+from solarseg.losses.weighted_sum import WeightedSum
 from solarseg.networks.encoders import first_layer_note, input_statistics
-from solarseg.networks.export import check_export, export_model, write_info
+from solarseg.networks.export import export_model, write_info
 from solarseg.networks.network import build_network
 from solarseg.networks.unet import count_gmacs, count_parameters
 from solarseg.preprocessing import Preprocessing
 from solarseg.training.callbacks import (
     AtomicCheckpointIO,
     BestCheckpoint,
+    Diverged,
     History,
     LastCheckpoint,
     TimeLeft,
@@ -110,12 +114,12 @@ def train(
     data = open_dataset(dataset, groups=config.groups, group_regex=config.group_regex)
     content, computing = fingerprint(data), _computing(config, machine)
     if facts is not None:
-        run.check_facts(facts, content, computing)
+        run.check_facts(facts, data, content, computing)
     else:
         data.warn_if_ungrouped()
     stored = run.stored_preprocessing(config, facts) if facts is not None and checkpoint else None
     parts = _build(data, run.find_split(data, config), config, machine, stored)
-    trainer, history = _trainer(run, config, machine, _what_to_watch(parts), callbacks)
+    trainer, history = _trainer(run, config, machine, parts.watched, callbacks)
     if trainer.is_global_zero:
         run.clear_temporary()
         if facts is None:
@@ -141,6 +145,7 @@ class _Parts:
     batches: DataModule
     task: Task
     gmacs: float
+    watched: tuple[str, str] | None
 
 
 def _build(
@@ -165,7 +170,7 @@ def _build(
     class_weights = _class_weights(config, batches, len(classes))
     task = Task(
         build_network(config.encoder, len(classes), preprocessing, weights),
-        build_loss(config.loss, len(classes), classes.ignore_index, class_weights),
+        _build_loss(config, len(classes), classes.ignore_index, class_weights),
         config,
         num_classes=len(classes),
         ignore_index=classes.ignore_index,
@@ -175,7 +180,7 @@ def _build(
     # Counted now, since an encoder that cannot take images of this size says so only when it is used.
     gmacs = count_gmacs(task.network, preprocessing.image_size, preprocessing.bands)
     task.to(memory_format=torch.channels_last)
-    return _Parts(split, preprocessing, batches, task, gmacs)
+    return _Parts(split, preprocessing, batches, task, gmacs, _what_to_watch(batches))
 
 
 def _read(
@@ -208,15 +213,28 @@ def _unseen(data: FolderDataset, split: dict[str, str], preprocessing: Preproces
     )
 
 
-def _what_to_watch(parts: _Parts) -> tuple[str, str] | None:
+def _what_to_watch(batches: DataModule) -> tuple[str, str] | None:
     """The measure that says which epoch is best, and its direction; None without a val split."""
-    val = parts.batches.val
+    val = batches.val
     if not len(val):
         return None
     if sum(pixel_counts(val, IGNORE_INDEX)[1:]) > 0:
         return "val_iou", "max"
     logger.warning("the val split holds nothing but background: the best epoch is the one of least val_loss")
     return "val_loss", "min"
+
+
+def _build_loss(
+    config: TrainConfig, classes: int, ignore_index: int | None, class_weights: list[float] | None
+) -> nn.Module:
+    loss = build_loss(config.loss, classes, ignore_index, class_weights)
+    terms = loss.losses if isinstance(loss, WeightedSum) else [loss]
+    if class_weights and classes == 2 and all(isinstance(term, RegionLoss) for term in terms):
+        raise ArgumentError(
+            f"--class-weights: would change nothing, since --loss {config.loss} counts one class alone where there "
+            "are two; add +cross_entropy or +focal to the loss, or leave the weights out"
+        )
+    return loss
 
 
 def _class_weights(config: TrainConfig, batches: DataModule, classes: int) -> list[float] | None:
@@ -233,7 +251,7 @@ def _trainer(
     others: Sequence[Callback],
 ) -> tuple[L.Trainer, History]:
     history = History(run.path / "metrics.csv")
-    callbacks: list[Callback] = [*others, history]
+    callbacks: list[Callback] = [*others, history, Diverged(config.learning_rate, config.precision)]
     if machine.progress:
         callbacks.append(TimeLeft())
     if watched and config.patience:
@@ -309,12 +327,11 @@ def _finish(
     history: History,
 ) -> Run:
     """Draw the curves, export the best weights, and evaluate what was exported."""
-    draw_curves(history.rows, run.path / "curves.png")
+    draw_curves(history.rows, run.path / "curves.png", parts.watched or ("val_iou", "max"))
     if run.best.exists():
         parts.task.load_state_dict(torch.load(run.best, map_location="cpu", weights_only=True)["state_dict"])
     info = _describe(data, config, parts, content, len(history.rows))
-    export_model(parts.task.network, info, run.model)
-    check_export(parts.task.network, run.model, _some_inputs(parts.batches.train))
+    export_model(parts.task.network, info, run.model, _some_inputs(parts.batches.train))
     if "test" not in parts.split.values():
         return Run(run.path, run.model, None)
     report = evaluate(

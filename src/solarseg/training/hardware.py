@@ -60,13 +60,19 @@ def choose_precision(asked: str, accelerator: str = "auto") -> LightningPrecisio
             float16 on older GPUs, float32 on other CPUs, which would only emulate bfloat16 and be slower.
         accelerator: ``"auto"``, ``"cpu"`` or ``"gpu"``.
 
+    Raises:
+        ArgumentError: float16 was asked for without a GPU.
+
     Examples:
         >>> choose_precision("bf16")
         'bf16-mixed'
     """
+    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    if asked == "16" and not on_gpu:
+        raise ArgumentError("--precision 16: computed on GPUs only; give bf16, 32 or auto")
     if asked != "auto":
         return _ASKED[asked]
-    if accelerator != "cpu" and torch.cuda.is_available():
+    if on_gpu:
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
     return "bf16-mixed" if _cpu_has_bf16() else "32-true"
 

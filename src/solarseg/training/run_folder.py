@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from solarseg._version import __version__
+from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.curation.splits import check_split, read_split, split_by_group, write_split
 from solarseg.datasets import FolderDataset
 from solarseg.errors import ArgumentError, RunError
@@ -72,7 +73,11 @@ class RunFolder:
     def check_new(self) -> None:
         """Raise `RunError` if something is in the way."""
         if not self.is_free:
-            raise RunError(f"{self.path}: exists already; give another folder, or --resume to go on with it")
+            if self.config.exists():
+                raise RunError(
+                    f"{self.path}: exists already; give another folder, or --resume to go on with it"
+                )
+            raise RunError(f"{self.path}: holds files, but no run; give another folder, or empty it")
 
     def stored(self, asked: TrainConfig) -> tuple[TrainConfig, Facts]:
         """Return the settings and facts of a run to resume.
@@ -104,7 +109,7 @@ class RunFolder:
                 f"{self.config}: holds no usable normalisation ({error}); remove the run folder and train anew"
             ) from error
 
-    def check_facts(self, facts: Facts, content: "Fingerprint", machine: Facts) -> None:
+    def check_facts(self, facts: Facts, data: FolderDataset, content: "Fingerprint", machine: Facts) -> None:
         """Raise `RunError` if the dataset or what computes has changed since a run began."""
         for name, value in machine.items():
             if facts.get(name) != value:
@@ -112,6 +117,11 @@ class RunFolder:
                     f"{self.path}: was begun with {name} {facts.get(name)}, now it would be {value}; resume on "
                     "such a machine with the same --devices and --num-nodes, or train into another folder"
                 )
+        if facts.get("classes") != _spelled(data.classes):
+            raise RunError(
+                f"{self.path}: was begun with the classes {facts.get('classes')}, those of {data.root} are "
+                f"{_spelled(data.classes)}; put them back, or train into another folder"
+            )
         if facts.get("dataset_fingerprint") != content.whole:
             raise RunError(
                 f"{self.path}: its dataset {facts.get('dataset')} is not the one given, or has changed since; "
@@ -164,7 +174,7 @@ class RunFolder:
         facts: Facts = {
             "dataset": str(data.root.resolve()),
             "dataset_fingerprint": content.whole,
-            "classes": list(data.classes.names),
+            "classes": _spelled(data.classes),
             "bands": preprocessing.bands,
             "depth": preprocessing.depth,
             "mean": list(preprocessing.mean),
@@ -190,6 +200,13 @@ class Fingerprint:
 
     whole: str
     images: dict[str, str]
+
+
+def _spelled(classes: ClassMap) -> dict[int, str]:
+    """What each value of a mask file means."""
+    return dict(zip(classes.values, classes.names, strict=True)) | (
+        {IGNORE_INDEX: "ignored"} if classes.ignore else {}
+    )
 
 
 def fingerprint(data: FolderDataset) -> Fingerprint:

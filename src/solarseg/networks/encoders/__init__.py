@@ -222,6 +222,11 @@ def _download(name: str, bands: int, weights: str) -> nn.Module:
 
 @contextmanager
 def _downloading(name: str, weights: str) -> Iterator[None]:
+    logger.info("looking for weights '%s' of %s", weights, name)
+    # The hub tells of each of its retries; what came of them is said below.
+    hub = logging.getLogger("huggingface_hub")
+    level = hub.level
+    hub.setLevel(logging.CRITICAL)
     try:
         yield
     except Exception as error:  # hubs raise what their network layers raise
@@ -231,6 +236,8 @@ def _downloading(name: str, weights: str) -> Iterator[None]:
             f"weights '{weights}' of {name} cannot be downloaded ({_reason(error)}); where there is a network, "
             f"fetch {address}{config}, then pass --encoder-weights FILE"
         ) from error
+    finally:
+        hub.setLevel(level)
 
 
 def _read(path: Path) -> State:
