@@ -3,7 +3,7 @@
     python benchmarks/encoders.py ../shared/data/pv01-tiles --out runs/encoders
 
 Trained on four sites (41 tiles) for 40 epochs with default options, of which the best on two sites (5 tiles)
-counts, and tested on six (11). tu-inception_v3 is the library's InceptionV3, whose skips do not line up. A run
+counts, and tested on six (13). tu-inception_v3 is the library's InceptionV3, whose skips do not line up. A run
 that is there already is not trained again.
 """
 
