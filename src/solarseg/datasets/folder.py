@@ -10,56 +10,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from solarseg.classes import IGNORE_INDEX, ClassMap, find_classes
+from solarseg.datasets.description import Description, read_description
 from solarseg.datasets.sample import Sample
 from solarseg.errors import ArgumentError, DatasetError, MaskError
 from solarseg.images import IMAGE_SUFFIXES, mask_palette, read_image, read_mask_values
 
-__all__ = ["Description", "FolderDataset", "open_dataset", "read_pairs"]
+__all__ = ["FolderDataset", "open_dataset", "read_pairs"]
 
 logger = logging.getLogger(__name__)
-
-
-class Description(BaseModel):
-    """What ``dataset.yaml`` may say.
-
-    Attributes:
-        classes: names in the order of class ids, or mask value -> name; class ids follow the order of values.
-        colours: RGB of each class, in the order of class ids.
-        ignore_index: 255 where masks use it for pixels to leave out.
-        bands: names of the bands.
-        licence: under which the data may be used.
-        citation: how to cite the data.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    classes: list[str] | dict[int, str] | None = None
-    colours: list[tuple[int, int, int]] | None = None
-    ignore_index: Literal[255] | None = None
-    bands: list[str] | None = None
-    licence: str | None = None
-    citation: str | None = None
-
-    def class_map(self) -> ClassMap | None:
-        """The classes, or None where they are to be found from the masks."""
-        if self.classes is None:
-            return None
-        named = dict(
-            sorted(self.classes.items()) if isinstance(self.classes, dict) else enumerate(self.classes)
-        )
-        return ClassMap(
-            tuple(named.values()),
-            colours=tuple(self.colours or ()),
-            values=tuple(named),
-            ignore=self.ignore_index is not None,
-        )
 
 
 @dataclass(frozen=True)
@@ -164,7 +126,7 @@ def open_dataset(
     """
     root = Path(path)
     pairs = read_pairs(root)
-    description, stated = _read_description(root)
+    description, stated = read_description(root)
     classes = stated or _find_classes(root, [mask for _, mask in pairs.values()], expected)
     found = _find_groups(root, list(pairs), groups, group_regex)
     files = {
@@ -202,19 +164,6 @@ def _by_name(root: Path, kind: str) -> dict[str, Path]:
     if not found:
         raise DatasetError(f"{folder}: holds no images; allowed are {', '.join(sorted(IMAGE_SUFFIXES))}")
     return found
-
-
-def _read_description(root: Path) -> tuple[Description, ClassMap | None]:
-    file = root / "dataset.yaml"
-    if not file.exists():
-        return Description(), None
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        description = Description.model_validate(content)
-        return description, description.class_map()
-    except (OSError, yaml.YAMLError, ValidationError, UnicodeDecodeError, ArgumentError) as error:
-        reason = " ".join(str(error).split())
-        raise DatasetError(f"{file}: {reason}; see the documentation of dataset folders") from error
 
 
 def _find_classes(root: Path, masks: list[Path], expected: ClassMap | None) -> ClassMap:

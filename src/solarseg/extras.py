@@ -1,0 +1,31 @@
+"""Packages that come with an extra of the install."""
+
+from importlib import import_module
+from typing import Any
+
+from solarseg.errors import MissingExtraError
+
+__all__ = ["require"]
+
+
+def require(package: str, extra: str) -> Any:
+    """Import a package that only an extra installs.
+
+    Args:
+        package: name to import, as in ``"pycocotools.mask"``.
+        extra: the extra that brings it.
+
+    Raises:
+        MissingExtraError: it is not installed; the message says how to install it.
+
+    Examples:
+        >>> require("math", "data").sqrt(9.0)
+        3.0
+        >>> require("no_such_package", "data")
+        Traceback (most recent call last):
+        solarseg.errors.MissingExtraError: no_such_package is not installed; install it with: pip install 'solarseg[data]'
+    """  # noqa: E501
+    try:
+        return import_module(package)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(extra, str(error.name)) from error

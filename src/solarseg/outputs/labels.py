@@ -1,0 +1,33 @@
+"""What the writers of labelling tools' formats are given."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.classes import ClassMap
+
+__all__ = ["Labelled", "Writer"]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """An image file and what is on it.
+
+    Attributes:
+        name: of the sample, without suffix, ``/`` between folders.
+        image: the image file, which is upright as its EXIF orientation says.
+        mask: ``(H, W) uint8`` class ids of the upright image, 255 where pixels are to be ignored.
+    """
+
+    name: str
+    image: Path
+    mask: NDArray[np.uint8]
+
+
+# write(items, classes, folder, tolerance): writes whole files into a folder that is there and empty, image files
+# copied where the format wants them beside the labels. Where it holds polygons, an outline may stray from the
+# region's border by up to `tolerance` pixels; 0 is exact.
+Writer = Callable[[Iterable[Labelled], ClassMap, Path, float], None]
