@@ -1,16 +1,18 @@
 """Writing files whole or not at all."""
 
+import csv
 import hashlib
+import io
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from solarseg.errors import OutputError
 
-__all__ = ["atomic_path", "digest", "write_json", "write_text"]
+__all__ = ["atomic_path", "digest", "write_json", "write_table", "write_text"]
 
 
 @contextmanager
@@ -57,6 +59,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write indented JSON whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write CSV whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def digest(path: Path) -> str:

@@ -5,11 +5,12 @@ order where there are colours, turned upright where EXIF says so. A mask file is
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from xml.sax.saxutils import escape
 
 import cv2
 import numpy as np
@@ -29,6 +30,7 @@ __all__ = [
     "mask_palette",
     "read_image",
     "read_mask_values",
+    "write_bands",
     "write_image",
     "write_mask",
 ]
@@ -39,6 +41,7 @@ _PILLOW = Lock()  # around its global setting
 _TIFF = {".tif", ".tiff"}
 _PNG_DEPTH = slice(24, 26)  # bit depth and colour type, the last two bytes we need of a PNG's IHDR chunk
 _PNG_DEEP = {b"\x10\x02": slice(2, None, -1), b"\x10\x06": slice(2, None, -1), b"\x10\x04": slice(1)}
+_GDAL_METADATA = 42112
 _ALPHA = (1, 2)  # TIFF's ExtraSamples: associated and unassociated alpha
 
 
@@ -283,6 +286,38 @@ def write_mask(path: Path, mask: NDArray[np.uint8], classes: ClassMap) -> None:
     picture.putpalette([level for colour in classes.colours for level in colour])
     with atomic_path(path) as temporary:
         picture.save(temporary, optimize=False)
+
+
+def write_bands(path: Path, image: Pixels, names: Sequence[str] = ()) -> None:
+    """Write an image of any number of bands and any depth as a compressed TIFF.
+
+    Bands stand one after another, so that some can be read without the others, and carry their names where
+    GDAL, and so QGIS, finds them.
+
+    Args:
+        path: ends in ``.tif``.
+        image: ``(H, W, C)`` ``uint8``, ``uint16`` or ``float32``.
+        names: of the bands, or nothing.
+
+    Raises:
+        OutputError: the file could not be written.
+    """
+    items = "".join(
+        f'<Item name="DESCRIPTION" sample="{band}" role="description">{escape(name)}</Item>'
+        for band, name in enumerate(names)
+    )
+    metadata = f"<GDALMetadata>{items}</GDALMetadata>".encode()
+    with atomic_path(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            image.transpose(2, 0, 1),
+            photometric="minisblack",
+            planarconfig="separate" if image.shape[-1] > 1 else None,
+            compression="zlib",
+            predictor=True,
+            metadata=None,
+            extratags=[(_GDAL_METADATA, "s", 0, metadata, True)] if names else (),
+        )
 
 
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:

@@ -1,10 +1,13 @@
 from collections import Counter
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedGroupKFold
 
-from solarseg.curation.splits import check_split, read_split, split_by_group, write_split
+from solarseg.curation.dealing import distance
+from solarseg.curation.splits import check_split, folds_by_group, read_split, split_by_group, write_split
 from solarseg.errors import ArgumentError, DatasetError
 
 GROUPS = st.dictionaries(
@@ -64,3 +67,53 @@ def test_a_split_comes_back_as_written(tmp_path):
     split = {"b": "train", "a,1": "test"}
     write_split(tmp_path / "split.csv", split, {"a,1": "g", "b": "h"})
     assert read_split(tmp_path / "split.csv") == split
+
+
+PRESENT = st.lists(st.tuples(st.integers(0, 7), st.sets(st.integers(0, 2))), min_size=10, max_size=40)
+
+
+@given(PRESENT, st.integers(2, 4), st.integers(0, 3))
+def test_folds_test_every_sample_once_and_cut_no_group(samples, folds, seed):
+    groups = {f"i{i}": f"g{group}" for i, (group, _) in enumerate(samples)}
+    present = {f"i{i}": shown for i, (_, shown) in enumerate(samples)}
+    assume(len(set(groups.values())) > folds)
+    splits = folds_by_group(groups, folds, val=0.0, seed=seed, present=present)
+    assert Counter(name for split in splits for name in split if split[name] == "test") == Counter(groups)
+    for split in splits:
+        check_split(split, groups)
+
+
+def test_classes_are_spread_as_the_samples_are():
+    rng = np.random.default_rng(0)
+    groups = {f"i{i}": f"g{i // 4}" for i in range(400)}
+    rare = set(rng.choice(100, 10, replace=False).tolist())
+    present = {name: {0, 1} if int(group[1:]) in rare else {0} for name, group in groups.items()}
+    split = split_by_group(groups, val=0.2, test=0.2, present=present)
+    counts = Counter(split[name] for name in groups if 1 in present[name])
+    assert counts == {"train": 24, "val": 8, "test": 8}
+    plain = Counter(split.values())
+    assert (plain["train"], plain["val"], plain["test"]) == (240, 80, 80)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_folds_are_nearer_to_equal_than_scikit_learns(seed):
+    rng = np.random.default_rng(seed)
+    group_of = rng.integers(0, 30, 300)
+    shows = rng.random(300) < rng.random(30)[group_of] * 0.5
+    groups = {f"i{i}": f"g{group}" for i, group in enumerate(group_of)}
+    present = {f"i{i}": {1} if show else set() for i, show in enumerate(shows)}
+    ours = np.zeros(300, dtype=int)
+    for fold, split in enumerate(folds_by_group(groups, 5, seed=seed, present=present)):
+        ours[[split[f"i{i}"] == "test" for i in range(300)]] = fold
+    theirs = np.zeros(300, dtype=int)
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+    for fold, (_, tested) in enumerate(folds.split(shows, shows, group_of)):
+        theirs[tested] = fold
+    counts = np.stack([np.ones(300, dtype=int), shows.astype(int)], axis=1)
+    shares = np.full(5, 0.2)
+    assert distance(counts, shares, ours) <= distance(counts, shares, theirs)
+
+
+def test_one_fold_is_none():
+    with pytest.raises(ArgumentError, match="folds 1: must be 2 or more"):
+        folds_by_group({"a": "1"}, 1)

@@ -1,35 +1,41 @@
 """Splits into train, val and test that never cut a group."""
 
-import csv
-import io
 import random
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.curation.dealing import deal
 from solarseg.datasets.folder import read_table
 from solarseg.errors import ArgumentError, DatasetError
-from solarseg.files import write_text
+from solarseg.files import write_table
 
-__all__ = ["SPLITS", "check_split", "read_split", "split_by_group", "write_split"]
+__all__ = ["SPLITS", "check_split", "folds_by_group", "read_split", "split_by_group", "write_split"]
 
 SPLITS = ("train", "val", "test")
 
 
 def split_by_group(
-    groups: Mapping[str, str], *, val: float = 0.15, test: float = 0.15, seed: int = 0
+    groups: Mapping[str, str],
+    *,
+    val: float = 0.15,
+    test: float = 0.15,
+    seed: int = 0,
+    present: Mapping[str, Iterable[int]] | None = None,
 ) -> dict[str, str]:
     """Divide samples into train, val and test so that no group is in two of them.
 
-    Groups are dealt out from the largest to the smallest (equal ones in an order drawn from the seed),
-    each to the split that is furthest below its asked size, relative to it. With few or uneven groups
-    the sizes can only be near what was asked.
+    Groups are dealt out one by one, the largest first, and then moved and exchanged for as long as that brings
+    the splits nearer to what was asked. With few or uneven groups they can only come near it.
 
     Args:
         groups: sample name -> group.
         val: share of samples for validation, 0 to 1 exclusive.
         test: share of samples for testing, 0 to 1 exclusive.
         seed: of the order among groups of equal size.
+        present: sample name -> class ids on it, to give each split its share of the samples that show a class.
 
     Returns:
         sample name -> ``"train"``, ``"val"`` or ``"test"``.
@@ -47,29 +53,74 @@ def split_by_group(
     if min(val, test) < 0 or shares["train"] <= 0:
         raise ArgumentError(f"val {val} and test {test}: must be 0 or more and leave a share to train on")
     wanted = [name for name in SPLITS if shares[name] > 0]
-    sizes = Counter(groups.values())
-    if len(sizes) < len(wanted):
+    placed = _deal(groups, [shares[name] for name in wanted], seed, present)
+    return {name: wanted[placed[group]] for name, group in groups.items()}
+
+
+def folds_by_group(
+    groups: Mapping[str, str],
+    folds: int,
+    *,
+    val: float = 0.15,
+    seed: int = 0,
+    present: Mapping[str, Iterable[int]] | None = None,
+) -> list[dict[str, str]]:
+    """Divide samples for cross-validation: as many splits, each sample in ``test`` of exactly one.
+
+    Args:
+        groups: sample name -> group.
+        folds: number of splits, 2 or more.
+        val: share of what is not in ``test`` that is for validation, 0 to 1 exclusive.
+        seed: as for `split_by_group`.
+        present: as for `split_by_group`.
+
+    Raises:
+        ArgumentError: fewer than two folds.
+        DatasetError: fewer groups than are needed.
+
+    Examples:
+        >>> splits = folds_by_group({"a": "1", "b": "2", "c": "3"}, 3, val=0.0)
+        >>> sorted(name for split in splits for name in split if split[name] == "test")
+        ['a', 'b', 'c']
+    """
+    if folds < 2:
+        raise ArgumentError(f"folds {folds}: must be 2 or more")
+    fold_of = _deal(groups, [1 / folds] * folds, seed, present)
+    splits = []
+    for fold in range(folds):
+        rest = {name: group for name, group in groups.items() if fold_of[group] != fold}
+        split = split_by_group(rest, val=val, test=0, seed=seed, present=present)
+        splits.append({name: split.get(name, "test") for name in groups})
+    return splits
+
+
+def _deal(
+    groups: Mapping[str, str], shares: Sequence[float], seed: int, present: Mapping[str, Iterable[int]] | None
+) -> dict[str, int]:
+    """Give each group the number of a split, so that the splits are near their shares."""
+    order = sorted(set(groups.values()))
+    if len(order) < len(shares):
         raise DatasetError(
-            f"{len(sizes)} group(s) cannot make {len(wanted)} splits; give finer groups or your own split.csv"
+            f"{len(order)} group(s) cannot make {len(shares)} splits; give finer groups or your own split.csv"
         )
-    placed = _deal(sizes, {name: shares[name] * len(groups) for name in wanted}, seed)
-    return {name: placed[group] for name, group in groups.items()}
-
-
-def _deal(sizes: Mapping[str, int], asked: Mapping[str, float], seed: int) -> dict[str, str]:
-    order = sorted(sizes)
     random.Random(seed).shuffle(order)
-    order.sort(key=lambda group: -sizes[group])
-    filled = dict.fromkeys(asked, 0)
-    placed: dict[str, str] = {}
-    for position, group in enumerate(order):
-        empty = [split for split in asked if not filled[split]]
-        must_fill = len(order) - position <= len(empty)  # the last groups go to splits that still have none
-        choices = empty if must_fill else list(asked)
-        split = min(choices, key=lambda name: (filled[name] + sizes[group] / 2) / asked[name])
-        placed[group] = split
-        filled[split] += sizes[group]
-    return placed
+    counts = _count(groups, order, present)
+    largest_first = np.argsort(-counts[:, 0], kind="stable")
+    placed = deal(counts[largest_first], np.array(shares))
+    return {order[group]: int(split) for group, split in zip(largest_first, placed, strict=True)}
+
+
+def _count(
+    groups: Mapping[str, str], order: Sequence[str], present: Mapping[str, Iterable[int]] | None
+) -> NDArray[np.int64]:
+    """Samples of each group ``(groups, 1 + classes)``: all, and those that show a class."""
+    rows = {group: row for row, group in enumerate(order)}
+    shown = {name: set(present[name]) if present else set() for name in groups}
+    columns = {class_id: 1 + i for i, class_id in enumerate(sorted(set().union(*shown.values())))}
+    counts = np.zeros((len(order), 1 + len(columns)), dtype=np.int64)
+    for name, group in groups.items():
+        counts[rows[group], [0, *(columns[class_id] for class_id in shown[name])]] += 1
+    return counts
 
 
 def check_split(split: Mapping[str, str], groups: Mapping[str, str], source: str = "split") -> None:
@@ -97,8 +148,6 @@ def read_split(path: Path) -> dict[str, str]:
 
 def write_split(path: Path, split: Mapping[str, str], groups: Mapping[str, str]) -> None:
     """Write ``name,split,group`` as CSV, in the order of ``groups``."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("name", "split", "group"))
-    writer.writerows((name, split[name], group) for name, group in groups.items())
-    write_text(path, text.getvalue())
+    write_table(
+        path, ("name", "split", "group"), ((name, split[name], group) for name, group in groups.items())
+    )

@@ -1,8 +1,6 @@
 """From image files to a folder of masks, overlays and a summary."""
 
-import csv
 import glob
-import io
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,7 +12,7 @@ from rich.progress import track
 
 from solarseg.classes import ClassMap
 from solarseg.errors import ArgumentError, ImageError, OutputError
-from solarseg.files import write_text
+from solarseg.files import write_table
 from solarseg.images import IMAGE_SUFFIXES, read_image, write_image, write_mask
 from solarseg.inference.predictor import Model, load_model
 from solarseg.outputs.overlay import side_by_side
@@ -194,11 +192,9 @@ def _refuse_existing(folder: Path, names: Iterable[str]) -> None:
 
 
 def _write_summary(path: Path, pixels: dict[str, tuple[int, ...]], classes: ClassMap) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     kinds = [f"{name}_{what}" for what in ("pixels", "share") for name in classes.names]
-    writer.writerow(["image", *kinds])
-    for name, counts in pixels.items():
-        shares = np.asarray(counts) / max(1, sum(counts))
-        writer.writerow([name, *counts, *(f"{share:.6f}" for share in shares)])
-    write_text(path, text.getvalue())
+    rows = (
+        (name, *counts, *(f"{count / max(1, sum(counts)):.6f}" for count in counts))
+        for name, counts in pixels.items()
+    )
+    write_table(path, ("image", *kinds), rows)

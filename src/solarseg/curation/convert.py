@@ -1,0 +1,192 @@
+"""From data in any format to a dataset folder."""
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from rich.progress import track
+
+from solarseg.curation.fan_out import fan_out
+from solarseg.datasets import ReadOptions, open_source
+from solarseg.datasets.description import write_description
+from solarseg.datasets.sample import Sample
+from solarseg.datasets.source import Entry, Part, Source
+from solarseg.errors import DataError, DatasetError, OutputError
+from solarseg.files import atomic_path, write_json, write_table
+from solarseg.images import write_bands, write_image, write_mask
+
+__all__ = ["Conversion", "convert"]
+
+logger = logging.getLogger(__name__)
+
+_MARK = ".conversion.json"  # stands in the folder until all is done, and says of what
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What `convert` did.
+
+    Attributes:
+        folder: the dataset folder.
+        written: samples in it.
+        kept: how many of them an earlier call, which was cut, had written.
+        failed: sample, or part of the source that could not be read to its end -> why.
+    """
+
+    folder: Path
+    written: int
+    kept: int
+    failed: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """A part that could not be read to its end."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    name: str
+    group: str | None = None
+    kept: bool = False
+    reason: str = ""
+
+
+def convert(
+    source: Path | str,
+    dataset: Path | str,
+    *,
+    format_name: str | None = None,
+    options: ReadOptions | None = None,
+    workers: int | None = None,
+    progress: bool = False,
+) -> Conversion:
+    """Convert data in any format that is read to a dataset folder.
+
+    Image files are copied as they are where the format keeps whole ones; others are written as PNG (8 bits, one
+    or three bands) or as compressed TIFF. Called again after it was cut, it goes on where it stopped.
+
+    Args:
+        source: file or folder.
+        dataset: folder to make.
+        format_name: one of `solarseg.datasets.READERS`; by default the one that the data looks like.
+        options: what the reader is told.
+        workers: threads; by default as many as there are processors.
+        progress: show progress on the terminal.
+
+    Returns:
+        What was written, and what could not be, with the reasons, which also stand in ``failed.csv``.
+
+    Raises:
+        ArgumentError: no such source or format, or an option that cannot be used.
+        DataError: the source cannot be read, or nothing in it.
+        OutputError: the folder holds something else, or could not be written.
+    """
+    options, folder = options or ReadOptions(), Path(dataset)
+    opened = open_source(source, format_name, options)
+    _begin(folder, opened, format_name, options)
+    done = fan_out(
+        [partial(_items, part) for part in opened.parts],
+        partial(_convert_one, folder, opened),
+        workers or os.cpu_count() or 1,
+    )
+    counts = [part.count for part in opened.parts]
+    total = None if None in counts else sum(count or 0 for count in counts)
+    outcomes = list(track(done, "converting", total=total, disable=not progress))
+    failed = {outcome.name: outcome.reason for outcome in outcomes if outcome.reason}
+    written = sorted(
+        (outcome for outcome in outcomes if not outcome.reason), key=lambda outcome: outcome.name
+    )
+    if not written:
+        shutil.rmtree(folder)
+        raise DatasetError(
+            f"{source}: nothing converted; {next(iter(failed.values()), 'it holds no samples')}"
+        )
+    _finish(folder, opened, written, failed)
+    return Conversion(
+        folder, len(written), sum(outcome.kept for outcome in written), dict(sorted(failed.items()))
+    )
+
+
+def _begin(folder: Path, source: Source, format_name: str | None, options: ReadOptions) -> None:
+    """Make the folder, or go on with one that was left of the same conversion."""
+    told = {"source": source.path.resolve(), "format": format_name, **asdict(options)}
+    what = json.loads(json.dumps(told, default=str))
+    mark = folder / _MARK
+    if mark.exists():
+        if json.loads(mark.read_text(encoding="utf-8")) != what:
+            raise OutputError(
+                f"{folder}: holds an unfinished conversion of something else, or with other options; remove it, or "
+                "give another folder"
+            )
+        logger.info("going on with an unfinished conversion: %s", folder)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder}: exists already; give another folder")
+    else:
+        write_json(mark, what)
+
+
+def _items(part: Part) -> Iterator[Entry | _Broken]:
+    try:
+        yield from part.entries()
+    except DataError as error:
+        yield _Broken(part.name, str(error))
+
+
+def _convert_one(folder: Path, source: Source, item: Entry | _Broken) -> _Outcome:
+    if isinstance(item, _Broken):
+        return _Outcome(item.name, reason=item.reason)
+    _check_name(item.name)
+    mask = folder / "masks" / f"{item.name}.png"
+    if mask.exists():  # it is written last
+        return _Outcome(item.name, item.group, kept=True)
+    try:
+        sample = item.load()
+    except DataError as error:
+        return _Outcome(item.name, reason=str(error))
+    _write_pixels(folder / "images" / item.name, sample, item.image, source.description.bands or ())
+    write_mask(mask, sample.mask, source.classes)
+    return _Outcome(item.name, item.group)
+
+
+def _check_name(name: str) -> None:
+    """The last line of defence against names that leave the folder; readers refuse them with the file's name."""
+    parts = PurePosixPath(name).parts
+    if not parts or PurePosixPath(name).is_absolute() or ".." in parts or "\\" in name:
+        raise DatasetError(
+            f"'{name}': a sample's name must be a path within the dataset; rename it in the source"
+        )
+
+
+def _write_pixels(stem: Path, sample: Sample, file: Path | None, bands: Sequence[str]) -> None:
+    if file is not None:
+        with atomic_path(stem.with_name(f"{stem.name}{file.suffix.lower()}")) as temporary:
+            shutil.copyfile(file, temporary)
+    elif sample.image.dtype == np.uint8 and sample.image.shape[-1] in (1, 3):
+        grey = sample.image.shape[-1] == 1
+        write_image(stem.with_name(f"{stem.name}.png"), sample.image[..., 0] if grey else sample.image)
+    else:
+        write_bands(stem.with_name(f"{stem.name}.tif"), sample.image, bands)
+
+
+def _finish(folder: Path, source: Source, written: Sequence[_Outcome], failed: Mapping[str, str]) -> None:
+    """Write what is known of the whole, and take the mark away."""
+    if any(outcome.group for outcome in written):
+        write_table(
+            folder / "groups.csv",
+            ("name", "group"),
+            ((done.name, done.group or done.name) for done in written),
+        )
+    if failed:
+        write_table(folder / "failed.csv", ("name", "reason"), sorted(failed.items()))
+    write_description(folder, source.description, source.classes)
+    (folder / _MARK).unlink()

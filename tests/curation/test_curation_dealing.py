@@ -1,0 +1,42 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from solarseg.curation.dealing import deal, distance
+
+COUNTS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=3, max_size=7)
+
+
+@given(COUNTS)
+def test_dealing_comes_near_the_best_there_is(rows):
+    counts = np.array(sorted(rows, reverse=True))
+    shares = np.array([0.6, 0.2, 0.2])
+    found = deal(counts, shares)
+    assert set(found) == {0, 1, 2}
+    every = (np.array(way) for way in itertools.product(range(3), repeat=len(rows)) if len(set(way)) == 3)
+    best = min(distance(counts, shares, way) for way in every)
+    assert best <= distance(counts, shares, found) + 1e-12
+    assert distance(counts, shares, found) <= best + 0.05
+
+
+def test_distance_by_hand():
+    counts = np.array([[3, 1], [1, 0]])
+    # Of the samples 3/4 and 1/4, of those that show the class all and none; half of each was asked.
+    assert distance(counts, np.array([0.5, 0.5]), np.array([0, 1])) == pytest.approx(2 * (1 / 16 + 1 / 4))
+    # Three classes weigh as much as one.
+    counts = np.array([[3, 1, 1, 1], [1, 0, 0, 0]])
+    assert distance(counts, np.array([0.5, 0.5]), np.array([0, 1])) == pytest.approx(2 * (1 / 16 + 1 / 4))
+
+
+def test_groups_are_exchanged_where_no_single_move_helps():
+    counts = np.array([[8], [7], [6], [5], [4]])
+    found = deal(counts, np.array([0.5, 0.5]))
+    assert distance(counts, np.array([0.5, 0.5]), found) == pytest.approx(0)
+
+
+def test_many_single_samples_are_dealt_out_exactly():
+    found = deal(np.ones((10_000, 1), dtype=np.int64), np.array([0.7, 0.2, 0.1]))
+    assert np.bincount(found).tolist() == [7000, 2000, 1000]
