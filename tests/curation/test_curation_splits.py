@@ -78,7 +78,9 @@ def test_folds_test_every_sample_once_and_cut_no_group(samples, folds, seed):
     present = {f"i{i}": shown for i, (_, shown) in enumerate(samples)}
     assume(len(set(groups.values())) > folds)
     splits = folds_by_group(groups, folds, val=0.0, seed=seed, present=present)
-    assert Counter(name for split in splits for name in split if split[name] == "test") == Counter(groups)
+    assert Counter(name for split in splits for name in split if split[name] == "test") == Counter(
+        list(groups)
+    )
     for split in splits:
         check_split(split, groups)
 
