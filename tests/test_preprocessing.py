@@ -111,3 +111,18 @@ def test_a_strip_shrinks_along_one_side_and_grows_along_the_other():
     columns = strip[..., 0].reshape(32, 64, 10).mean(axis=2)  # ten columns become one
     assert np.abs(inputs[..., 0].mean(axis=0) - columns.mean(axis=0)).max() < 1.5
     assert np.abs(np.diff(inputs[..., 0], axis=0)).mean() < np.abs(np.diff(columns, axis=0)).mean()
+
+
+def test_bands_are_picked_from_images_that_have_them_all():
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 5), dtype=np.uint8)
+    picking = Preprocessing(64, 2, "uint8", (0.0,) * 2, (1.0,) * 2, picked=(3, 0), picked_from=5)
+    assert np.array_equal(picking.to_input(image), image[..., [3, 0]])
+    assert np.array_equal(picking.to_input(image[..., [3, 0]]), image[..., [3, 0]])
+    with pytest.raises(ImageError, match="image has 4 bands, the model takes 2 of 5"):
+        picking.to_input(image[..., :4])
+
+
+@pytest.mark.parametrize(("picked", "picked_from"), [((0,), 5), ((0, 5), 5)])
+def test_bands_that_cannot_be_picked_are_refused(picked, picked_from):
+    with pytest.raises(ArgumentError, match="must be 2 of their bands"):
+        Preprocessing(64, 2, "uint8", (0.0,) * 2, (1.0,) * 2, picked=picked, picked_from=picked_from)

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from solarseg.errors import OutputError
 
-__all__ = ["atomic_path", "digest", "write_json", "write_table", "write_text"]
+__all__ = ["atomic_folder", "atomic_path", "digest", "write_json", "write_table", "write_text"]
 
 
 @contextmanager
@@ -40,14 +41,49 @@ def atomic_path(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
+    except OutputError:
+        raise
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"{path}: could not be written ({reason}); free space or choose another folder"
-        ) from error
+        raise _refused(path, error) from error
     finally:
         with suppress(OSError):  # the folder itself may be what failed
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to write to, and rename it to ``path``, which must not exist, when the block ends well.
+
+    If the block raises, the temporary folder is removed.
+
+    Raises:
+        OutputError: the operating system refused to write (full disk, no permission).
+
+    Examples:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "notes"
+        >>> with atomic_folder(target) as temporary:
+        ...     _ = (temporary / "one.txt").write_text("whole")
+        >>> [file.name for file in target.iterdir()]
+        ['one.txt']
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{secrets.token_hex(6)}")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        temporary.rename(path)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise _refused(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    return OutputError(f"{path}: could not be written ({reason}); free space or choose another folder")
 
 
 def write_text(path: Path, text: str) -> None:

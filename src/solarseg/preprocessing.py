@@ -48,6 +48,9 @@ class Preprocessing:
         depth: dtype of the input. 8 and 16 bits are rescaled to each other, floats from 0 to 1 to both.
         mean: per band, of images scaled to [0, 1].
         std: per band, of images scaled to [0, 1], above 0.
+        picked: numbers, from 0, of the bands that are taken, in this order, from images of ``picked_from`` bands;
+            empty where all are.
+        picked_from: bands of those images.
 
     Examples:
         >>> prepare = Preprocessing(image_size=64, bands=3, mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -60,6 +63,8 @@ class Preprocessing:
     depth: Depth = "uint8"
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    picked: tuple[int, ...] = ()
+    picked_from: int = 0
 
     def __post_init__(self) -> None:
         check_image_size(self.image_size)
@@ -67,6 +72,10 @@ class Preprocessing:
             raise ArgumentError(f"preprocessing: {self.bands} bands need as many means and deviations")
         if min(self.std) <= 0:
             raise ArgumentError(f"preprocessing: deviations must be above 0, found {min(self.std)}")
+        if self.picked and not (len(self.picked) == self.bands and max(self.picked) < self.picked_from):
+            raise ArgumentError(
+                f"preprocessing: picked {self.picked} of {self.picked_from} must be {self.bands} of their bands"
+            )
 
     def to_input(self, image: NDArray[Any], source: str = "image") -> NDArray[Any]:
         """Match bands and depth, then resize to the square the network takes.
@@ -87,6 +96,8 @@ class Preprocessing:
 
     def _match_bands(self, image: NDArray[Any], source: str) -> NDArray[Any]:
         found = image.shape[-1]
+        if self.picked and found == self.picked_from:
+            return image[..., list(self.picked)]
         if found == self.bands:
             return image
         if found == 1 and self.bands == 3:
@@ -94,8 +105,9 @@ class Preprocessing:
         if found == 3 and self.bands == 1:
             grey = image @ _BT601
             return (grey if image.dtype == np.float32 else np.rint(grey)).astype(image.dtype)[..., None]
+        those = f" of {self.picked_from}" if self.picked else ""
         raise ImageError(
-            f"{source}: image has {found} bands, the model takes {self.bands}; "
+            f"{source}: image has {found} bands, the model takes {self.bands}{those}; "
             "only grey and RGB are turned into each other; give an image of the same bands"
         )
 

@@ -33,6 +33,9 @@ def command(
         str | None, typer.Option(help="'frequency', or one weight a class, background first: '0.2,1,1'.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="How often each image is seen (100).")] = None,
+    bands: Annotated[
+        str | None, typer.Option(help="Bands to train on, by name or number from 1: 'B4,B3,B2,B8' (all).")
+    ] = None,
     image_size: Annotated[
         int | None, typer.Option(help="Images are resized to this many pixels, a multiple of 32 (256).")
     ] = None,
@@ -85,6 +88,7 @@ def command(
 
     given: dict[str, Any] = {
         "encoder": encoder, "loss": loss, "class_weights": _weights(class_weights), "epochs": epochs,
+        "bands": bands.split(",") if bands else None,
         "image_size": image_size, "batch_size": batch_size, "learning_rate": learning_rate,
         "encoder_weights": encoder_weights, "augment": augment, "accumulate": accumulate,
         "patience": patience, "seed": seed, "groups": groups, "group_regex": group_regex, "split": split,

@@ -19,7 +19,7 @@ from solarseg.datasets.sample import Sample
 from solarseg.errors import ArgumentError, DatasetError, MaskError
 from solarseg.images import IMAGE_SUFFIXES, mask_palette, read_image, read_mask_values
 
-__all__ = ["FolderDataset", "open_dataset", "read_pairs"]
+__all__ = ["FolderDataset", "list_files", "open_dataset", "open_pairs", "read_pairs"]
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +125,18 @@ def open_dataset(
         DatasetError: something is missing in the folder, or images and masks do not pair.
     """
     root = Path(path)
-    pairs = read_pairs(root)
+    return open_pairs(root, read_pairs(root), groups=groups, group_regex=group_regex, expected=expected)
+
+
+def open_pairs(
+    root: Path,
+    pairs: Mapping[str, tuple[Path, Path]],
+    *,
+    groups: Path | str | None = None,
+    group_regex: str | None = None,
+    expected: ClassMap | None = None,
+) -> FolderDataset:
+    """Open the pairs of a dataset folder that are named; see `open_dataset`."""
     description, stated = read_description(root)
     classes = stated or _find_classes(root, [mask for _, mask in pairs.values()], expected)
     found = _find_groups(root, list(pairs), groups, group_regex)
@@ -137,7 +148,7 @@ def open_dataset(
 
 def read_pairs(root: Path) -> dict[str, tuple[Path, Path]]:
     """Pair the images and masks of a dataset folder by name."""
-    images, masks = (_by_name(root, kind) for kind in ("images", "masks"))
+    images, masks = (list_files(root, kind) for kind in ("images", "masks"))
     for have, lack, kind in ((images, masks, "mask"), (masks, images, "image")):
         alone = sorted(set(have) - set(lack))
         if alone:
@@ -149,7 +160,16 @@ def read_pairs(root: Path) -> dict[str, tuple[Path, Path]]:
     return {name: (images[name], masks[name]) for name in images}
 
 
-def _by_name(root: Path, kind: str) -> dict[str, Path]:
+def list_files(root: Path, kind: str) -> dict[str, Path]:
+    """List the files of a dataset folder by name.
+
+    Args:
+        root: the dataset folder.
+        kind: ``"images"`` or ``"masks"``.
+
+    Raises:
+        DatasetError: there is no such folder, or nothing in it, or two files of one name.
+    """
     folder = root / kind
     if not folder.is_dir():
         raise DatasetError(f"{root}: has no folder '{kind}'; a dataset is a folder with images/ and masks/")

@@ -34,6 +34,10 @@ class ModelInfo(BaseModel):
         image_size: side of the square input in pixels.
         resize: how images are brought to that size before they enter the graph.
         bands: number of bands.
+        band_names: of these bands, where they have names.
+        picked: numbers, from 0, of the bands that are taken from images of ``picked_from`` bands; empty where
+            all are.
+        picked_from: bands of those images.
         depth: dtype of the input.
         mean: per band, of images scaled to [0, 1].
         std: per band, of images scaled to [0, 1].
@@ -62,6 +66,9 @@ class ModelInfo(BaseModel):
     image_size: int
     resize: str = "along each side: mean over areas where it shrinks, bilinear where it grows"
     bands: int
+    band_names: tuple[str, ...] = ()
+    picked: tuple[int, ...] = ()
+    picked_from: int = 0
     depth: Depth
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -87,7 +94,9 @@ class ModelInfo(BaseModel):
     @property
     def preprocessing(self) -> Preprocessing:
         """How images become the model's input."""
-        return Preprocessing(self.image_size, self.bands, self.depth, self.mean, self.std)
+        return Preprocessing(
+            self.image_size, self.bands, self.depth, self.mean, self.std, self.picked, self.picked_from
+        )
 
 
 def find_model_file(path: Path | str) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 from rich.progress import track
 
 from solarseg.classes import ClassMap
+from solarseg.datasets.description import FILE_NAME, Description, write_description
 from solarseg.errors import ArgumentError, ImageError, OutputError
 from solarseg.files import write_table
 from solarseg.images import IMAGE_SUFFIXES, read_image, write_image, write_mask
@@ -45,6 +46,9 @@ def predict(
 ) -> Predictions:
     """Segment images and write ``masks/NAME.png``, ``overlays/NAME.png`` and ``summary.csv``.
 
+    A ``dataset.yaml`` beside them names the classes of the masks, so that `export` can hand them to a labelling
+    tool.
+
     Args:
         model: a run folder, a model file, or what `load_model` returned.
         images: files, folders (searched with all folders in them) or glob patterns.
@@ -78,6 +82,7 @@ def predict(
         except ImageError as error:
             failed[file] = str(error)
     _write_summary(folder / "summary.csv", pixels, loaded.classes)
+    write_description(folder, Description(), loaded.classes)
     return Predictions(folder, pixels, failed)
 
 
@@ -184,6 +189,7 @@ def _own_leaves(paths: list[Path]) -> list[Path]:
 def _refuse_existing(folder: Path, names: Iterable[str]) -> None:
     files = [
         folder / "summary.csv",
+        folder / FILE_NAME,
         *(folder / kind / f"{name}.png" for name in names for kind in ("masks", "overlays")),
     ]
     existing = [file for file in files if file.exists()]

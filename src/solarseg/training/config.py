@@ -55,6 +55,7 @@ class TrainConfig(BaseModel):
         class_weights: one a class, background first, or ``"frequency"`` for weights from how rare each
             class is.
         epochs: how often each image is seen.
+        bands: names of the bands to train on, as ``dataset.yaml`` has them, or their numbers from 1; None for all.
         image_size: side in pixels to which images are resized, a multiple of 32.
         batch_size: images in a step, for each process.
         learning_rate: at the top of the schedule.
@@ -80,6 +81,7 @@ class TrainConfig(BaseModel):
     loss: str = "jaccard"
     class_weights: Literal["frequency"] | tuple[float, ...] | None = None
     epochs: int = Field(100, ge=1)
+    bands: tuple[str, ...] | None = None
     image_size: int = 256
     batch_size: int = Field(8, ge=1)
     learning_rate: float = Field(5e-4, gt=0)

@@ -1,6 +1,7 @@
 """Samples of a dataset folder as batches for training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import lightning as L
@@ -70,6 +71,7 @@ def find_preprocessing(
     names: list[str],
     image_size: int,
     statistics: tuple[tuple[float, ...], tuple[float, ...]] | None,
+    asked: Sequence[str] | None = None,
 ) -> Preprocessing:
     """Find bands, depth and normalisation from the images trained on.
 
@@ -79,13 +81,17 @@ def find_preprocessing(
         image_size: side of the network's input.
         statistics: mean and deviation that pretrained weights expect, which are used for 8-bit images of
             as many bands; otherwise those of the images are, since sensors seldom fill a deeper file.
+        asked: names or numbers, from 1, of the bands to take; None for all.
 
     Raises:
+        ArgumentError: the images have no such band.
         ImageError: images differ in bands, grey and RGB apart; or some images hold whole numbers and some
             do not, which have no scale in common.
     """
     seen = [(name, image.shape[-1], image.dtype.name) for name, image in _look_at(dataset, names)]
-    bands = _bands({count: name for name, count, _ in seen}, dataset)
+    found = _bands({count: name for name, count, _ in seen}, dataset)
+    picked = _pick(asked, dataset.description.bands or [], found) if asked else ()
+    bands = len(picked) or found
     depth = deepest({depth for _, _, depth in seen})
     whole = [name for name, _, found in seen if found != "float32"]
     if depth == "float32" and whole:
@@ -94,9 +100,25 @@ def find_preprocessing(
             "save all in one type"
         )
     if statistics is not None and len(statistics[0]) == bands and depth == "uint8":
-        return Preprocessing(image_size, bands, depth, *statistics)
-    plain = Preprocessing(image_size, bands, depth, (0.0,) * bands, (1.0,) * bands)
-    return Preprocessing(image_size, bands, depth, *_statistics(dataset, names, plain))
+        return Preprocessing(image_size, bands, depth, *statistics, picked, found if picked else 0)
+    none = ((0.0,) * bands, (1.0,) * bands)
+    plain = Preprocessing(image_size, bands, depth, *none, picked, found if picked else 0)
+    mean, std = _statistics(dataset, names, plain)
+    return replace(plain, mean=mean, std=std)
+
+
+def _pick(asked: Sequence[str], names: Sequence[str], count: int) -> tuple[int, ...]:
+    """Numbers, from 0, of bands given by name or by number from 1."""
+    picked = []
+    for band in asked:
+        number = names.index(band) if band in names else int(band) - 1 if band.isdecimal() else -1
+        if not 0 <= number < count:
+            known = f"{', '.join(names)}, or " if names else ""
+            raise ArgumentError(
+                f"--bands {band}: no such band; the images have {known}1 to {count} by number"
+            )
+        picked.append(number)
+    return tuple(picked)
 
 
 def _bands(found: dict[int, str], dataset: FolderDataset) -> int:

@@ -160,7 +160,7 @@ def _build(
     weights = None if config.encoder_weights == "none" or stored else config.encoder_weights
     names = [name for name in data.names if split[name] == "train"]
     preprocessing = stored or find_preprocessing(
-        data, names, config.image_size, input_statistics(config.encoder, weights)
+        data, names, config.image_size, input_statistics(config.encoder, weights), config.bands
     )
     batches = _read(data, split, preprocessing, config, machine)
     classes = data.classes
@@ -355,6 +355,9 @@ def _describe(
         class_colours=data.classes.colours,
         image_size=preprocessing.image_size,
         bands=preprocessing.bands,
+        band_names=_band_names(data, preprocessing),
+        picked=preprocessing.picked,
+        picked_from=preprocessing.picked_from,
         depth=preprocessing.depth,
         mean=preprocessing.mean,
         std=preprocessing.std,
@@ -371,3 +374,9 @@ def _describe(
         licence=data.description.licence,
         citation=data.description.citation,
     )
+
+
+def _band_names(data: FolderDataset, preprocessing: Preprocessing) -> tuple[str, ...]:
+    names = data.description.bands or []
+    numbers = preprocessing.picked or range(preprocessing.bands)
+    return tuple(names[number] for number in numbers) if len(names) > max(numbers) else ()

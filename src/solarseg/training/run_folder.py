@@ -102,8 +102,9 @@ class RunFolder:
             RunError: it is not there.
         """
         try:
-            mean, std = tuple(facts["mean"]), tuple(facts["std"])
-            return Preprocessing(config.image_size, facts["bands"], facts["depth"], mean, std)
+            mean, std, picked = (tuple(facts[name]) for name in ("mean", "std", "picked"))
+            size, bands, depth = config.image_size, facts["bands"], facts["depth"]
+            return Preprocessing(size, bands, depth, mean, std, picked, facts["picked_from"])
         except (KeyError, TypeError, ArgumentError) as error:
             raise RunError(
                 f"{self.config}: holds no usable normalisation ({error}); remove the run folder and train anew"
@@ -179,6 +180,8 @@ class RunFolder:
             "depth": preprocessing.depth,
             "mean": list(preprocessing.mean),
             "std": list(preprocessing.std),
+            "picked": list(preprocessing.picked),
+            "picked_from": preprocessing.picked_from,
             **machine,
             "versions": {
                 "solarseg": __version__,
