@@ -27,9 +27,11 @@ __all__ = [
     "MAX_PIXELS",
     "as_image",
     "as_rgb",
+    "decode_image",
     "mask_palette",
     "read_image",
     "read_mask_values",
+    "true_colour",
     "write_bands",
     "write_image",
     "write_mask",
@@ -42,6 +44,7 @@ _TIFF = {".tif", ".tiff"}
 _PNG_DEPTH = slice(24, 26)  # bit depth and colour type, the last two bytes we need of a PNG's IHDR chunk
 _PNG_DEEP = {b"\x10\x02": slice(2, None, -1), b"\x10\x06": slice(2, None, -1), b"\x10\x04": slice(1)}
 _GDAL_METADATA = 42112
+_COLOURS = (("b4", "b3", "b2"), ("b04", "b03", "b02"), ("red", "green", "blue"), ("r", "g", "b"))
 _ALPHA = (1, 2)  # TIFF's ExtraSamples: associated and unassociated alpha
 
 
@@ -65,12 +68,31 @@ def read_image(path: Path | str) -> Pixels:
     """
     path = Path(path)
     try:
-        data = _read_tiff(path) if path.suffix.lower() in _TIFF else _read_picture(path)
+        data = _read_tiff(path) if path.suffix.lower() in _TIFF else _decode_picture(path.read_bytes(), path)
     except ImageError:
         raise
     except Exception as error:  # decoders raise whatever they like on a damaged file
         raise ImageError(f"{path}: {_reason(error)}; replace or remove the file") from error
     return as_image(data, str(path))
+
+
+def decode_image(content: bytes, source: str) -> Pixels:
+    """Do what `read_image` does with an image file that is held in memory.
+
+    Args:
+        content: of a PNG, JPEG, BMP or WebP file.
+        source: where it is from, for the error message.
+
+    Raises:
+        ImageError: it is truncated, too large or not an image.
+    """
+    try:
+        data = _decode_picture(content, Path(source))
+    except ImageError:
+        raise
+    except Exception as error:
+        raise ImageError(f"{source}: {_reason(error)}; replace or remove it") from error
+    return as_image(data, source)
 
 
 def as_image(array: NDArray[Any], source: str = "image") -> Pixels:
@@ -112,8 +134,7 @@ def _reason(error: Exception) -> str:
     return f"cannot be read as an image ({text})"
 
 
-def _read_picture(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    content = path.read_bytes()
+def _decode_picture(content: bytes, path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
     if not content:
         raise ImageError(f"{path}: the file is empty; replace or remove it")
     with _open_picture(content, path) as picture:
@@ -324,6 +345,27 @@ def write_image(path: Path, image: NDArray[np.uint8]) -> None:
     """Write ``(H, W, 3)`` or ``(H, W) uint8`` as PNG or JPEG, by the suffix of ``path``."""
     with atomic_path(path) as temporary:
         Image.fromarray(image).save(temporary)
+
+
+def true_colour(image: NDArray[Any], names: Sequence[str] | None) -> NDArray[Any]:
+    """Take the bands that people see, red, green and blue, where they are among named ones.
+
+    Args:
+        image: ``(H, W, C)``, any depth.
+        names: of the bands; Sentinel-2's B4, B3 and B2 count as red, green and blue.
+
+    Returns:
+        ``(H, W, 3)``, or the image itself where its bands have no such names.
+
+    Examples:
+        >>> true_colour(np.arange(4).reshape(1, 1, 4), ["B2", "B3", "B4", "B8"]).tolist()
+        [[[2, 1, 0]]]
+    """
+    known = [name.casefold() for name in names or ()]
+    for colours in _COLOURS:
+        if len(known) == image.shape[-1] and set(colours) <= set(known):
+            return image[..., [known.index(colour) for colour in colours]]
+    return image
 
 
 def as_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:

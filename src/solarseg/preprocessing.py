@@ -92,12 +92,15 @@ class Preprocessing:
         Raises:
             ImageError: the image has bands the model was not trained for, or numbers of unknown scale.
         """
-        return self._resize(self._match_depth(self._match_bands(image, source), source))
+        return self._resize(self._match_depth(self._match_bands(self.pick(image), source), source))
+
+    def pick(self, image: NDArray[Any]) -> NDArray[Any]:
+        """Take the bands the network wants from an image ``(H, W, C)`` that has those they were picked from."""
+        picking = self.picked and image.shape[-1] == self.picked_from
+        return image[..., list(self.picked)] if picking else image
 
     def _match_bands(self, image: NDArray[Any], source: str) -> NDArray[Any]:
         found = image.shape[-1]
-        if self.picked and found == self.picked_from:
-            return image[..., list(self.picked)]
         if found == self.bands:
             return image
         if found == 1 and self.bands == 3:

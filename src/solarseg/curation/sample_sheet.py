@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets import FolderDataset, Sample
-from solarseg.images import as_rgb, write_image
+from solarseg.images import as_rgb, true_colour, write_image
 from solarseg.painting import below, beside, fit, legend, paint, percent, resize, swatch, text
 
 __all__ = ["choose_samples", "draw_sheet"]
@@ -65,17 +65,18 @@ def draw_sheet(data: FolderDataset, names: Sequence[str], path: Path, title: str
     """
     columns = max(1, round(sqrt(1.6 * len(names))))
     width = columns * (_CELL + _GAP) - _GAP
-    cells = [_cell(data[name], data.classes) for name in names]
+    cells = [_cell(data[name], data) for name in names]
     rows = [beside(cells[first : first + columns], _GAP) for first in range(0, len(cells), columns)]
     head = [text(title, width, _TITLE, bold=True), _legend(data.classes, width)]
     page = below([*head, *rows], _GAP)
     write_image(path, np.pad(page, ((_MARGIN,) * 2, (_MARGIN,) * 2, (0, 0)), constant_values=255))
 
 
-def _cell(sample: Sample, classes: ClassMap) -> NDArray[np.uint8]:
+def _cell(sample: Sample, data: FolderDataset) -> NDArray[np.uint8]:
+    shown = as_rgb(true_colour(sample.image, data.description.bands))
     size = fit(sample.image.shape, _CELL, _CELL)
     mask = resize(sample.mask, size)
-    picture = paint(resize(as_rgb(sample.image), size), mask, classes, _ALPHA)
+    picture = paint(resize(shown, size), mask, data.classes, _ALPHA)
     framed = np.full((_CELL, _CELL, 3), 255, np.uint8)
     top, left = (_CELL - picture.shape[0]) // 2, (_CELL - picture.shape[1]) // 2
     framed[top : top + picture.shape[0], left : left + picture.shape[1]] = picture

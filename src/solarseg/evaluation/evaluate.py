@@ -18,6 +18,7 @@ from solarseg.evaluation.figures import Example, draw_confusion_matrix, draw_exa
 from solarseg.evaluation.report import Report
 from solarseg.evaluation.scores import confusion_matrix, iou
 from solarseg.files import digest
+from solarseg.images import true_colour
 from solarseg.inference.predictor import Model, load_model
 
 __all__ = ["evaluate"]
@@ -198,7 +199,7 @@ def _count(model: Model, data: FolderDataset, names: list[str], progress: bool) 
 def _draw(report: Report, model: Model, data: FolderDataset, folder: Path) -> None:
     ranked = _rank(report)
     examples = [
-        Example(sample.name, sample.image, sample.mask, mask, note)
+        Example(sample.name, true_colour(sample.image, data.description.bands), sample.mask, mask, note)
         for (_, note), (sample, mask) in zip(
             ranked, _predict(model, data, [name for name, _ in ranked]), strict=True
         )

@@ -14,7 +14,7 @@ from solarseg.classes import ClassMap
 from solarseg.datasets.description import FILE_NAME, Description, write_description
 from solarseg.errors import ArgumentError, ImageError, OutputError
 from solarseg.files import write_table
-from solarseg.images import IMAGE_SUFFIXES, read_image, write_image, write_mask
+from solarseg.images import IMAGE_SUFFIXES, read_image, true_colour, write_image, write_mask
 from solarseg.inference.predictor import Model, load_model
 from solarseg.outputs.overlay import side_by_side
 
@@ -90,7 +90,8 @@ def _predict_one(model: Model, file: Path, folder: Path, name: str) -> tuple[int
     image = read_image(file)
     mask = model.predict(image, str(file))
     write_mask(folder / "masks" / f"{name}.png", mask, model.classes)
-    write_image(folder / "overlays" / f"{name}.png", side_by_side(image, mask, model.classes))
+    shown = true_colour(model.preprocessing.pick(image), model.info.band_names)
+    write_image(folder / "overlays" / f"{name}.png", side_by_side(shown, mask, model.classes))
     return tuple(np.bincount(mask.ravel(), minlength=len(model.classes)).tolist())
 
 
