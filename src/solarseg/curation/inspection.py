@@ -57,7 +57,7 @@ def inspect(data: FolderDataset, name: str) -> Inspection:
 
 def inspect_all(
     data: FolderDataset, *, workers: int | None = None, progress: bool = False
-) -> tuple[list[Inspection], dict[str, str]]:
+) -> tuple[list[Inspection], dict[str, DataError]]:
     """Inspect every sample of a dataset.
 
     Args:
@@ -73,15 +73,15 @@ def inspect_all(
     ordered = {name: results[name] for name in data.names}
     return (
         [result for result in ordered.values() if isinstance(result, Inspection)],
-        {name: result for name, result in ordered.items() if isinstance(result, str)},
+        {name: result for name, result in ordered.items() if isinstance(result, DataError)},
     )
 
 
-def _try(data: FolderDataset, name: str) -> tuple[str, Inspection | str]:
+def _try(data: FolderDataset, name: str) -> tuple[str, Inspection | DataError]:
     try:
         return name, inspect(data, name)
     except DataError as error:
-        return name, str(error)
+        return name, error
 
 
 def _measure(sample: Sample, classes: int) -> Inspection:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from solarseg.curation.inspection import Inspection
 from solarseg.datasets import FolderDataset
-from solarseg.errors import DatasetError
+from solarseg.errors import DataError, DatasetError
 
 __all__ = ["BandStatistics", "ClassStatistics", "Statistics", "summarise"]
 
@@ -86,7 +86,9 @@ class Statistics(BaseModel):
     unreadable: dict[str, str]
 
 
-def summarise(data: FolderDataset, seen: Sequence[Inspection], unreadable: Mapping[str, str]) -> Statistics:
+def summarise(
+    data: FolderDataset, seen: Sequence[Inspection], unreadable: Mapping[str, DataError]
+) -> Statistics:
     """Add up what `inspect_all` found.
 
     Args:
@@ -113,7 +115,7 @@ def summarise(data: FolderDataset, seen: Sequence[Inspection], unreadable: Mappi
         groups=len(group_sizes),
         group_sizes=dict(group_sizes.most_common()),
         grouped=data.grouped,
-        unreadable=dict(unreadable),
+        unreadable={name: str(error) for name, error in unreadable.items()},
     )
 
 
