@@ -5,16 +5,26 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+import rasterio
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageOps
+from rasterio.errors import NotGeoreferencedWarning
 
 import solarseg.images
 from solarseg.classes import ClassMap
 from solarseg.errors import ImageError, MaskError
-from solarseg.images import as_rgb, mask_palette, read_image, read_mask_values, write_mask
+from solarseg.images import (
+    as_rgb,
+    mask_palette,
+    read_image,
+    read_mask_values,
+    true_colour,
+    write_bands,
+    write_mask,
+)
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
@@ -229,3 +239,33 @@ def test_images_of_more_than_pillows_limit_are_read(tmp_path, monkeypatch):
     Image.new("L", (100, 100)).save(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png").shape == (100, 100, 1)
     assert Image.MAX_IMAGE_PIXELS == 10
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_mask_comes_back_as_written(tmp_path, ignored):
+    classes = ClassMap(("background", "crack", "busbar"))
+    mask = np.random.default_rng(0).choice(np.array([0, 1, 2, 255 if ignored else 0], np.uint8), (9, 13))
+    write_mask(tmp_path / "mask.png", mask, classes)
+    assert np.array_equal(read_mask_values(tmp_path / "mask.png"), mask)
+    assert tuple(mask_palette(tmp_path / "mask.png")[:3]) == classes.colours
+
+
+@pytest.mark.parametrize("bands", [1, 3, 4, 13])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_bands_come_back_as_written_and_gdal_knows_their_names(tmp_path, dtype, bands):
+    image = (np.random.default_rng(0).random((30, 21, bands)) * 250).astype(dtype)
+    names = [f"B{i}, größer <{i}" for i in range(bands)]
+    write_bands(tmp_path / "image.tif", image, names)
+    assert np.array_equal(read_image(tmp_path / "image.tif"), image)
+    with pytest.warns(NotGeoreferencedWarning), rasterio.open(tmp_path / "image.tif") as file:
+        assert np.array_equal(file.read().transpose(1, 2, 0), image)
+        assert file.descriptions == tuple(names)
+
+
+def test_true_colour_is_of_named_bands_alone():
+    image = np.arange(13).reshape(1, 1, 13)
+    names = [*(f"B{i}" for i in range(1, 9)), "B8A", *(f"B{i}" for i in range(9, 13))]
+    assert true_colour(image, names).tolist() == [[[3, 2, 1]]]
+    assert true_colour(image[..., :3], ["Red", "Green", "Blue"]).tolist() == [[[0, 1, 2]]]
+    assert true_colour(image, None) is image
+    assert true_colour(image, names[:-1]) is image

@@ -18,7 +18,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from solarseg.classes import ClassMap
+from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.errors import ImageError, MaskError
 from solarseg.files import atomic_path
 
@@ -43,6 +43,7 @@ _PILLOW = Lock()  # around its global setting
 _TIFF = {".tif", ".tiff"}
 _PNG_DEPTH = slice(24, 26)  # bit depth and colour type, the last two bytes we need of a PNG's IHDR chunk
 _PNG_DEEP = {b"\x10\x02": slice(2, None, -1), b"\x10\x06": slice(2, None, -1), b"\x10\x04": slice(1)}
+_IGNORED = (128, 128, 128)
 _GDAL_METADATA = 42112
 _COLOURS = (("b4", "b3", "b2"), ("b04", "b03", "b02"), ("red", "green", "blue"), ("r", "g", "b"))
 _ALPHA = (1, 2)  # TIFF's ExtraSamples: associated and unassociated alpha
@@ -296,15 +297,19 @@ def write_mask(path: Path, mask: NDArray[np.uint8], classes: ClassMap) -> None:
 
     Args:
         path: ends in ``.png``.
-        mask: ``(H, W) uint8`` class ids.
+        mask: ``(H, W) uint8`` class ids, 255 = ignored, which is shown grey.
         classes: gives the colours.
 
     Raises:
         OutputError: the file could not be written.
     """
+    colours = list(classes.colours)
+    if (mask == IGNORE_INDEX).any():
+        # Pillow stores as many bits a pixel as the palette needs, so it must reach as far as the values do.
+        colours += [(0, 0, 0)] * (IGNORE_INDEX - len(colours)) + [_IGNORED]
     picture = Image.new("P", (mask.shape[1], mask.shape[0]))
     picture.frombytes(np.ascontiguousarray(mask).tobytes())
-    picture.putpalette([level for colour in classes.colours for level in colour])
+    picture.putpalette([level for colour in colours for level in colour])
     with atomic_path(path) as temporary:
         picture.save(temporary, optimize=False)
 

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from solarseg.cli.options import GroupRegex, Groups, Model
+from solarseg.cli.options import Dataset, GroupRegex, Groups, Model, Quiet
 
 __all__ = ["command"]
 
 
 def command(
     model: Model,
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder with images/ and masks/.")],
+    dataset: Dataset,
     split: Annotated[
         Literal["train", "val", "test", "all"] | None,
         typer.Option(help="Which images; default: the run's test split, or all of a dataset it never saw."),
@@ -26,7 +26,7 @@ def command(
     ] = None,
     groups: Groups = None,
     group_regex: GroupRegex = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Score a model on images with masks.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["GroupRegex", "Groups", "Model"]
+__all__ = ["Dataset", "GroupRegex", "Groups", "Model", "Quiet"]
 
 Model = Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model.onnx.")]
 Groups = Annotated[
@@ -15,3 +15,5 @@ Groups = Annotated[
 GroupRegex = Annotated[
     str | None, typer.Option(help="Pattern that finds the group in a name, such as '^(site\\d+)_'.")
 ]
+Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="Folder with images/ and masks/.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]

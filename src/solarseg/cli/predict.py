@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from solarseg.cli.options import Model
+from solarseg.cli.options import Model, Quiet
 
 __all__ = ["command"]
 
@@ -20,7 +20,7 @@ def command(
     ],
     out: Annotated[Path, typer.Option(help="Folder for masks/, overlays/ and summary.csv.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Segment images.
 

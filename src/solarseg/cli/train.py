@@ -6,14 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from solarseg.cli.options import GroupRegex, Groups
+from solarseg.cli.options import Dataset, GroupRegex, Groups, Quiet
 from solarseg.errors import ArgumentError
 
 __all__ = ["command"]
 
 
 def command(
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Folder with images/ and masks/.")],
+    dataset: Dataset,
     out: Annotated[Path, typer.Option(help="Run folder to make.")],
     encoder: Annotated[
         str | None,
@@ -76,7 +76,7 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was cut, or begin it.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a U-Net on a dataset folder.
 

@@ -66,6 +66,6 @@ def fan_out(
                 yield ended.result()
     finally:
         stop.set()
-        room.release(len(streams))
+        room.release(len(streams) + 1)
         readers.shutdown(cancel_futures=True)
         workers.shutdown(cancel_futures=True)

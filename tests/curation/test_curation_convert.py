@@ -1,0 +1,214 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from solarseg.classes import ClassMap
+from solarseg.curation import convert as module
+from solarseg.curation.convert import convert
+from solarseg.datasets import ReadOptions, Sample, open_dataset
+from solarseg.datasets.description import Description
+from solarseg.datasets.source import Entry, Part, Source
+from solarseg.errors import DatasetError, ImageError, OutputError
+from solarseg.images import write_image
+
+CLASSES = ClassMap(
+    ("background", "crack", "busbar"), colours=((0, 0, 0), (255, 0, 0), (0, 0, 255)), ignore=True
+)
+RNG = np.random.default_rng(0)
+
+
+def make_sample(name, bands=3, dtype=np.uint8, group=None):
+    image = RNG.integers(0, 250, (8, 12, bands)).astype(dtype)
+    mask = RNG.choice(np.array([0, 1, 2, 255], dtype=np.uint8), (8, 12))
+    return Sample(image, mask, name, group or name)
+
+
+def make_source(path, samples, *, broken=(), end=None, groups=None, bands=None):
+    """A source of two parts, of which some samples and the end of the first part cannot be read."""
+
+    def load(sample):
+        if sample.name in broken:
+            raise ImageError(f"{sample.name}.xyz: is damaged; replace it")
+        return sample
+
+    def entries(part):
+        for sample in part:
+            yield Entry(sample.name, lambda sample=sample: load(sample), group=groups and groups[sample.name])
+        if end and part is parts[0]:
+            raise DatasetError(end)
+
+    parts = [samples[::2], samples[1::2]]
+    streams = [Part(f"part{i}", lambda part=part: entries(part)) for i, part in enumerate(parts)]
+    return Source(path, CLASSES, streams, Description(bands=bands, licence="CC0"))
+
+
+@pytest.fixture
+def use(monkeypatch, tmp_path):
+    """Let `convert` find a source that the test makes."""
+
+    def put(samples, **options):
+        source = make_source(tmp_path, samples, **options)
+        monkeypatch.setattr(module, "open_source", lambda *_: source)
+        return tmp_path
+
+    return put
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("bands", [1, 3, 5])
+def test_what_was_read_stands_in_the_dataset(use, tmp_path, dtype, bands):
+    samples = [make_sample(f"a/{i:02}", bands, dtype) for i in range(9)]
+    names = [f"B{i}" for i in range(bands)]
+    done = convert(use(samples, bands=names), tmp_path / "out", workers=3)
+    assert (done.written, done.kept, done.failed) == (9, 0, {})
+    data = open_dataset(done.folder)
+    assert data.classes == CLASSES
+    assert (data.description.bands, data.description.licence, data.grouped) == (names, "CC0", False)
+    for sample in samples:
+        assert np.array_equal(data[sample.name].image, sample.image)
+        assert data[sample.name].image.dtype == dtype
+        assert np.array_equal(data[sample.name].mask, sample.mask)
+    assert not list(done.folder.glob(".*"))
+
+
+def test_an_image_file_is_taken_over_byte_for_byte(monkeypatch, tmp_path):
+    sample = make_sample("x")
+    file = tmp_path / "x.JPG"
+    write_image(file, sample.image)
+    part = Part("all", lambda: iter([Entry("x", lambda: sample, file)]), 1)
+    monkeypatch.setattr(module, "open_source", lambda *_: Source(tmp_path, CLASSES, [part]))
+    convert(tmp_path, tmp_path / "out")
+    assert (tmp_path / "out" / "images" / "x.jpg").read_bytes() == file.read_bytes()
+
+
+def test_groups_come_along(use, tmp_path):
+    samples = [make_sample(f"{i}") for i in range(4)]
+    groups = {"0": "roof", "1": "field", "2": "roof", "3": None}
+    done = convert(use(samples, groups=groups), tmp_path / "out")
+    assert open_dataset(done.folder).group_of == {"0": "roof", "1": "field", "2": "roof", "3": "3"}
+
+
+def test_a_bad_sample_and_a_part_that_breaks_off_cost_only_themselves(use, tmp_path):
+    samples = [make_sample(f"{i}") for i in range(6)]
+    source = use(samples, broken={"3"}, end="part0: ends in the middle of a record")
+    done = convert(source, tmp_path / "out")
+    assert done.written == 5
+    assert done.failed == {
+        "3": "3.xyz: is damaged; replace it", "part0": "part0: ends in the middle of a record",
+    }  # fmt: skip
+    assert open_dataset(done.folder).names == ["0", "1", "2", "4", "5"]
+    assert (done.folder / "failed.csv").read_text().splitlines()[1] == "3,3.xyz: is damaged; replace it"
+
+
+def test_a_conversion_that_was_cut_goes_on_without_doing_anything_twice(use, tmp_path, monkeypatch):
+    samples = [make_sample(f"{i}") for i in range(10)]
+    source, loaded = use(samples), []
+    write = module.write_mask
+
+    def cut(path, *rest):
+        if len(loaded) == 4:
+            raise OutputError("disk full")
+        loaded.append(path.stem)
+        write(path, *rest)
+
+    monkeypatch.setattr(module, "write_mask", cut)
+    with pytest.raises(OutputError, match="disk full"):
+        convert(source, tmp_path / "out", workers=1)
+    monkeypatch.setattr(
+        module, "write_mask", lambda path, *rest: (loaded.append(path.stem), write(path, *rest))
+    )
+    done = convert(source, tmp_path / "out", workers=1)
+    assert (done.written, done.kept) == (10, 4)
+    assert sorted(loaded) == [f"{i}" for i in range(10)]
+    for sample in samples:
+        assert np.array_equal(open_dataset(done.folder)[sample.name].mask, sample.mask)
+
+
+def test_what_stands_in_the_way_is_left_alone(use, tmp_path):
+    source = use([make_sample("a")])
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    with pytest.raises(OutputError, match="exists already"):
+        convert(source, tmp_path / "out")
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["mine.txt"]
+    done = convert(source, tmp_path / "new")
+    with pytest.raises(OutputError, match="exists already"):
+        convert(source, done.folder)
+
+
+def test_an_unfinished_conversion_of_something_else_is_refused(use, tmp_path, monkeypatch):
+    source = use([make_sample("a")])
+    monkeypatch.setattr(module, "_finish", lambda *_: None)
+    convert(source, tmp_path / "out")
+    with pytest.raises(OutputError, match="unfinished conversion of something else, or with other options"):
+        convert(source, tmp_path / "out", options=ReadOptions(line_width=5))
+
+
+def test_where_nothing_can_be_read_nothing_is_left(use, tmp_path):
+    with pytest.raises(DatasetError, match=r"nothing converted; a\.xyz: is damaged"):
+        convert(use([make_sample("a")], broken={"a"}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "", "a\\..\\x"])
+def test_no_name_leads_out_of_the_folder(use, tmp_path, name):
+    with pytest.raises(DatasetError, match="a sample's name must be a path within the dataset"):
+        convert(use([make_sample(name)]), tmp_path / "deep" / "out")
+    assert not list(tmp_path.glob("*.png")) + list(tmp_path.glob("deep/*.png"))
+
+
+def test_few_samples_are_in_memory_at_once(monkeypatch, tmp_path):
+    given, done, most, lock = 0, 0, 0, threading.Lock()
+
+    def load():
+        nonlocal done
+        time.sleep(0.002)
+        with lock:
+            done += 1
+        return make_sample("x")
+
+    def entries():
+        nonlocal given, most
+        for i in range(200):
+            given += 1
+            most = max(most, given - done)
+            yield Entry(f"{i}", load)
+
+    monkeypatch.setattr(module, "open_source", lambda *_: Source(tmp_path, CLASSES, [Part("all", entries)]))
+    convert(tmp_path, tmp_path / "out", workers=2)
+    assert most <= 4 * 2 + 2
+
+
+def test_a_kill_in_the_middle_leaves_what_can_be_gone_on_with(squares, tmp_path):
+    """A process killed while it converts, and the same command again."""
+    for file in sorted((squares / "images").iterdir()):
+        for copy in range(40):
+            for kind in ("images", "masks"):
+                (squares / kind / f"{file.stem}_{copy}.png").write_bytes(
+                    (squares / kind / file.name).read_bytes()
+                )
+    (squares / "groups.csv").unlink()
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "solarseg", "data", "convert", str(squares), str(out), "--quiet"]
+    process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    while len(list(out.glob("masks/*.png"))) < 20 and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {file: file.stat().st_mtime_ns for file in out.glob("masks/[!.]*.png")}
+    done = convert(squares, out)
+    assert done.written == 12 * 41
+    assert done.kept == len(before) >= 20
+    assert all(file.stat().st_mtime_ns == time for file, time in before.items())
+    converted, original = open_dataset(out), open_dataset(squares)
+    for name in original.names:
+        assert np.array_equal(converted[name].image, original[name].image)
+        assert np.array_equal(converted[name].mask, original[name].mask)
+    assert not list(Path(out).rglob(".*"))
