@@ -51,6 +51,7 @@ class Report:
         model: the model file.
         dataset: the dataset folder.
         trained_on: names of scored images that the model saw in its training.
+        related: names of scored images of which it saw a copy or a near copy.
 
     Raises:
         ArgumentError: the parts do not fit together, or there is no valid pixel to score.
@@ -70,6 +71,7 @@ class Report:
     model: str
     dataset: str
     trained_on: tuple[str, ...] = ()
+    related: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         images, classes = len(self.names), len(self.class_names)
@@ -198,6 +200,7 @@ class Report:
             {
                 "model": self.model,
                 "trained_on": {"count": len(self.trained_on), "names": self.trained_on},
+                "related": {"count": len(self.related), "names": self.related},
                 "class_names": self.class_names,
                 "per_image": self._per_image(),
             }
@@ -259,6 +262,7 @@ class Report:
             model=value["model"],
             dataset=value["dataset"],
             trained_on=tuple(value["trained_on"]["names"]),
+            related=tuple(value.get("related", {}).get("names", ())),
         )
 
     @classmethod
@@ -329,12 +333,13 @@ class Report:
             )
         if any(_starred(interval) for interval in found):
             notes.append(f"* unreliable: rests on fewer than {RELIABLE_GROUPS} groups; score more groups.")
-        if self.trained_on:
-            more = ", ..." if len(self.trained_on) > _NAMED_IMAGES else ""
-            notes.append(
-                f"WARNING: the model saw {len(self.trained_on)} of the {self.n_images} images in training "
-                f"({', '.join(self.trained_on[:_NAMED_IMAGES])}{more}); on new images expect lower scores."
-            )
+        for names, seen in ((self.trained_on, "the model saw"), (self.related, "the model saw near copies of")):
+            if names:
+                more = ", ..." if len(names) > _NAMED_IMAGES else ""
+                notes.append(
+                    f"WARNING: {seen} {len(names)} of the {self.n_images} images in training "
+                    f"({', '.join(names[:_NAMED_IMAGES])}{more}); on new images expect lower scores."
+                )
         return notes
 
 
