@@ -7,7 +7,7 @@ remedy. The command line prints it and leaves with exit code 2.
 
     SolarsegError
     ├── ArgumentError        (also a ValueError)   an argument or option that cannot be used
-    ├── DataError            something on disk is not what it should be
+    ├── DataError            something on disk, or fetched, is not what it should be
     │   ├── ImageError       one image file
     │   ├── MaskError        one mask file
     │   └── DatasetError     a dataset folder, its split or its groups
@@ -40,7 +40,7 @@ class ArgumentError(SolarsegError, ValueError):
 
 
 class DataError(SolarsegError):
-    """Something on disk is not what it should be."""
+    """Something on disk, or fetched, is not what it should be."""
 
 
 class ImageError(DataError):

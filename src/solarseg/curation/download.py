@@ -1,0 +1,121 @@
+"""Fetching public data sets: all that can be known is checked before anything is written."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from solarseg.curation.archives import is_archive, stem_of, unpack
+from solarseg.curation.catalogue import PublicSet, find_set
+from solarseg.curation.disk import alone_in, check_space
+from solarseg.curation.fetching import Report, fetch, missing_bytes
+from solarseg.curation.listing import RemoteFile, choose, list_files
+from solarseg.curation.web import Web
+from solarseg.errors import OutputError
+
+__all__ = ["Download", "download", "download_set"]
+
+
+@dataclass(frozen=True)
+class Download:
+    """What `download` fetched.
+
+    Attributes:
+        entry: the set.
+        files: fetched, or there already, and checked as far as the source states sizes and checksums.
+        unpacked: folders of the archives among them.
+        licence: as the source states it today; None where it states none.
+    """
+
+    entry: PublicSet
+    files: tuple[Path, ...]
+    unpacked: tuple[Path, ...]
+    licence: str | None
+
+
+def download(
+    name: str, to: Path | str, *, files: str | None = None, unpack: bool = True, progress: bool = False
+) -> Download:
+    """Fetch a public data set.
+
+    Called again after it was cut, it goes on where it stopped. What is there already is checked, and not fetched
+    again.
+
+    Args:
+        name: of the set, as in `solarseg.curation.catalogue.CATALOGUE`.
+        to: folder to put its files in.
+        files: pattern of the names of files to fetch, as in ``"*us*"``; all by default.
+        unpack: also unpack archives, each into a folder of its name; the archive is kept.
+        progress: show progress on the terminal.
+
+    Raises:
+        ArgumentError: there is no such set, or no file fits the pattern.
+        DataError: a file cannot be had or is not what the source states, or an archive is damaged or not safe.
+        MissingExtraError: httpx is not installed.
+        OutputError: there is not enough room, another download writes to the folder, or it cannot be written to.
+    """
+    with Web() as web:
+        return download_set(find_set(name), Path(to), web, files=files, unpack=unpack, progress=progress)
+
+
+def download_set(
+    entry: PublicSet,
+    folder: Path,
+    web: Web,
+    *,
+    files: str | None = None,
+    unpack: bool = True,
+    progress: bool = False,
+) -> Download:
+    """Do the work of `download` for any set, also one that is not in the catalogue."""
+    listing = list_files(entry, web)
+    chosen = choose(listing.files, files)
+    check_space(folder, sum(missing_bytes(file, folder) for file in chosen))
+    _make(folder)
+    with alone_in(folder):
+        with _shown(progress) as bars:
+            fetched = [fetch(file, folder, web, _bar(bars, file)) for file in chosen]
+        archives = [file for file in fetched if unpack and is_archive(file)]
+        unpacked = [_unpack_once(archive, progress) for archive in archives]
+    return Download(entry, tuple(fetched), tuple(unpacked), listing.licence)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be made ({error.strerror or error}); choose another folder"
+        ) from error
+
+
+def _unpack_once(archive: Path, progress: bool) -> Path:
+    folder = archive.with_name(stem_of(archive))
+    return folder if folder.is_dir() else unpack(archive, folder, progress=progress)
+
+
+@contextmanager
+def _shown(progress: bool) -> Iterator[Progress]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, disable=not progress) as bars:
+        yield bars
+
+
+def _bar(bars: Progress, file: RemoteFile) -> Report:
+    task = bars.add_task(file.name, total=file.size)
+    return lambda have, length: bars.update(task, completed=have, total=length)
