@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from solarseg.cli import compare, demo, evaluate, predict, train
+from solarseg.cli.data.main import app as data
 from solarseg.errors import SolarsegError
 
 __all__ = ["app", "main"]
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 for command in (demo, train, evaluate, predict, compare):
     app.command(command.__name__.rsplit(".", 1)[-1])(command.command)
+app.add_typer(data, name="data")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import read_description
 from solarseg.datasets.folder import list_files, open_pairs
 from solarseg.errors import DataError, DatasetError, ImageError, MaskError
+from solarseg.files import write_table
 from solarseg.images import read_mask_values
 
 __all__ = ["KINDS", "Check", "Problem", "check"]
@@ -72,6 +73,11 @@ class Check:
     def errors(self) -> int:
         """How many problems must be mended."""
         return sum(problem.is_error for problem in self.problems)
+
+    def save(self, path: Path) -> None:
+        """Write all problems as CSV."""
+        rows = ((one.kind, "yes" if one.is_error else "no", one.where, one.what) for one in self.problems)
+        write_table(path, ("kind", "error", "where", "what"), rows)
 
 
 def check(

@@ -6,12 +6,13 @@ Optional beside them are ``dataset.yaml`` (see `Description`) and ``groups.csv``
 import csv
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX, ClassMap, find_classes
 from solarseg.datasets.description import Description, read_description
@@ -19,7 +20,17 @@ from solarseg.datasets.sample import Sample
 from solarseg.errors import ArgumentError, DatasetError, MaskError
 from solarseg.images import IMAGE_SUFFIXES, mask_palette, read_image, read_mask_values
 
-__all__ = ["FolderDataset", "list_files", "open_dataset", "open_pairs", "read_pairs"]
+__all__ = [
+    "FolderDataset",
+    "MaskLook",
+    "classes_of",
+    "find_groups",
+    "list_files",
+    "look_into",
+    "open_dataset",
+    "open_pairs",
+    "read_pairs",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -73,14 +84,22 @@ class FolderDataset:
             DataError: a file is damaged, the sizes differ, or the mask holds an unknown value.
         """
         entry = self._files[name]
-        image = read_image(entry.image)
-        mask = self.classes.encode(read_mask_values(entry.mask), str(entry.mask))
+        image, mask = read_image(entry.image), self.read_mask(name)
         if mask.shape != image.shape[:2]:
             raise MaskError(
                 f"{entry.mask}: mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image "
                 f"{image.shape[1]} x {image.shape[0]}; they must be equal"
             )
         return Sample(image, mask, name, entry.group)
+
+    def read_mask(self, name: str) -> NDArray[np.uint8]:
+        """Read the mask of one sample alone: ``(H, W) uint8`` class ids.
+
+        Raises:
+            MaskError: the file is damaged, or holds an unknown value.
+        """
+        file = self._files[name].mask
+        return self.classes.encode(read_mask_values(file), str(file))
 
     def image_path(self, name: str) -> Path:
         """Return the image file of a sample."""
@@ -139,7 +158,7 @@ def open_pairs(
     """Open the pairs of a dataset folder that are named; see `open_dataset`."""
     description, stated = read_description(root)
     classes = stated or _find_classes(root, [mask for _, mask in pairs.values()], expected)
-    found = _find_groups(root, list(pairs), groups, group_regex)
+    found = find_groups(root, list(pairs), groups, group_regex)
     files = {
         name: _Files(image, mask, found[name] if found else name) for name, (image, mask) in pairs.items()
     }
@@ -187,20 +206,62 @@ def list_files(root: Path, kind: str) -> dict[str, Path]:
 
 
 def _find_classes(root: Path, masks: list[Path], expected: ClassMap | None) -> ClassMap:
+    return classes_of(root / "masks", map(look_into, masks), expected)
+
+
+@dataclass(frozen=True)
+class MaskLook:
+    """What a mask file holds.
+
+    Attributes:
+        file: the mask.
+        values: each value once.
+        palette: the colours of its palette, where it has one.
+    """
+
+    file: Path
+    values: list[int]
+    palette: list[tuple[int, int, int]] | None = None
+
+
+def look_into(mask: Path) -> MaskLook:
+    """Find the values of a mask file.
+
+    Raises:
+        MaskError: the file is missing, damaged, or a colour picture.
+    """
+    return MaskLook(mask, np.unique(read_mask_values(mask)).tolist(), mask_palette(mask))
+
+
+def classes_of(folder: Path, looks: Iterable[MaskLook], expected: ClassMap | None = None) -> ClassMap:
+    """Find the classes of masks that nothing names, and say them.
+
+    Args:
+        folder: the masks stand in it, or in folders in it.
+        looks: one of each mask, and at least one.
+        expected: the classes to be taken where the values allow it, see `open_dataset`.
+
+    Raises:
+        DatasetError: no sensible classes can be found.
+        MaskError: a palette gives a number another colour than the palette of another mask.
+    """
     holders: dict[int, list[Path]] = {}
     palette: _Palette = {}
-    for mask in masks:
-        found = np.unique(read_mask_values(mask)).tolist()
-        for value in found:
-            holders.setdefault(value, []).append(mask)
-        _add_palette(palette, mask, found)
+    spare: list[tuple[int, int, int]] | None = None
+    for look in looks:
+        for value in look.values:
+            holders.setdefault(value, []).append(look.file)
+        _add_palette(palette, look)
+        spare = (look.palette or []) if spare is None else spare
     values = set(holders)
     if expected is not None and (known := _as_expected(values, expected)) is not None:
         return known
-    spare = mask_palette(masks[0]) or []
-    colours = [palette.get(value, spare[value] if value < len(spare) else (0, 0, 0)) for value in range(256)]
+    colours = [
+        palette.get(value, spare[value] if spare and value < len(spare) else (0, 0, 0))
+        for value in range(256)
+    ]
     rarest = min(values, key=lambda value: (len(holders[value]), -value))
-    source = f"{root / 'masks'} ({rarest} in {holders[rarest][0].relative_to(root / 'masks')})"
+    source = f"{folder} ({rarest} in {holders[rarest][0].relative_to(folder)})"
     classes = find_classes(values, colours if palette else None, source)
     if len(classes) > 2 and not values >= set(range(len(classes))):
         absent = min(set(range(len(classes))) - values)
@@ -215,13 +276,13 @@ def _find_classes(root: Path, masks: list[Path], expected: ClassMap | None) -> C
 _Palette = dict[int, tuple[int, int, int]]
 
 
-def _add_palette(palette: _Palette, mask: Path, values: list[int]) -> None:
+def _add_palette(palette: _Palette, look: MaskLook) -> None:
     """Add the colours of a mask's values, or raise `MaskError` where another mask had others."""
-    colours = mask_palette(mask) or []
-    for value in values:
+    colours = look.palette or []
+    for value in look.values:
         if value < len(colours) and palette.setdefault(value, colours[value]) != colours[value]:
             raise MaskError(
-                f"{mask}: palette gives {value} the colour {colours[value]}, another mask {palette[value]}, so "
+                f"{look.file}: palette gives {value} the colour {colours[value]}, another mask {palette[value]}, so "
                 "numbers may not mean the same; save all with one palette, or name the classes in dataset.yaml"
             )
 
@@ -237,9 +298,10 @@ def _as_expected(values: set[int], expected: ClassMap) -> ClassMap | None:
     return None
 
 
-def _find_groups(
-    root: Path, names: list[str], groups: Path | str | None, regex: str | None
+def find_groups(
+    root: Path, names: list[str], groups: Path | str | None = None, regex: str | None = None
 ) -> dict[str, str] | None:
+    """Find the group of each name, or None where nothing says them; see `open_dataset`."""
     if groups is not None and regex is not None:
         raise ArgumentError("--groups and --group-regex: give one of the two")
     if regex is not None:

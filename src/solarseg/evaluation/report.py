@@ -333,7 +333,10 @@ class Report:
             )
         if any(_starred(interval) for interval in found):
             notes.append(f"* unreliable: rests on fewer than {RELIABLE_GROUPS} groups; score more groups.")
-        for names, seen in ((self.trained_on, "the model saw"), (self.related, "the model saw near copies of")):
+        for names, seen in (
+            (self.trained_on, "the model saw"),
+            (self.related, "the model saw near copies of"),
+        ):
             if names:
                 more = ", ..." if len(names) > _NAMED_IMAGES else ""
                 notes.append(

@@ -1,0 +1,189 @@
+"""Milliseconds a sample to read GloSoFarID: solarseg against tf.data, and against decompression alone.
+
+    python benchmarks/tfrecord.py ../shared/data/glosofarid-format/solar_2023_us.tfrecord.gz [--repeats 5]
+
+The samples of FILE are repeated to at least 200, as gzip members one after another, so that starting does not count.
+Each peer reads that file once unmeasured; then they take turns, in one process. Ratios are medians over the rounds.
+
+TensorFlow is measured where it is installed; solarseg does not depend on it. It may read in several ways, of which the
+quickest counts, and stops at the float32 values of each feature; solarseg goes on to a checked uint16 image and a mask.
+"""
+
+import argparse
+import gzip
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from isal import igzip
+
+from solarseg.curation.fan_out import fan_out
+from solarseg.datasets import open_source
+from solarseg.datasets.glosofarid import BANDS
+
+SAMPLES = 200
+PIECE = 1 << 17  # bytes, which stay in the processor's cache
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+OURS, OURS_IN_THREADS = "solarseg", "solarseg, loaded in threads as convert does"
+FLOOR, PYTHON = "ISA-L's gunzip alone", "Python's gzip alone"
+TENSORFLOW = "tf.data"
+
+# Run by another process, for its peak of memory; getrusage would give the greater one of its parent.
+STATUS = Path("/proc/self/status")
+PEAK = """
+import sys
+from solarseg.datasets import open_source
+for sample in open_source(sys.argv[1]):
+    pass
+print(*(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+def repeat(file: Path, folder: Path, samples: int) -> Path:
+    longer = folder / f"{samples}_{file.name}"
+    content = file.read_bytes()
+    with longer.open("wb") as opened:
+        for _ in range(-(-samples // count(file))):
+            opened.write(content)
+    return longer
+
+
+def count(file: Path) -> int:
+    return sum(1 for _ in open_source(file))
+
+
+def count_in_threads(file: Path, times: int = 1) -> int:
+    parts = [part.entries for part in open_source(file).parts] * times
+    return sum(1 for _ in fan_out(parts, lambda entry: entry.load(), CORES))
+
+
+def decompress(opened: Any) -> None:
+    with opened as file:
+        while file.read(PIECE):
+            pass
+
+
+def our_peers(file: Path) -> dict[str, Callable[[], object]]:
+    return {
+        OURS: lambda: count(file),
+        OURS_IN_THREADS: lambda: count_in_threads(file),
+        FLOOR: lambda: decompress(igzip.open(file)),
+        PYTHON: lambda: decompress(gzip.open(file)),
+    }
+
+
+def tensorflow_peers(file: Path) -> dict[str, Callable[[], object]]:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf  # type: ignore[import-not-found]
+
+    print(f"tensorflow {tf.__version__}")
+    wanted = {name: tf.io.FixedLenFeature([256 * 256], tf.float32) for name in (*BANDS, "solar_panel")}
+
+    def data(parallel: int | None = None, buffer: int | None = None) -> Any:
+        records = tf.data.TFRecordDataset(str(file), compression_type="GZIP", buffer_size=buffer)
+        return records.map(
+            lambda record: tf.io.parse_single_example(record, wanted), num_parallel_calls=parallel
+        )
+
+    check_equal(file, data())
+    auto = tf.data.AUTOTUNE
+    ways = {
+        TENSORFLOW: data(),
+        f"{TENSORFLOW}, prefetch": data().prefetch(auto),
+        f"{TENSORFLOW}, parallel map, prefetch": data(auto).prefetch(auto),
+        f"{TENSORFLOW}, parallel map, prefetch, buffer of 8 MB": data(auto, 1 << 23).prefetch(auto),
+    }
+    return {name: lambda way=way: sum(1 for _ in way) for name, way in ways.items()}
+
+
+def check_equal(file: Path, data: Any) -> None:
+    """Compare all numbers, before their speed."""
+    for ours, theirs in zip(open_source(file), data, strict=True):
+        bands = np.stack([theirs[band].numpy() for band in BANDS], axis=-1)
+        assert np.array_equal(ours.image.reshape(-1, len(BANDS)), bands)
+        assert np.array_equal(ours.mask.ravel(), theirs["solar_panel"].numpy() != 0)
+
+
+def take_turns(peers: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of each round for each peer."""
+    taken: dict[str, list[float]] = {name: [] for name in peers}
+    for number in range(1 + repeats):
+        for name, read in peers.items():
+            began = time.perf_counter()
+            read()
+            if number:
+                taken[name].append(time.perf_counter() - began)
+    return taken
+
+
+def ratio(taken: dict[str, list[float]], slower: str, quicker: str) -> float:
+    return statistics.median(a / b for a, b in zip(taken[slower], taken[quicker], strict=True))
+
+
+def report(taken: dict[str, list[float]], samples: int) -> None:
+    for name, seconds in taken.items():
+        each = 1000 * statistics.median(seconds) / samples
+        print(f"{name}: {each:.2f} ms a sample, {1000 / each:.0f} samples a second")
+    ways = [name for name in taken if name.startswith(TENSORFLOW)]
+    best = min(ways, key=lambda name: statistics.median(taken[name]), default=None)
+    for ours in (OURS, OURS_IN_THREADS):
+        print(f"{ours}: {ratio(taken, ours, FLOOR):.2f} times the time of {FLOOR}")
+        if best:
+            print(f"{ours}: {ratio(taken, best, ours):.2f} times the samples a second of {best}")
+
+
+def report_two_files(file: Path, samples: int, repeats: int) -> None:
+    """How much sooner two files are read at once than one after the other."""
+    peers = {"one": lambda: count_in_threads(file), "two": lambda: count_in_threads(file, 2)}
+    taken = take_turns(peers, repeats)
+    print(f"two files at once: {2 * ratio(taken, 'one', 'two'):.2f} times the samples a second of one")
+
+
+def report_memory(file: Path, folder: Path) -> None:
+    for samples in (SAMPLES, 4 * SAMPLES):
+        longer = repeat(file, folder, samples)
+        command = [sys.executable, "-c", PEAK, str(longer)]
+        ran = subprocess.run(command, check=True, capture_output=True, text=True)
+        print(f"peak memory of solarseg: {int(ran.stdout) / 1024:.0f} MiB for {count(longer)} samples")
+
+
+def processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    print(f"{processor()}, {CORES} cores, Python {platform.python_version()}")
+    print(", ".join(f"{name} {version(name)}" for name in ("numpy", "isal", "google-crc32c")))
+    with tempfile.TemporaryDirectory() as folder:
+        file = repeat(options.file, Path(folder), SAMPLES)
+        samples = count(file)
+        peers = our_peers(file) | (tensorflow_peers(file) if find_spec("tensorflow") else {})
+        print(f"{samples} samples, {options.repeats} rounds")
+        report(take_turns(peers, options.repeats), samples)
+        report_two_files(file, samples, options.repeats)
+        if STATUS.exists():
+            report_memory(options.file, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""``solarseg data``: one file for each of its commands."""

@@ -1,0 +1,64 @@
+"""``solarseg data convert``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from solarseg.cli.options import Quiet
+from solarseg.cli.report import report_failures
+
+__all__ = ["command"]
+
+
+def command(
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="File or folder in any format that is read.")
+    ],
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Dataset folder to make.")],
+    format_name: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="coco, colour-masks, folders, geotiff, glosofarid, labelme, supervisely, voc or yolo; default: "
+            "the one that SOURCE looks like.",
+        ),
+    ] = None,
+    bands: Annotated[
+        str | None, typer.Option(help="Bands to take, in this order, by name: 'B4,B3,B2,B8' (all).")
+    ] = None,
+    missing_bands: Annotated[
+        str, typer.Option(help="Where a file lacks a band: 'refuse' it, or 'fill' the band with 0.")
+    ] = "refuse",
+    colours: Annotated[
+        Path | None, typer.Option(help="CSV of name,red,green,blue: the classes of colour-coded masks.")
+    ] = None,
+    max_unknown: Annotated[
+        float, typer.Option(help="Share of a colour-coded mask that may have a colour of no class.")
+    ] = 0.01,
+    line_width: Annotated[int, typer.Option(help="In pixels, of annotations that are lines.")] = 3,
+    workers: Annotated[int | None, typer.Option(help="Threads; default: one a processor.")] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Convert data of any format to a dataset folder.
+
+    Samples that cannot be read are left out and listed. Cut in the middle, the same command goes on.
+
+    Example: solarseg data convert downloads/glosofarid solar-farms --bands B4,B3,B2,B8
+    """
+    from solarseg.curation.convert import convert
+    from solarseg.datasets import ReadOptions
+
+    options = ReadOptions(
+        bands=tuple(bands.split(",")) if bands else None,
+        missing_bands=missing_bands,
+        colours=colours,
+        max_unknown=max_unknown,
+        line_width=line_width,
+    )
+    done = convert(
+        source, dataset, format_name=format_name, options=options, workers=workers, progress=not quiet
+    )
+    earlier = f", {done.kept} of them by an earlier call" if done.kept else ""
+    print(f"{done.written} samples{earlier}: {done.folder}")
+    report_failures(done.failed)

@@ -1,0 +1,35 @@
+"""``solarseg data download``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from solarseg.cli.options import Quiet
+
+__all__ = ["command"]
+
+
+def command(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Of the set, as 'solarseg data list' shows it.")
+    ],
+    to: Annotated[Path, typer.Option(help="Folder to put its files in.")],
+    files: Annotated[
+        str | None, typer.Option(help="Pattern of the names of files to fetch, such as '*us*' (all).")
+    ] = None,
+    unpack: Annotated[bool, typer.Option(help="Unpack archives, each into a folder of its name.")] = True,
+    quiet: Quiet = False,
+) -> None:
+    """Download a public data set, verified.
+
+    Cut in the middle, the same command goes on where it stopped.
+
+    Example: solarseg data download glosofarid --to downloads/glosofarid --files '*us*'
+    """
+    from solarseg.curation.download import download
+
+    done = download(name, to, files=files, unpack=unpack, progress=not quiet)
+    for path in (*done.files, *done.unpacked):
+        print(path)
+    print(f"licence: {done.licence or 'none stated by the source'}\ncite: {done.entry.citation}")

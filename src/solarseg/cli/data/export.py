@@ -1,0 +1,43 @@
+"""``solarseg data export``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from solarseg.cli.options import Quiet
+from solarseg.cli.report import report_failures
+
+__all__ = ["command"]
+
+
+def command(
+    dataset: Annotated[
+        Path,
+        typer.Argument(metavar="DATASET", help="Folder with images/ and masks/, or what predict wrote."),
+    ],
+    format_name: Annotated[str, typer.Option("--format", help="coco, supervisely, labelme, voc or yolo.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to make. Default: DATASET-FORMAT.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the images, if DATASET holds masks alone.")
+    ] = None,
+    tolerance: Annotated[
+        float,
+        typer.Option(
+            help="Pixels that outlines may stray from the regions' borders; 0 is exact, with many points."
+        ),
+    ] = 0.0,
+    quiet: Quiet = False,
+) -> None:
+    """Write masks in the format of a labelling tool.
+
+    Predictions become annotations to correct by hand: predict, export, correct, convert, train.
+
+    Example: solarseg data export found --images my-photos --format coco --out for-cvat
+    """
+    from solarseg.outputs.export import export
+
+    folder = out or dataset.resolve().with_name(f"{dataset.resolve().name}-{format_name}")
+    done = export(dataset, folder, format_name, images=images, tolerance=tolerance, progress=not quiet)
+    print(f"{done.written} samples: {done.folder}")
+    report_failures(done.failed)

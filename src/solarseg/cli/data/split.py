@@ -1,0 +1,68 @@
+"""``solarseg data split``."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from solarseg.cli.options import Dataset, GroupRegex, Groups, Quiet
+
+if TYPE_CHECKING:
+    from solarseg.curation.split_dataset import SplitDataset
+
+__all__ = ["command"]
+
+
+def command(
+    dataset: Dataset,
+    by: Annotated[
+        Literal["groups", "images"],
+        typer.Option(help="What is kept whole; images: each image is for itself, whatever groups.csv says."),
+    ] = "groups",
+    val: Annotated[float, typer.Option(help="Share of images for validation.")] = 0.15,
+    test: Annotated[float, typer.Option(help="Share of images for testing.")] = 0.15,
+    stratify: Annotated[
+        bool, typer.Option("--stratify", help="Give each split its share of the images that show a class.")
+    ] = False,
+    folds: Annotated[
+        int | None, typer.Option(help="Make so many splits for cross-validation, in DATASET/folds.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the order among groups of equal size.")] = 0,
+    groups: Groups = None,
+    group_regex: GroupRegex = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier split.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Split a dataset so that nothing leaks; train uses the split.
+
+    Writes DATASET/split.csv, or DATASET/folds/fold1.csv and so on with --folds.
+
+    Example: solarseg data split my-cells --by groups --stratify --folds 5
+    """
+    from solarseg.curation.split_dataset import split_dataset
+
+    done = split_dataset(
+        dataset,
+        by=by,
+        val=val,
+        test=test,
+        stratify=stratify,
+        folds=folds,
+        seed=seed,
+        groups=groups,
+        group_regex=group_regex,
+        overwrite=overwrite,
+        progress=not quiet,
+    )
+    print("\n".join(_lines(done)))
+
+
+def _lines(done: "SplitDataset") -> list[str]:
+    lines = [f"{done.groups} groups kept whole"]
+    for number, (file, counts) in enumerate(zip(done.files, done.counts, strict=True)):
+        lines += ["", str(file)]
+        for part, count in counts.items():
+            share = count / max(1, sum(counts.values()))
+            shown = done.class_counts[number][part] if done.class_counts else {}
+            classes = "".join(f", {images} show {name}" for name, images in shown.items())
+            lines.append(f"  {part:5}  {count:6} images, {share:.1%}{classes}")
+    return lines

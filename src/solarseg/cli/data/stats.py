@@ -1,0 +1,64 @@
+"""``solarseg data stats``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from solarseg.cli.options import Dataset, Quiet
+from solarseg.cli.report import report_failures
+
+if TYPE_CHECKING:
+    from solarseg.curation.statistics import Statistics
+
+__all__ = ["command"]
+
+
+def command(
+    dataset: Dataset,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for statistics.json, statistics.png and samples.png.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Describe a dataset: classes, groups, sizes, bands, regions.
+
+    With --out also as figures, and as a sheet of samples with their masks drawn in.
+
+    Example: solarseg data stats my-cells --out my-cells-stats
+    """
+    from solarseg.curation.stats import stats
+
+    found = stats(dataset, out=out, progress=not quiet)
+    print("\n".join(_lines(found)))
+    if out is not None:
+        print(f"\nLook at: {out}/statistics.png, {out}/samples.png")
+    report_failures(found.unreadable)
+
+
+def _lines(found: "Statistics") -> list[str]:
+    from solarseg.painting import percent
+
+    names = [one.name for one in found.classes] + [band.name for band in found.bands]
+    width = max(map(len, names))
+    groups = f"{found.groups} groups" if found.grouped else "no groups"
+    sizes = ", ".join(f"{size} ({count})" for size, count in list(found.sizes.items())[:3])
+    more = f" and {len(found.sizes) - 3} other sizes" if len(found.sizes) > 3 else ""
+    lines = [
+        f"{found.images} images, {groups}; {sizes}{more}; {', '.join(found.depths)}; {len(found.bands)} band(s)",
+        f"{found.empty} show nothing but background; {percent(found.ignored)} of all pixels are ignored",
+        "",
+        f"{'class':{width}}  share of pixels  images  regions  median region",
+    ]
+    for one in found.classes:
+        regions = "" if one.regions is None else f"{one.regions:,}"
+        median = f"{one.areas[2]:,.0f} px" if one.areas else ""
+        lines.append(
+            f"{one.name:{width}}  {percent(one.share):>15}  {one.images:6,}  {regions:>7}  {median:>13}"
+        )
+    lines += ["", f"{'band':{width}}        mean   deviation      least   greatest"]
+    for band in found.bands:
+        lines.append(
+            f"{band.name:{width}}  {band.mean:10.4g}  {band.deviation:10.4g} {band.low:10g} {band.high:10g}"
+        )
+    return lines

@@ -1,0 +1,133 @@
+"""Split a dataset folder, and write the split beside it."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from rich.progress import track
+
+from solarseg.curation.fan_out import fan_out
+from solarseg.curation.splits import SPLITS, folds_by_group, split_by_group, write_split
+from solarseg.datasets import FolderDataset, open_dataset
+from solarseg.errors import ArgumentError, OutputError
+
+__all__ = ["SplitDataset", "split_dataset"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SplitDataset:
+    """What `split_dataset` wrote.
+
+    Attributes:
+        files: ``split.csv``, or one file for each fold.
+        counts: for each file, split -> its samples.
+        class_counts: for each file, split -> class name -> its samples that show the class; empty unless stratified.
+        groups: number of groups kept whole.
+    """
+
+    files: tuple[Path, ...]
+    counts: tuple[dict[str, int], ...]
+    class_counts: tuple[dict[str, dict[str, int]], ...]
+    groups: int
+
+
+def split_dataset(
+    dataset: Path | str,
+    *,
+    by: Literal["groups", "images"] = "groups",
+    val: float = 0.15,
+    test: float = 0.15,
+    stratify: bool = False,
+    folds: int | None = None,
+    seed: int = 0,
+    groups: Path | str | None = None,
+    group_regex: str | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> SplitDataset:
+    """Split a dataset folder so that nothing leaks, and write ``split.csv``, which `train` uses.
+
+    Groups are never cut.
+
+    Args:
+        dataset: folder with ``images/`` and ``masks/``.
+        by: ``"groups"``, or ``"images"`` to take each image for a group of its own.
+        val: share of samples for validation; with folds, of what a fold does not test.
+        test: share of samples for testing; without meaning for folds, of which each tests its own part.
+        stratify: give each split its share of the samples that show a class.
+        folds: write so many splits for cross-validation as ``folds/fold1.csv`` and so on.
+        seed: of the order among groups of equal size.
+        groups: CSV of ``name,group``; by default ``groups.csv`` in the folder.
+        group_regex: pattern that finds the group in a name.
+        overwrite: replace what an earlier call wrote.
+        progress: show progress on the terminal.
+
+    Raises:
+        ArgumentError: shares, folds or groups that cannot be.
+        DataError: the dataset cannot be read, or has too few groups.
+        OutputError: the split exists, or could not be written.
+    """
+    data = open_dataset(dataset, groups=groups, group_regex=group_regex)
+    names = [f"folds/fold{number}.csv" for number in range(1, folds + 1)] if folds else ["split.csv"]
+    files = tuple(data.root / name for name in names)
+    _check_free(files, overwrite)
+    group_of = data.group_of
+    if by == "images":
+        if groups or group_regex:
+            raise ArgumentError("--by images: does not go with --groups or --group-regex; leave them out")
+        group_of = {name: name for name in data.names}
+    else:
+        data.warn_if_ungrouped()
+    present = _present(data, progress) if stratify else None
+    if folds:
+        splits = folds_by_group(group_of, folds, val=val, seed=seed, present=present)
+    else:
+        splits = [split_by_group(group_of, val=val, test=test, seed=seed, present=present)]
+    for file, split in zip(files, splits, strict=True):
+        write_split(file, split, group_of)
+    return SplitDataset(
+        files=files,
+        counts=tuple(_count(split) for split in splits),
+        class_counts=tuple(_count_classes(split, present, data) for split in splits) if present else (),
+        groups=len(set(group_of.values())),
+    )
+
+
+def _check_free(files: tuple[Path, ...], overwrite: bool) -> None:
+    existing = [file for file in files if file.exists()]
+    if existing and not overwrite:
+        raise OutputError(f"{existing[0]}: exists already; remove it, or give --overwrite to replace it")
+
+
+def _present(data: FolderDataset, progress: bool) -> dict[str, frozenset[int]]:
+    """Class ids that each mask shows, the background left out."""
+    found = fan_out([lambda: data.names], partial(_look, data), os.cpu_count() or 1)
+    return dict(track(found, "reading masks", total=len(data), disable=not progress, transient=True))
+
+
+def _look(data: FolderDataset, name: str) -> tuple[str, frozenset[int]]:
+    shown = np.unique(data.read_mask(name)).tolist()
+    return name, frozenset(class_id for class_id in shown if 0 < class_id < len(data.classes))
+
+
+def _count(split: Mapping[str, str]) -> dict[str, int]:
+    counts = Counter(split.values())
+    return {part: counts[part] for part in SPLITS}
+
+
+def _count_classes(
+    split: Mapping[str, str], present: Mapping[str, frozenset[int]], data: FolderDataset
+) -> dict[str, dict[str, int]]:
+    counts = Counter((split[name], class_id) for name, shown in present.items() for class_id in shown)
+    return {
+        part: {name: counts[part, class_id] for class_id, name in enumerate(data.classes.names) if class_id}
+        for part in SPLITS
+    }

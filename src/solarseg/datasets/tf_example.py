@@ -1,0 +1,153 @@
+"""TensorFlow's ``tf.train.Example`` messages, read without TensorFlow.
+
+Their fields are in https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/example/feature.proto, and how
+fields are written in https://protobuf.dev/programming-guides/encoding. The protobuf library would make a Python number
+of each value; here values stay where they are.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.errors import ImageError
+
+__all__ = ["Floats", "read_floats"]
+
+Floats = NDArray[np.float32]
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # the last 3 bits of a tag
+_FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
+_VARINT_SIZE = 10
+_FLOAT = np.dtype("<f4")
+
+# Fields: their number, and how they are written. Names are those of the definition.
+_EXAMPLE_FEATURES = _FEATURES_FEATURE = _ENTRY_KEY = _FEATURE_BYTES_LIST = (1, _BYTES)
+_ENTRY_VALUE = _FEATURE_FLOAT_LIST = (2, _BYTES)
+_FEATURE_INT64_LIST = (3, _BYTES)
+_FLOAT_LIST_PACKED = (1, _BYTES)
+_FLOAT_LIST_VALUE = (1, _FIXED32)
+_VALUE_TAG = 1 << 3 | _FIXED32
+_VALUE_STEP = 1 + _FLOAT.itemsize
+
+
+def read_floats(data: bytes, source: str = "example") -> dict[str, Floats | None]:
+    """Read the features of an example that are lists of floats.
+
+    Features may stand in any order, their lists be packed or not. Fields that the definition does not know are
+    passed over. Groups, which protobuf gave up long ago, are not read.
+
+    Args:
+        data: the message.
+        source: where it is from, for the error message.
+
+    Returns:
+        Name -> ``float32`` values, which are views of ``data`` unless a list is in several pieces; None where the
+        feature is something else than a list of floats.
+
+    Raises:
+        ImageError: the message is damaged, or none.
+
+    Examples:
+        >>> message = bytes.fromhex("0a100a0e0a02423112081206 0a040000803f")
+        >>> read_floats(message)
+        {'B1': array([1.], dtype=float32)}
+    """
+    try:
+        return dict(
+            _read_entry(entry)
+            for features in _values(memoryview(data), _EXAMPLE_FEATURES)
+            for entry in _values(features, _FEATURES_FEATURE)
+        )
+    except ValueError as error:
+        raise ImageError(f"{source}: is no tf.train.Example ({error}); download the file again") from error
+
+
+def _read_entry(entry: memoryview) -> tuple[str, Floats | None]:
+    key, feature = b"", memoryview(b"")
+    for field, value in _fields(entry):
+        if field == _ENTRY_KEY:
+            key = bytes(value)
+        elif field == _ENTRY_VALUE:
+            feature = value
+    return key.decode(), _read_feature(feature)
+
+
+def _read_feature(feature: memoryview) -> Floats | None:
+    """Of lists of several kinds the last counts; those of one kind are parts of a whole."""
+    pieces: list[Floats] | None = None
+    for field, value in _fields(feature):
+        if field == _FEATURE_FLOAT_LIST:
+            pieces = [*(pieces or []), *_float_list(value)]
+        elif field in (_FEATURE_BYTES_LIST, _FEATURE_INT64_LIST):
+            pieces = None
+    if pieces is None:
+        return None
+    return pieces[0] if len(pieces) == 1 else np.concatenate([np.empty(0, _FLOAT), *pieces])
+
+
+def _float_list(message: memoryview) -> Iterator[Floats]:
+    position = 0
+    while position < len(message):
+        values = _unpacked(message[position:])
+        if len(values):
+            yield values
+            position += _VALUE_STEP * len(values)
+            continue
+        field, value, position = _next_field(message, position)
+        if field in (_FLOAT_LIST_PACKED, _FLOAT_LIST_VALUE):
+            yield _packed(value)
+
+
+def _packed(content: memoryview) -> Floats:
+    if len(content) % _FLOAT.itemsize:
+        raise ValueError("a list of floats ends within a float")
+    return np.frombuffer(content, _FLOAT)
+
+
+def _unpacked(message: memoryview) -> Floats:
+    """As many values as follow one another at the beginning, each behind a tag of its own."""
+    if message[0] != _VALUE_TAG:
+        return np.empty(0, _FLOAT)
+    most = len(message) // _VALUE_STEP
+    tags = np.frombuffer(message, np.uint8, most * _VALUE_STEP)[::_VALUE_STEP] == _VALUE_TAG
+    count = most if tags.all() else int(tags.argmin())
+    return np.ndarray(count, _FLOAT, message, offset=1, strides=(_VALUE_STEP,))
+
+
+def _values(message: memoryview, wanted: tuple[int, int]) -> Iterator[memoryview]:
+    return (value for field, value in _fields(message) if field == wanted)
+
+
+def _fields(message: memoryview) -> Iterator[tuple[tuple[int, int], memoryview]]:
+    position = 0
+    while position < len(message):
+        field, value, position = _next_field(message, position)
+        yield field, value
+
+
+def _next_field(message: memoryview, position: int) -> tuple[tuple[int, int], memoryview, int]:
+    """Give the field that begins at a position, what it holds, and where it ends."""
+    tag, begin = _read_varint(message, position)
+    number, kind = tag >> 3, tag & 7
+    if kind == _BYTES:
+        size, begin = _read_varint(message, begin)
+        end = begin + size
+    elif kind == _VARINT:
+        _, end = _read_varint(message, begin)
+    elif kind in _FIXED_SIZES:
+        end = begin + _FIXED_SIZES[kind]
+    else:
+        raise ValueError(f"field {number} is written in way {kind}")
+    if not number or end > len(message):
+        raise ValueError(f"field {number} reaches beyond its message" if number else "a field has number 0")
+    return (number, kind), message[begin:end], end
+
+
+def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
+    value = 0
+    for place, byte in enumerate(message[position : position + _VARINT_SIZE]):
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return value, position + place + 1
+    raise ValueError("a number does not end")

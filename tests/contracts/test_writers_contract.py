@@ -1,0 +1,131 @@
+"""What every writer of a labelling tool's format keeps to."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from solarseg.classes import ClassMap
+from solarseg.datasets import open_source
+from solarseg.images import read_image
+from solarseg.outputs import WRITERS
+from solarseg.outputs.labels import Labelled
+from solarseg.registry import lookup
+
+CLASSES = ClassMap(("background", "busbar", "crack"), colours=((0, 0, 0), (0, 64, 255), (255, 0, 0)))
+
+each_writer = pytest.mark.parametrize("name", WRITERS)
+
+
+def holes_and_corners() -> np.ndarray:
+    mask = np.zeros((40, 60), np.uint8)
+    mask[2:30, 3:25] = 1
+    mask[5:20, 6:18] = 0  # a hole
+    mask[8:16, 8:16] = 1  # with an island
+    mask[10:13, 10:13] = 2  # with another class in it
+    mask[30:35, 25:30] = 1  # touches by a corner
+    mask[20:24, 10:14] = 2
+    mask[np.arange(35), 59 - np.arange(35)] = 2  # a line of corners
+    mask[38, 5:50] = 2  # one pixel thin
+    mask[0, 0], mask[39, 59] = 2, 1  # single pixels in the corners of the image
+    return mask
+
+
+def blobs() -> np.ndarray:
+    smooth = ndimage.gaussian_filter(np.random.default_rng(3).random((48, 64)), 2)
+    return np.digitize(smooth, np.quantile(smooth, [0.5, 0.8])).astype(np.uint8)
+
+
+FLAT = ("a", "b", "c", "d")
+IN_FOLDERS = ("one/a", "one/b", "two/deep/c", "two/a")
+
+
+def make_items(folder: Path, names: Sequence[str] = FLAT) -> list[Labelled]:
+    """Different images: PNG, JPEG and TIFF, grey and RGB, one turned by EXIF, and nothing on one of them."""
+    turned = Image.Exif()
+    turned[274] = 6
+    plans = [
+        ("a.png", holes_and_corners(), {}),
+        ("b.JPG", blobs(), {"exif": turned, "quality": 95}),
+        ("c.png", np.zeros((12, 10), np.uint8), {}),
+        ("d.tif", np.full((9, 11), 2, np.uint8), {}),
+    ]
+    rng = np.random.default_rng(0)
+    items = []
+    for name, (file, mask, options) in zip(names, plans, strict=True):
+        stored = mask.shape[::-1] if "exif" in options else mask.shape
+        pixels = rng.integers(0, 256, (*stored, 3) if file != "a.png" else stored, dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / file, **options)
+        items.append(Labelled(name, folder / file, mask))
+    return items
+
+
+def round_trip(
+    name: str, tmp_path: Path, tolerance: float, names: Sequence[str] = FLAT
+) -> tuple[list[Labelled], dict[str, np.ndarray]]:
+    sources, folder = tmp_path / "sources", tmp_path / "written"
+    sources.mkdir()
+    folder.mkdir()
+    items = make_items(sources, names)
+    lookup("format", WRITERS, name)(iter(items), CLASSES, folder, tolerance)
+    source = open_source(folder)
+    assert source.classes.names == CLASSES.names
+    read = {}
+    for sample in source:
+        image = next(item.image for item in items if item.name == sample.name)
+        assert np.array_equal(sample.image, read_image(image))
+        read[sample.name] = sample.mask
+    assert sorted(read) == sorted(item.name for item in items)
+    return items, read
+
+
+@each_writer
+@pytest.mark.parametrize("names", [FLAT, IN_FOLDERS], ids=["flat", "in folders"])
+def test_without_tolerance_no_pixel_is_lost(name: str, names: Sequence[str], tmp_path: Path) -> None:
+    items, read = round_trip(name, tmp_path, 0, names)
+    for item in items:
+        assert np.array_equal(read[item.name], item.mask), item.name
+
+
+@each_writer
+@pytest.mark.parametrize("tolerance", [1.0, 2.5])
+def test_only_pixels_near_borders_change(name: str, tolerance: float, tmp_path: Path) -> None:
+    # A pixel whose centre is within the tolerance of a border, be it the image's own, is within half a pixel more of
+    # the centre of a pixel beyond it.
+    items, read = round_trip(name, tmp_path, tolerance)
+    for item in items:
+        away = np.zeros(item.mask.shape)
+        for class_id in np.unique(item.mask):
+            inside = item.mask == class_id
+            away[inside] = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1][inside]
+        changed = read[item.name] != item.mask
+        assert (away[changed] <= tolerance + 0.5).all(), (item.name, away[changed].max())
+
+
+@each_writer
+def test_writes_into_its_folder_alone(name: str, tmp_path: Path) -> None:
+    items, _ = round_trip(name, tmp_path, 0)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["sources", "written"]
+    assert sorted(each.name for each in (tmp_path / "sources").iterdir()) == sorted(
+        item.image.name for item in items
+    )
+    assert not [
+        file for file in (tmp_path / "written").rglob("*") if file.name.startswith(".") or file.is_symlink()
+    ]
+
+
+@each_writer
+def test_writes_the_same_again(name: str, tmp_path: Path) -> None:
+    items = make_items(tmp_path)
+    written = []
+    for again in ("one", "two"):
+        folder = tmp_path / again
+        folder.mkdir()
+        lookup("format", WRITERS, name)(items, CLASSES, folder, 0)
+        written.append(
+            {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+        )
+    assert written[0] == written[1]

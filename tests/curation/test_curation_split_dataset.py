@@ -1,0 +1,56 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from solarseg.curation.split_dataset import split_dataset
+from solarseg.curation.splits import check_split, read_split
+from solarseg.datasets import open_dataset
+from solarseg.errors import ArgumentError, OutputError
+
+
+def test_the_split_stands_where_train_looks_for_it(squares):
+    done = split_dataset(squares, val=0.25, test=0.25)
+    data, split = open_dataset(squares), read_split(squares / "split.csv")
+    check_split(split, data.group_of)
+    assert done.files == (squares / "split.csv",)
+    assert done.counts == ({"train": 6, "val": 4, "test": 2},) or done.counts == (
+        dict(Counter(split.values())),
+    )
+    assert (done.groups, done.class_counts) == (6, ())
+
+
+def test_folds_stand_beside_one_another(squares):
+    done = split_dataset(squares, folds=3, val=0.3)
+    assert [file.relative_to(squares).as_posix() for file in done.files] == [
+        "folds/fold1.csv", "folds/fold2.csv", "folds/fold3.csv",
+    ]  # fmt: skip
+    tested = Counter(name for file in done.files for name, part in read_split(file).items() if part == "test")
+    assert tested == Counter(open_dataset(squares).names)
+
+
+def test_stratified_splits_say_what_they_show(squares):
+    for i in range(6):
+        Image.fromarray(np.zeros((64, 64), np.uint8)).save(squares / "masks" / f"im{i:02}.png")
+    (squares / "groups.csv").write_text("name,group\n" + "".join(f"im{i:02},g{i}\n" for i in range(12)))
+    done = split_dataset(squares, val=1 / 3, test=1 / 3, stratify=True)
+    assert done.class_counts == ({part: {"foreground": 2} for part in ("train", "val", "test")},)
+    assert done.counts == ({"train": 4, "val": 4, "test": 4},)
+
+
+def test_each_image_for_itself(squares, caplog):
+    done = split_dataset(squares, by="images")
+    assert done.groups == 12
+    with pytest.raises(ArgumentError, match="--by images: does not go with --groups or --group-regex"):
+        split_dataset(squares, by="images", group_regex="im", overwrite=True)
+
+
+def test_an_earlier_split_is_kept_unless_told(squares):
+    split_dataset(squares, seed=1)
+    before = (squares / "split.csv").read_text()
+    with pytest.raises(OutputError, match="exists already"):
+        split_dataset(squares, seed=2)
+    assert (squares / "split.csv").read_text() == before
+    split_dataset(squares, seed=2, overwrite=True)
+    assert (squares / "split.csv").read_text() != before
