@@ -244,7 +244,7 @@ def test_unknown_colours_are_counted_and_refused(tmp_path, caplog):
     )
     with pytest.raises(MaskError, match=found):
         first.load()
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG, logger="solarseg"):
         samples = list(open_source(tmp_path, options=ReadOptions(max_unknown=0.01)))
     assert [(sample.mask == 255).sum() for sample in samples] == [4, 4]
     said = [record for record in caplog.records if "have a colour of no class" in record.message]
