@@ -57,7 +57,10 @@ def command(
 
 
 def _lines(done: "SplitDataset") -> list[str]:
-    lines = [f"{done.groups} groups kept whole"]
+    images = sum(done.counts[0].values())
+    lines = [
+        f"{done.groups} groups kept whole" if done.groups < images else f"{images} images, each for itself"
+    ]
     for number, (file, counts) in enumerate(zip(done.files, done.counts, strict=True)):
         lines += ["", str(file)]
         for part, count in counts.items():
