@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solarseg.datasets.tf_example import read_floats
@@ -106,11 +106,13 @@ features = joined(st.one_of(entries(), unknown))
 examples = joined(st.one_of(features.map(lambda content: field(1, content)), unknown))
 
 
+@settings(deadline=None)
 @given(examples)
 def test_everything_is_as_protobuf_reads_it(data):
     assert by_us(data) == by_protobuf(data)
 
 
+@settings(deadline=None)
 @given(examples, st.data())
 def test_damage_raises_nothing_but_our_error(data, draw):
     place = draw.draw(st.integers(0, len(data)))

@@ -11,7 +11,7 @@ from pathlib import Path
 import google_crc32c
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solarseg.datasets.tfrecord import MAX_LENGTH, masked_crc32c, read_records
@@ -73,6 +73,7 @@ def test_checksums_are_those_that_tensorflow_wrote(real_data):
         assert records[-1].end == len(content)
 
 
+@settings(deadline=None)
 @given(contents, st.data())
 def test_records_are_read_from_any_number_of_members(folder, records, draw):
     plain = b"".join(map(framed, records))
@@ -97,6 +98,7 @@ def test_headers_of_any_kind_are_passed_over(folder):
             assert f"cut at byte {cut} of the compressed file; 0 whole records" in wrong
 
 
+@settings(deadline=None)
 @given(contents, st.data())
 def test_whole_records_before_a_cut_are_given(folder, records, draw):
     plain = b"".join(map(framed, records))
@@ -115,6 +117,7 @@ def test_whole_records_before_a_cut_are_given(folder, records, draw):
         )
 
 
+@settings(deadline=None)
 @given(contents, st.integers(0, 9), st.data())
 def test_whole_records_before_a_cut_of_the_compressed_file_are_given(folder, records, level, draw):
     compressed = gzip.compress(b"".join(map(framed, records)), level)
@@ -130,6 +133,7 @@ def test_whole_records_before_a_cut_of_the_compressed_file_are_given(folder, rec
     assert f"which end at byte {ends[len(found)]} decompressed; download the file again" in wrong
 
 
+@settings(deadline=None)
 @given(contents, st.integers(1, 255), st.data())
 def test_a_changed_byte_is_always_noticed(folder, records, change, draw):
     plain = b"".join(map(framed, records))
@@ -148,6 +152,7 @@ def test_a_changed_byte_is_always_noticed(folder, records, change, draw):
         assert not wrong
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_nothing_wrong_comes_of_a_damaged_compressed_file(folder, draw):
     rng = np.random.default_rng(0)

@@ -110,21 +110,11 @@ def _without_suffix(name: str) -> str:
 
 def _features_in(file: Path) -> frozenset[str] | None:
     """Names of the features in the first record that can be read, or None where none can."""
-    try:
+    with suppress(DatasetError):  # whoever goes through the file is told
         for record in read_records(file):
             with suppress(ImageError):
-                names = frozenset(_decode(record, str(file)))
-                break
-        else:
-            return None
-    except DatasetError:
-        return None  # raised again by whoever goes through the file
-    if names.isdisjoint(BANDS):
-        found = ", ".join(sorted(names)[:5]) or "nothing"
-        raise DatasetError(
-            f"{file}: is not of GloSoFarID: it has the features {found}, and none of B1 to B12"
-        )
-    return names
+                return frozenset(_decode(record, str(file)))
+    return None
 
 
 def _warn_if_levels_differ(held: Mapping[Path, frozenset[str] | None]) -> None:
@@ -140,9 +130,14 @@ def _warn_if_levels_differ(held: Mapping[Path, frozenset[str] | None]) -> None:
 
 def _absent(file: Path, bands: Sequence[str], held: frozenset[str] | None, *, fill: bool) -> frozenset[str]:
     """Those of the bands that a file lacks and that may be filled."""
-    absent = [band for band in bands if held is not None and band not in held]
+    if held is None:
+        return frozenset()
+    if held.isdisjoint(BANDS):
+        found = ", ".join(sorted(held)[:5]) or "nothing"
+        raise DatasetError(f"{file}: is not of GloSoFarID: its records hold {found}, but not B1 to B12")
+    absent = [band for band in bands if band not in held]
     if absent and not fill:
-        others = [band for band in bands if band not in absent] or [b for b in BANDS if b in (held or ())]
+        others = [band for band in bands if band in held] or [band for band in BANDS if band in held]
         raise DatasetError(
             f"{file}: has no {', '.join(absent)}; have it filled with 0 by --missing-bands fill, or leave it out by "
             f"--bands {','.join(others)}"
@@ -202,14 +197,13 @@ def _pixels(features: Mapping[str, Floats | None], name: str, source: str, kind:
 
 
 def _fill(plane: NDArray[np.uint16], values: Floats, source: str) -> None:
-    with np.errstate(
-        invalid="ignore"
-    ):  # whatever becomes of NaN and numbers out of range is told by the comparison
+    # Whatever the cast makes of NaN and of numbers out of range, it is not equal to them.
+    with np.errstate(invalid="ignore"):
         plane[:] = values
     wrong = plane != values
     if wrong.any():
         raise ImageError(
-            f"{source} holds {values[wrong][0]:g}; allowed are whole numbers from 0 to 65535; correct the file, or "
+            f"{source} holds {values[wrong][0]!s}; allowed are whole numbers from 0 to 65535; correct the file, or "
             "leave the band out by --bands"
         )
 
@@ -218,7 +212,7 @@ def _mask(features: Mapping[str, Floats | None], source: str) -> NDArray[np.uint
     values = _pixels(features, _MASK_NAME, source, MaskError)
     mask, highest = values != 0, values.max()
     if highest not in (0, 1, 255) or not np.array_equal(values, mask * highest):
-        found = ", ".join(f"{value:g}" for value in np.unique(values)[:5])
+        found = ", ".join(str(value) for value in np.unique(values)[:5])
         raise MaskError(
             f"{source}: the mask holds {found}; allowed are 0 and 1, or 0 and 255; correct the file, or do without "
             "the sample"

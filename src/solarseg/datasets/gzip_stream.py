@@ -1,7 +1,7 @@
 """Gzip files, decompressed by ISA-L from beginning to end.
 
-Python's own way to ISA-L, `isal.igzip`, gives nothing of the last megabyte or so before a file was cut, and nothing
-of what comes last where a checksum at the end is wrong. Here all that can be decompressed is given.
+Python's usual way to ISA-L, `isal.igzip`, raises where a file is cut without giving what it decompressed up to there,
+and where gzip's own checksum is wrong without giving what came last. Here all that can be decompressed is given.
 """
 
 import os
@@ -74,7 +74,7 @@ class GzipStream:
         self._member = self._isal.IgzipDecompressor(flag=self._isal.DECOMP_DEFLATE)
 
     def _next_member(self) -> None:
-        """Go on behind the member that has ended, past zeros, which some tapes and tools fill up with."""
+        """Go on behind the member that has ended, past the zeros with which some tools fill up a file."""
         self._file.seek(-len(self._member.unused_data), os.SEEK_CUR)
         _read(self._file, _TRAILER_SIZE)
         while (first := self._file.read(1)) == b"\0":
