@@ -1,0 +1,187 @@
+"""Images that are there twice: the same, or copies flipped, turned, re-compressed, slightly cropped or changed in tone.
+
+Two steps: perceptual hashes propose (`solarseg.curation.perceptual_hash`), registration and correlation confirm
+(`solarseg.curation.registration`). Only what is confirmed counts.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import groupby
+from typing import Any
+
+from numpy.typing import NDArray
+from rich.progress import track
+
+from solarseg.curation.fan_out import fan_out
+from solarseg.curation.perceptual_hash import Fingerprint, fingerprint, propose, reduce
+from solarseg.curation.registration import CONFIRMED, confirm
+from solarseg.errors import DataError
+
+__all__ = ["Duplicates", "Pair", "find_duplicates", "relatives"]
+
+_KEPT = 2000  # small copies of 64 KiB that are kept while pairs are confirmed
+
+Load = Callable[[str], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two images that are one.
+
+    Attributes:
+        first: name of the image that comes first.
+        second: name of the other.
+        kind: ``"exact"``, where shape, depth and every pixel are equal, or ``"near"``.
+        symmetry: index into `solarseg.curation.perceptual_hash.SYMMETRIES`: how the first is turned to look like
+            the second.
+        correlation: what `solarseg.curation.registration.confirm` says; 1.0 of exact ones.
+    """
+
+    first: str
+    second: str
+    kind: str
+    symmetry: int
+    correlation: float
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """What `find_duplicates` found.
+
+    Attributes:
+        pairs: of each set of equal images, the first with each other one; of all others, the first of the equal
+            ones with each near one. In the order of the names.
+        proposed: pairs that the hashes proposed, confirmed or not.
+        unreadable: image -> why; it was left out.
+    """
+
+    pairs: tuple[Pair, ...]
+    proposed: int
+    unreadable: dict[str, DataError]
+
+
+def find_duplicates(
+    names: Sequence[str],
+    load: Load,
+    *,
+    fingerprints: Mapping[str, Fingerprint] | None = None,
+    workers: int | None = None,
+    progress: bool = False,
+) -> Duplicates:
+    """Find the images that are there twice.
+
+    Each image is loaded once for its fingerprint, and again where a hash proposes it. Images that show nothing (all
+    pixels nearly equal) are only found where they are exactly equal.
+
+    Args:
+        names: of the images, each once.
+        load: reads an image ``(H, W, C)`` of any depth; raises `DataError` where it cannot. Called in threads.
+        fingerprints: of the images, where they were taken before; others are then left out.
+        workers: threads; by default as many as there are processors.
+        progress: show progress on the terminal.
+
+    Examples:
+        >>> import numpy as np
+        >>> images = dict(zip("abc", np.random.default_rng(0).random((3, 40, 60, 1)), strict=True))
+        >>> images["d"], images["e"] = images["a"].copy(), np.rot90(images["b"])
+        >>> for pair in find_duplicates(list(images), images.get).pairs:
+        ...     print(pair.first, pair.second, pair.kind, pair.symmetry, round(pair.correlation, 3))
+        a d exact 0 1.0
+        b e near 1 1.0
+    """
+    threads = workers or os.cpu_count() or 1
+    unreadable: dict[str, DataError] = {}
+    if fingerprints is None:
+        fingerprints = _take_fingerprints(names, load, threads, unreadable, progress)
+    alike = _group_equal([name for name in names if name in fingerprints], fingerprints)
+    firsts = [group[0] for group in alike]
+    pairs = [Pair(group[0], other, "exact", 0, 1.0) for group in alike for other in group[1:]]
+
+    found = propose([fingerprints[name] for name in firsts], workers=threads)
+    check = partial(_check, firsts, lru_cache(maxsize=_KEPT)(lambda name: reduce(load(name))), unreadable)
+    checked = fan_out([lambda: _by_pair(found)], check, threads)
+    outcomes = list(track(checked, "comparing", total=None, disable=not progress, transient=True))
+    pairs += [pair for pair in outcomes if pair is not None]
+
+    place = {name: number for number, name in enumerate(names)}
+    pairs.sort(key=lambda pair: (place[pair.first], place[pair.second]))
+    return Duplicates(tuple(pairs), len(outcomes), unreadable)
+
+
+def _take_fingerprints(
+    names: Sequence[str], load: Load, threads: int, unreadable: dict[str, DataError], progress: bool
+) -> dict[str, Fingerprint]:
+    def take(name: str) -> tuple[str, Fingerprint | None]:
+        try:
+            return name, fingerprint(load(name))
+        except DataError as error:
+            unreadable[name] = error
+            return name, None
+
+    taken = fan_out([lambda: names], take, threads)
+    shown = track(taken, "reading", total=len(names), disable=not progress, transient=True)
+    return {name: one for name, one in shown if one is not None}
+
+
+def _group_equal(names: Sequence[str], fingerprints: Mapping[str, Fingerprint]) -> list[list[str]]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        groups[fingerprints[name].digest].append(name)
+    return list(groups.values())
+
+
+_Proposal = tuple[tuple[int, int], list[int]]
+
+
+def _by_pair(found: Iterable[NDArray[Any]]) -> Iterator[_Proposal]:
+    """The pairs that are proposed, with their symmetries."""
+    for rows in found:
+        for pair, same in groupby(rows.tolist(), key=lambda row: (row[0], row[1])):
+            yield pair, [symmetry for _, _, symmetry in same]
+
+
+def _check(
+    names: Sequence[str], read: Load, unreadable: dict[str, DataError], proposal: _Proposal
+) -> Pair | None:
+    first, second = (names[number] for number in proposal[0])
+    small = {}
+    for name in (first, second):
+        try:
+            small[name] = read(name)
+        except DataError as error:  # it could be read before
+            unreadable[name] = error
+            return None
+    for symmetry in proposal[1]:
+        correlation = confirm(small[first], small[second], symmetry)
+        if correlation >= CONFIRMED:
+            return Pair(first, second, "near", symmetry, correlation)
+    return None
+
+
+def relatives(pairs: Iterable[Pair]) -> dict[str, int]:
+    """Group images that are linked by pairs, directly or through others.
+
+    Returns:
+        image -> number of its group, from 0 on in the order in which the pairs name them. Images of no pair are
+        left out.
+
+    Examples:
+        >>> link = lambda first, second: Pair(first, second, "near", 0, 1.0)
+        >>> relatives([link("a", "b"), link("c", "d"), link("b", "e")])
+        {'a': 0, 'b': 0, 'c': 1, 'd': 1, 'e': 0}
+    """
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        parent.setdefault(name, name)
+        while parent[name] != name:
+            parent[name] = name = parent[parent[name]]
+        return name
+
+    for pair in pairs:
+        parent[root(pair.second)] = root(pair.first)
+    numbers: dict[str, int] = {}
+    return {name: numbers.setdefault(root(name), len(numbers)) for name in list(parent)}
