@@ -1,0 +1,118 @@
+import cv2
+import numpy as np
+import pytest
+from skimage.filters import window
+from skimage.registration import phase_cross_correlation
+from skimage.transform import AffineTransform, warp
+
+from solarseg.curation.perceptual_hash import SIDE, reduce, turn
+from solarseg.curation.registration import CONFIRMED, confirm, register
+
+
+def texture(seed, side=300, deviation=4.0):
+    noise = np.random.default_rng(seed).normal(size=(side, side)).astype(np.float32)
+    blurred = cv2.GaussianBlur(noise, (0, 0), deviation)
+    return 128 + 40 * blurred / blurred.std()
+
+
+def small(image):
+    return reduce(np.ascontiguousarray(image)[..., None])
+
+
+def test_a_shift_is_that_of_scikit_image():
+    image = texture(0, 400)
+    one, other = small(image[50:350, 50:350]), small(image[53:353, 44:344])
+    framed = [(image - image.mean()) * window("hann", image.shape) for image in (other, one)]
+    down, right = phase_cross_correlation(*framed, upsample_factor=50, normalization=None)[0]
+    found = register(one, other)
+    assert found[:, :2] == pytest.approx(np.eye(2), abs=0.005)
+    assert found @ (64, 64, 1) == pytest.approx((64 + right, 64 + down), abs=0.1)
+    assert found @ (64, 64, 1) == pytest.approx((64 + 6 * 128 / 300, 64 - 3 * 128 / 300), abs=0.05)
+
+
+def test_a_crop_is_found_as_the_map_it_is():
+    image = texture(1)
+    top, bottom, left, right = 8, 3, 14, 0
+    found = register(small(image), small(image[top : 300 - bottom, left : 300 - right]))
+    # Centres of pixels lie half a pixel within, on both scales.
+    per_pixel = np.array([(300 - left - right) / SIDE, (300 - top - bottom) / SIDE])
+    for point in np.array([(20.0, 20.0), (100, 30), (60, 110)]):
+        wanted = ((point + 0.5) * 300 / SIDE - (left, top)) / per_pixel - 0.5
+        assert found @ (*point, 1) == pytest.approx(wanted, abs=0.1)
+
+
+def test_a_small_turn_and_change_of_size_are_found():
+    one = small(texture(2))
+    there = AffineTransform(scale=(1.04, 0.97), rotation=0.03, translation=(2, -3))
+    other = warp(one, there.inverse, order=3, mode="edge", preserve_range=True).astype(np.float32)
+    assert register(one, other) == pytest.approx(there.params[:2], abs=0.15)
+
+
+def test_nothing_is_found_between_images_that_cannot_be_laid_on_one_another():
+    assert register(small(texture(3)), np.zeros((SIDE, SIDE), np.float32)) is None
+    assert confirm(small(texture(3)), np.zeros((SIDE, SIDE), np.float32)) == 0
+
+
+@pytest.mark.parametrize("symmetry", range(8))
+def test_copies_are_confirmed_under_their_symmetry_alone(symmetry):
+    image = texture(10 + symmetry)
+    copy = turn(image, symmetry)[3:, :-5]
+    agreements = [confirm(small(image), small(copy), tried) for tried in range(8)]
+    assert [agreement >= CONFIRMED for agreement in agreements] == [tried == symmetry for tried in range(8)]
+
+
+def test_other_images_are_not_confirmed():
+    agreements = [confirm(small(texture(seed)), small(texture(seed + 1))) for seed in range(20, 40)]
+    assert max(agreements) < 0.7
+
+
+def test_tones_do_not_matter():
+    image = texture(4)
+    for tones in (
+        0.3 * image + 5,
+        255 * (image / 255).clip(0, 1) ** 1.8,
+        image.clip(None, 140),
+        -7 + image * 200,
+    ):
+        assert confirm(small(image), small(tones)) >= CONFIRMED
+        assert confirm(small(tones), small(image)) >= CONFIRMED
+
+
+def test_an_inverted_image_is_no_copy():
+    assert confirm(small(texture(5)), small(255 - texture(5))) <= 0
+
+
+def structure(image):
+    detail = cv2.GaussianBlur(image, (0, 0), 2.8) - cv2.GaussianBlur(image, (0, 0), 5.6)
+    return (detail - detail.mean(axis=0) - detail.mean(axis=1)[:, None])[4:-4, 4:-4].ravel()
+
+
+def test_grain_is_excused_and_structure_is_not():
+    rng = np.random.default_rng(0)
+    one = small(texture(6, deviation=9))
+    grain = rng.normal(0, 25, one.shape).astype(np.float32)
+    noisy = one + grain
+    plain = np.corrcoef(structure(one), structure(noisy))[0, 1]
+    assert plain < 0.993 < CONFIRMED <= confirm(one, noisy)
+    # As much power in the structures that are looked at, but none in finer ones.
+    coarse = cv2.GaussianBlur(grain, (0, 0), 2.5)
+    other = one + coarse * (structure(grain).std() / structure(coarse).std())
+    assert confirm(one, other) == pytest.approx(plain, abs=0.003)
+
+
+def test_two_images_of_mere_noise_are_no_copies():
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        one, other = rng.normal(100, 20, (2, SIDE, SIDE)).astype(np.float32)
+        assert confirm(one, other) < 0.5
+        assert confirm(one, one + rng.normal(0, 2, one.shape).astype(np.float32)) >= CONFIRMED
+
+
+def test_a_common_frame_makes_no_copies():
+    frame = np.full((300, 300), 120, np.float32)
+    frame[:8] = frame[-8:] = frame[:, :8] = frame[:, -8:] = 20
+    for row in (60, 150, 240):
+        frame[row : row + 6] = 40
+    cells = [frame + 0.08 * (texture(seed) - 128) for seed in range(50, 56)]
+    assert max(confirm(small(cells[0]), small(cell)) for cell in cells[1:]) < 0.8
+    assert confirm(small(cells[0]), small(cells[0][6:, 6:])) >= CONFIRMED
