@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -92,3 +94,18 @@ def test_a_folder_that_is_no_dataset_is_refused(squares, tmp_path):
         file.write_bytes(b"")
     with pytest.raises(DatasetError, match="holds no image with a mask"):
         check(squares)
+
+
+def test_copies_are_noted_and_those_in_another_split_must_be_mended(squares):
+    data, images = open_dataset(squares), squares / "images"
+    shutil.copy(images / "im00.png", images / "im01.png")
+    Image.fromarray(np.fliplr(np.array(Image.open(images / "im02.png")))).save(images / "im04.png")
+    parts = {name: "test" if group in ("g4", "g5") else "train" for name, group in data.group_of.items()}
+    write_split(squares / "split.csv", parts, data.group_of)
+    leak, exact, near = check(squares).problems
+    assert (leak.kind, leak.where, leak.is_error) == ("copy in another split", str(images / "im04.png"), True)
+    assert leak.what == "is in test, its copy im02 in train; keep them in one"
+    assert (exact.kind, exact.where, exact.is_error) == ("copy", str(images / "im01.png"), False)
+    assert exact.what == "is im00 again, pixel by pixel"
+    assert near.what.startswith("is a near copy of im02, mirrored left to right (correlation 1.0")
+    assert check(squares, search=False).problems == ()

@@ -57,6 +57,10 @@ def command(
     split: Annotated[
         Path | None, typer.Option(help="CSV of name,split (train, val, test). Default: split.csv of DATASET.")
     ] = None,
+    allow_leak: Annotated[
+        bool | None,
+        typer.Option("--allow-leak", help="Train also where copies of an image are in several splits."),
+    ] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Of AdamW (0.01).")] = None,
     warmup: Annotated[
         float | None, typer.Option(help="Share of all steps over which the learning rate rises (0.1).")
@@ -93,6 +97,7 @@ def command(
         "encoder_weights": encoder_weights, "augment": augment, "accumulate": accumulate,
         "patience": patience, "seed": seed, "groups": groups, "group_regex": group_regex, "split": split,
         "val": val, "test": test, "precision": precision, "weight_decay": weight_decay, "warmup": warmup,
+        "allow_leak": allow_leak,
     }  # fmt: skip
     first = _is_first_process()
     machine = Machine(

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from solarseg.curation.inspection import Inspection, inspect_all
+from solarseg.curation.leakage import Leak, find_copies, find_leaks
+from solarseg.curation.near_duplicates import Pair
+from solarseg.curation.perceptual_hash import SYMMETRIES
 from solarseg.curation.splits import SPLITS, read_split
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import read_description
@@ -26,9 +29,11 @@ KINDS: Mapping[str, bool] = {
     "bad mask": True,
     "not in split": True,
     "group in several splits": True,
+    "copy in another split": True,
     "constant image": False,
     "full mask": False,
     "all ignored": False,
+    "copy": False,
     "class missing": False,
 }
 
@@ -86,6 +91,7 @@ def check(
     groups: Path | str | None = None,
     group_regex: str | None = None,
     split: Path | str | None = None,
+    search: bool = True,
     progress: bool = False,
 ) -> Check:
     """Look through a dataset folder for all that is wrong with it.
@@ -95,6 +101,7 @@ def check(
         groups: CSV of ``name,group``; by default ``groups.csv`` in the folder.
         group_regex: pattern that finds the group in a name.
         split: CSV of ``name,split``; by default ``split.csv`` in the folder.
+        search: look for copies and near copies.
         progress: show progress on the terminal.
 
     Raises:
@@ -106,9 +113,13 @@ def check(
     seen, unreadable = inspect_all(data, progress=progress)
     problems += [_unreadable(data, name, error) for name, error in unreadable.items()]
     problems += [problem for one in seen for problem in _contents(data, one)]
+    copies = find_copies(data, [one.name for one in seen], progress=progress).pairs if search else ()
+    problems += [Problem("copy", str(data.image_path(pair.second)), _likeness(pair)) for pair in copies]
     file = Path(split) if split is not None else root / "split.csv"
     if split is not None or file.exists():
-        problems += _of_split(read_split(file), data, seen)
+        parts = read_split(file)
+        problems += _of_split(parts, data, seen)
+        problems += [_leak(data, leak) for leak in find_leaks(parts, copies)]
     order = list(KINDS)
     return Check(
         dataset=root,
@@ -165,6 +176,18 @@ def _contents(data: FolderDataset, one: Inspection) -> Iterator[Problem]:
     elif kept == one.pixels[1:].max():
         what = f"every pixel is {data.classes.names[int(one.pixels.argmax())]}"
         yield Problem("full mask", str(data.mask_path(one.name)), what)
+
+
+def _likeness(pair: Pair) -> str:
+    if pair.kind == "exact":
+        return f"is {pair.first} again, pixel by pixel"
+    turned = f", {SYMMETRIES[pair.symmetry]}" if pair.symmetry else ""
+    return f"is a near copy of {pair.first}{turned} (correlation {pair.correlation:.4f})"
+
+
+def _leak(data: FolderDataset, leak: Leak) -> Problem:
+    what = f"is in {leak.split}, its copy {leak.relative} in {leak.relative_split}; keep them in one"
+    return Problem("copy in another split", str(data.image_path(leak.name)), what)
 
 
 def _of_split(split: Mapping[str, str], data: FolderDataset, seen: Sequence[Inspection]) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ import numpy as np
 from rich.progress import track
 
 from solarseg.curation.fan_out import fan_out
+from solarseg.curation.leakage import find_copies, join_groups
 from solarseg.curation.splits import SPLITS, folds_by_group, split_by_group, write_split
 from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.errors import ArgumentError, OutputError
@@ -31,12 +32,14 @@ class SplitDataset:
         counts: for each file, split -> its samples.
         class_counts: for each file, split -> class name -> its samples that show the class; empty unless stratified.
         groups: number of groups kept whole.
+        joined: how many more there were before those that hold copies of one image were joined.
     """
 
     files: tuple[Path, ...]
     counts: tuple[dict[str, int], ...]
     class_counts: tuple[dict[str, dict[str, int]], ...]
     groups: int
+    joined: int
 
 
 def split_dataset(
@@ -50,12 +53,13 @@ def split_dataset(
     seed: int = 0,
     groups: Path | str | None = None,
     group_regex: str | None = None,
+    search: bool = True,
     overwrite: bool = False,
     progress: bool = False,
 ) -> SplitDataset:
     """Split a dataset folder so that nothing leaks, and write ``split.csv``, which `train` uses.
 
-    Groups are never cut.
+    Groups are never cut, and those that hold copies or near copies of one image stay together.
 
     Args:
         dataset: folder with ``images/`` and ``masks/``.
@@ -67,6 +71,7 @@ def split_dataset(
         seed: of the order among groups of equal size.
         groups: CSV of ``name,group``; by default ``groups.csv`` in the folder.
         group_regex: pattern that finds the group in a name.
+        search: look for copies.
         overwrite: replace what an earlier call wrote.
         progress: show progress on the terminal.
 
@@ -86,18 +91,20 @@ def split_dataset(
         group_of = {name: name for name in data.names}
     else:
         data.warn_if_ungrouped()
+    joined = join_groups(group_of, find_copies(data, progress=progress).pairs) if search else group_of
     present = _present(data, progress) if stratify else None
     if folds:
-        splits = folds_by_group(group_of, folds, val=val, seed=seed, present=present)
+        splits = folds_by_group(joined, folds, val=val, seed=seed, present=present)
     else:
-        splits = [split_by_group(group_of, val=val, test=test, seed=seed, present=present)]
+        splits = [split_by_group(joined, val=val, test=test, seed=seed, present=present)]
     for file, split in zip(files, splits, strict=True):
-        write_split(file, split, group_of)
+        write_split(file, split, joined)
     return SplitDataset(
         files=files,
         counts=tuple(_count(split) for split in splits),
         class_counts=tuple(_count_classes(split, present, data) for split in splits) if present else (),
-        groups=len(set(group_of.values())),
+        groups=len(set(joined.values())),
+        joined=len(set(group_of.values())) - len(set(joined.values())),
     )
 
 

@@ -83,7 +83,7 @@ class Comparison:
         n_groups: groups they come from.
         n_telling: those of them whose masks or predictions hold more than background, which intervals rest on.
         reliable: whether there are enough groups for the intervals to be trusted.
-        n_trained_on: images among them that one of the runs was trained on.
+        n_trained_on: images among them that one of the runs was trained on, or on a copy of.
     """
 
     rows: tuple[Row, ...]
@@ -113,8 +113,8 @@ class Comparison:
         ]
         if self.n_trained_on:
             lines.append(
-                f"{self.n_trained_on} of these images were trained on: the scores are too good; score images "
-                "no run has seen."
+                f"{self.n_trained_on} of these images were trained on, themselves or as copies: the scores are too "
+                "good; score images no run has seen."
             )
         if not self.reliable:
             lines.append(
@@ -181,7 +181,7 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Compar
         best.n_groups,
         _interval(best).groups,
         _interval(best).reliable,
-        len({name for report in reports for name in report.trained_on}),
+        len({name for report in reports for name in (*report.trained_on, *(report.related or ()))}),
     )
     if out is not None:
         result.save(Path(out))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from solarseg.curation.leakage import LEAKS_NAME, Leak, read_leaks
 from solarseg.curation.splits import SPLITS, check_split, read_split
 from solarseg.datasets import FolderDataset, Sample, open_dataset
 from solarseg.datasets.folder import read_table
@@ -79,6 +80,7 @@ def evaluate(
         model=str(loaded.path),
         dataset=str(data.root),
         trained_on=tuple(name for name in names if name in seen),
+        related=None if own is None else own.related(names),
     )
     folder = Path(out) if out is not None else _default_folder(loaded, data, chosen, own is not None)
     if folder is not None:
@@ -119,6 +121,14 @@ class _OwnSplit:
 
     split: dict[str, str]
     groups: dict[str, str]
+    leaks: list[Leak] | None
+
+    def related(self, names: Iterable[str]) -> tuple[str, ...] | None:
+        """Which of the images were not trained on, but copies of them were; None if nobody has looked."""
+        if self.leaks is None:
+            return None
+        related = {leak.name for leak in self.leaks if leak.split == "test"}
+        return tuple(name for name in names if name in related)
 
 
 def _own_split(model: Model, seen: set[str]) -> _OwnSplit | None:
@@ -133,7 +143,12 @@ def _own_split(model: Model, seen: set[str]) -> _OwnSplit | None:
     split = read_split(file)
     if not any(split.get(name, "test") != "test" for name in seen):
         return None
-    return _OwnSplit(split, read_table(file, "name", "group", optional=True))
+    leaks = file.with_name(LEAKS_NAME)
+    return _OwnSplit(
+        split,
+        read_table(file, "name", "group", optional=True),
+        read_leaks(leaks) if leaks.exists() else None,
+    )
 
 
 def _choose(data: FolderDataset, own: _OwnSplit | None, asked: Split | None) -> tuple[str, list[str]]:

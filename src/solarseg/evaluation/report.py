@@ -51,7 +51,8 @@ class Report:
         model: the model file.
         dataset: the dataset folder.
         trained_on: names of scored images that the model saw in its training.
-        related: names of scored images of which it saw a copy or a near copy.
+        related: names of scored images that it did not see, but copies or near copies of them; None if nobody has
+            looked for such.
 
     Raises:
         ArgumentError: the parts do not fit together, or there is no valid pixel to score.
@@ -71,7 +72,7 @@ class Report:
     model: str
     dataset: str
     trained_on: tuple[str, ...] = ()
-    related: tuple[str, ...] = ()
+    related: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         images, classes = len(self.names), len(self.class_names)
@@ -200,7 +201,9 @@ class Report:
             {
                 "model": self.model,
                 "trained_on": {"count": len(self.trained_on), "names": self.trained_on},
-                "related": {"count": len(self.related), "names": self.related},
+                "related": None
+                if self.related is None
+                else {"count": len(self.related), "names": self.related},
                 "class_names": self.class_names,
                 "per_image": self._per_image(),
             }
@@ -262,7 +265,7 @@ class Report:
             model=value["model"],
             dataset=value["dataset"],
             trained_on=tuple(value["trained_on"]["names"]),
-            related=tuple(value.get("related", {}).get("names", ())),
+            related=None if value.get("related") is None else tuple(value["related"]["names"]),
         )
 
     @classmethod
@@ -333,9 +336,11 @@ class Report:
             )
         if any(_starred(interval) for interval in found):
             notes.append(f"* unreliable: rests on fewer than {RELIABLE_GROUPS} groups; score more groups.")
+        if self.related == ():
+            notes.append("None of these images has a copy or near copy among those trained on.")
         for names, seen in (
             (self.trained_on, "the model saw"),
-            (self.related, "the model saw near copies of"),
+            (self.related, "the model saw copies or near copies of"),
         ):
             if names:
                 more = ", ..." if len(names) > _NAMED_IMAGES else ""

@@ -72,6 +72,7 @@ class TrainConfig(BaseModel):
         groups: CSV of ``name,group``.
         group_regex: pattern that finds the group in a name.
         split: CSV of ``name,split``.
+        allow_leak: train also where copies of an image are in several splits.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -97,6 +98,7 @@ class TrainConfig(BaseModel):
     groups: str | None = None
     group_regex: str | None = None
     split: str | None = None
+    allow_leak: bool = False
 
     @field_validator("image_size")
     @classmethod

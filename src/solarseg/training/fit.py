@@ -118,12 +118,13 @@ def train(
     else:
         data.warn_if_ungrouped()
     stored = run.stored_preprocessing(config, facts) if facts is not None and checkpoint else None
-    parts = _build(data, run.find_split(data, config), config, machine, stored)
+    division = run.find_split(data, config, machine.progress)
+    parts = _build(data, division.split, config, machine, stored)
     trainer, history = _trainer(run, config, machine, parts.watched, callbacks)
     if trainer.is_global_zero:
         run.clear_temporary()
         if facts is None:
-            run.begin(data, parts.split, config, parts.preprocessing, content, computing)
+            run.begin(data, division, config, parts.preprocessing, content, computing)
     if checkpoint is not None:
         run.check_checkpoint(parts.task)
     _fit(trainer, parts, checkpoint, config)

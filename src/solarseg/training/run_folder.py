@@ -1,6 +1,8 @@
 """What a training finds in its run folder, and leaves there before it begins."""
 
 import hashlib
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +13,25 @@ from torch import nn
 
 from solarseg._version import __version__
 from solarseg.classes import IGNORE_INDEX, ClassMap
+from solarseg.curation.leakage import (
+    LEAKS_NAME,
+    Leak,
+    find_copies,
+    find_leaks,
+    join_groups,
+    write_leaks,
+)
 from solarseg.curation.splits import check_split, read_split, split_by_group, write_split
 from solarseg.datasets import FolderDataset
-from solarseg.errors import ArgumentError, RunError
+from solarseg.errors import ArgumentError, DatasetError, RunError
 from solarseg.files import digest
 from solarseg.inference.model_file import MODEL_NAME
 from solarseg.preprocessing import Preprocessing
 from solarseg.training.config import TrainConfig, read_config, write_config
 
-__all__ = ["Facts", "Fingerprint", "RunFolder", "fingerprint"]
+__all__ = ["Division", "Facts", "Fingerprint", "RunFolder", "fingerprint"]
 
+logger = logging.getLogger(__name__)
 
 Facts = dict[str, Any]
 
@@ -44,6 +55,11 @@ class RunFolder:
     def split(self) -> Path:
         """Which image is in which split."""
         return self.path / "split.csv"
+
+    @property
+    def leaks(self) -> Path:
+        """Images of which a copy was learnt from."""
+        return self.path / LEAKS_NAME
 
     @property
     def checkpoints(self) -> Path:
@@ -151,27 +167,41 @@ class RunFolder:
         for file in self.checkpoints.glob(".*"):
             file.unlink(missing_ok=True)
 
-    def find_split(self, data: FolderDataset, config: TrainConfig) -> dict[str, str]:
-        """Return the run's own split, else the one given, else the dataset's, else a new one."""
+    def find_split(self, data: FolderDataset, config: TrainConfig, progress: bool) -> "Division":
+        """Return the run's own split, else the one given, else the dataset's, else a new one.
+
+        Raises:
+            DatasetError: a split leaves images out, cuts a group, or has copies of an image in several splits,
+                unless that is allowed.
+        """
+        if self.split.exists():
+            return Division(_read(self.split, data), data.group_of, [])
+        copies = find_copies(data, progress=progress).pairs
+        groups = join_groups(data.group_of, copies)
         given = Path(config.split) if config.split else data.root / "split.csv"
-        file = self.split if self.split.exists() else given
-        if config.split or file.exists():
-            split = read_split(file)
-            check_split(split, data.group_of, str(file))
-            return split
-        return split_by_group(data.group_of, val=config.val, test=config.test, seed=config.seed)
+        if not config.split and not given.exists():
+            _say_joined(data.group_of, groups)
+            return Division(
+                split_by_group(groups, val=config.val, test=config.test, seed=config.seed), groups, []
+            )
+        split = _read(given, data)
+        leaks = find_leaks(split, copies)
+        if leaks and not config.allow_leak:
+            raise DatasetError(_refusal(given, leaks))
+        return Division(split, data.group_of, leaks)
 
     def begin(
         self,
         data: FolderDataset,
-        split: dict[str, str],
+        division: "Division",
         config: TrainConfig,
         preprocessing: Preprocessing,
         content: "Fingerprint",
         machine: Facts,
     ) -> None:
-        """Write split and settings."""
-        write_split(self.split, split, data.group_of)
+        """Write split, leaks and settings."""
+        write_leaks(self.leaks, division.leaks)
+        write_split(self.split, division.split, division.groups)
         facts: Facts = {
             "dataset": str(data.root.resolve()),
             "dataset_fingerprint": content.whole,
@@ -190,6 +220,45 @@ class RunFolder:
             },
         }
         write_config(self.config, config, facts)
+
+
+@dataclass(frozen=True)
+class Division:
+    """Which image is in which split.
+
+    Attributes:
+        split: image -> split.
+        groups: image -> group that the split keeps whole.
+        leaks: images of which a copy is in another split.
+    """
+
+    split: dict[str, str]
+    groups: dict[str, str]
+    leaks: list[Leak]
+
+
+def _read(file: Path, data: FolderDataset) -> dict[str, str]:
+    split = read_split(file)
+    check_split(split, data.group_of, str(file))
+    return split
+
+
+def _say_joined(before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    fewer = len(set(before.values())) - len(set(after.values()))
+    if fewer:
+        logger.info(
+            "%d group(s) joined to others, because they hold copies of one image; solarseg data check lists them",
+            fewer,
+        )
+
+
+def _refusal(file: Path, leaks: Sequence[Leak]) -> str:
+    first = leaks[0]
+    return (
+        f"{file}: {len(leaks)} image(s) have a copy or near copy in a split that is learnt from, such as {first.name} "
+        f"({first.split}) and {first.relative} ({first.relative_split}), and scores would be too good; solarseg data "
+        "check lists them, solarseg data split --overwrite keeps copies together, --allow-leak trains all the same"
+    )
 
 
 @dataclass(frozen=True)

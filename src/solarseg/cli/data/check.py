@@ -24,9 +24,10 @@ def command(
     split: Annotated[
         Path | None, typer.Option(help="CSV of name,split to check. Default: split.csv of DATASET.")
     ] = None,
+    search: Annotated[bool, typer.Option(help="Look for copies and near copies.")] = True,
     quiet: Quiet = False,
 ) -> None:
-    """Say what is wrong with a dataset, file by file.
+    """Say what is wrong with a dataset, file by file, and what leaks.
 
     Leaves with exit code 1 if anything must be mended before a training.
 
@@ -34,7 +35,9 @@ def command(
     """
     from solarseg.curation.check import check
 
-    found = check(dataset, groups=groups, group_regex=group_regex, split=split, progress=not quiet)
+    found = check(
+        dataset, groups=groups, group_regex=group_regex, split=split, search=search, progress=not quiet
+    )
     print("\n".join(_lines(found)))
     if out is not None:
         found.save(out)

@@ -29,6 +29,9 @@ def command(
     seed: Annotated[int, typer.Option(help="Of the order among groups of equal size.")] = 0,
     groups: Groups = None,
     group_regex: GroupRegex = None,
+    search: Annotated[
+        bool, typer.Option(help="Look for copies and near copies, and keep them in one split.")
+    ] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier split.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -50,6 +53,7 @@ def command(
         seed=seed,
         groups=groups,
         group_regex=group_regex,
+        search=search,
         overwrite=overwrite,
         progress=not quiet,
     )
@@ -61,6 +65,8 @@ def _lines(done: "SplitDataset") -> list[str]:
     lines = [
         f"{done.groups} groups kept whole" if done.groups < images else f"{images} images, each for itself"
     ]
+    if done.joined:
+        lines.append(f"{done.joined} joined to others that hold a copy or near copy of the same image")
     for number, (file, counts) in enumerate(zip(done.files, done.counts, strict=True)):
         lines += ["", str(file)]
         for part, count in counts.items():

@@ -1,0 +1,92 @@
+import shutil
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from solarseg.curation.leakage import Leak, find_copies, find_leaks, join_groups, read_leaks, write_leaks
+from solarseg.curation.near_duplicates import Pair
+from solarseg.datasets import open_dataset
+from solarseg.errors import DatasetError
+
+NAMES = [f"im{number}" for number in range(8)]
+SPLITS = ("train", "val", "test")
+pairs_of = st.lists(
+    st.sampled_from(list(combinations(NAMES, 2))).map(lambda ends: Pair(*ends, "near", 0, 1.0)), max_size=6
+)
+
+
+def reach(pairs, name):
+    """All copies of an image, and copies of those: the plain way."""
+    known, new = set(), {name}
+    while new:
+        known |= new
+        new = {
+            end for pair in pairs for end in (pair.first, pair.second) if {pair.first, pair.second} & known
+        }
+        new -= known
+    return known - {name}
+
+
+@given(pairs_of, st.lists(st.sampled_from(SPLITS), min_size=8, max_size=8))
+def test_a_leak_is_an_image_with_a_relative_in_an_earlier_split(pairs, parts):
+    split = dict(zip(NAMES, parts, strict=True))
+    found = {leak.name: leak for leak in find_leaks(split, pairs)}
+    for name in NAMES:
+        earliest = min(
+            (SPLITS.index(split[relative]) for relative in reach(pairs, name)), default=len(SPLITS)
+        )
+        assert (name in found) == (earliest < SPLITS.index(split[name]))
+        if name in found:
+            leak = found[name]
+            assert leak.relative in reach(pairs, name)
+            assert (leak.split, leak.relative_split) == (split[name], SPLITS[earliest])
+            assert split[leak.relative] == leak.relative_split
+
+
+@given(pairs_of, st.lists(st.sampled_from("abcd"), min_size=8, max_size=8))
+def test_joined_groups_are_whole_and_share_no_copies(pairs, groups):
+    before = dict(zip(NAMES, groups, strict=True))
+    after = join_groups(before, pairs)
+    assert list(after) == NAMES
+    assert all(after[pair.first] == after[pair.second] for pair in pairs)
+    assert all(after[a] == after[b] for a, b in combinations(NAMES, 2) if before[a] == before[b])
+    # And no more is joined than must be.
+    links = [Pair(before[pair.first], before[pair.second], "near", 0, 1.0) for pair in pairs]
+    for a, b in combinations(NAMES, 2):
+        if after[a] == after[b]:
+            assert before[a] == before[b] or before[b] in reach(links, before[a])
+
+
+def test_the_relative_named_is_the_copy_itself_where_it_can_be():
+    pairs = [Pair("a", "b", "near", 0, 1.0), Pair("b", "c", "near", 0, 1.0)]
+    assert find_leaks({"a": "train", "b": "train", "c": "test"}, pairs) == [Leak("c", "test", "b", "train")]
+    assert find_leaks({"a": "train", "b": "other", "c": "test"}, pairs) == [Leak("c", "test", "a", "train")]
+
+
+def test_copies_are_found_in_a_folder(squares):
+    images = squares / "images"
+    shutil.copy(images / "im02.png", images / "im07.png")
+    turned = Image.fromarray(np.rot90(np.array(Image.open(images / "im03.png"))))
+    turned.save(images / "im09.png")
+    (images / "im11.png").write_bytes(b"nonsense")
+    found = find_copies(open_dataset(squares))
+    assert [(pair.first, pair.second, pair.kind, pair.symmetry) for pair in found.pairs] == [
+        ("im02", "im07", "exact", 0),
+        ("im03", "im09", "near", 1),
+    ]
+    assert list(found.unreadable) == ["im11"]
+    assert find_copies(open_dataset(squares), ["im02", "im03", "im04"]).pairs == ()
+
+
+def test_leaks_are_read_as_they_were_written(tmp_path):
+    leaks = [Leak("a,b", "test", 'c"d', "train"), Leak("x", "val", "y", "train")]
+    for some in (leaks, []):
+        write_leaks(tmp_path / "leaks.csv", some)
+        assert read_leaks(tmp_path / "leaks.csv") == some
+    (tmp_path / "leaks.csv").write_text("name,group\na,b\n")
+    with pytest.raises(DatasetError, match=r"leaks\.csv: is no table of leaks"):
+        read_leaks(tmp_path / "leaks.csv")
