@@ -30,7 +30,7 @@ def make_sample(name, bands=3, dtype=np.uint8, group=None):
     return Sample(image, mask, name, group or name)
 
 
-def make_source(path, samples, *, broken=(), end=None, groups=None, bands=None):
+def make_source(path, samples, *, broken=(), end=None, groups=None, bands=None, unknown_places=False):
     """A source of two parts, of which some samples and the end of the first part cannot be read."""
 
     def load(sample):
@@ -46,7 +46,7 @@ def make_source(path, samples, *, broken=(), end=None, groups=None, bands=None):
 
     parts = [samples[::2], samples[1::2]]
     streams = [Part(f"part{i}", lambda part=part: entries(part)) for i, part in enumerate(parts)]
-    return Source(path, CLASSES, streams, Description(bands=bands, licence="CC0"))
+    return Source(path, CLASSES, streams, Description(bands=bands, licence="CC0"), unknown_places)
 
 
 @pytest.fixture
@@ -145,8 +145,10 @@ def test_what_stands_in_the_way_is_left_alone(use, tmp_path):
 
 def test_an_unfinished_conversion_of_something_else_is_refused(use, tmp_path, monkeypatch):
     source = use([make_sample("a")])
-    monkeypatch.setattr(module, "_finish", lambda *_: None)
-    convert(source, tmp_path / "out")
+    with monkeypatch.context() as cut:
+        cut.setattr(module, "_group", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            convert(source, tmp_path / "out")
     with pytest.raises(OutputError, match="unfinished conversion of something else, or with other options"):
         convert(source, tmp_path / "out", options=ReadOptions(line_width=5))
 
@@ -212,3 +214,29 @@ def test_a_kill_in_the_middle_leaves_what_can_be_gone_on_with(squares, tmp_path)
         assert np.array_equal(converted[name].image, original[name].image)
         assert np.array_equal(converted[name].mask, original[name].mask)
     assert not list(Path(out).rglob(".*"))
+
+
+def make_tile(place, year):
+    """Fields that keep their outlines, and are bright or dark anew each year."""
+    cuts = np.sort(np.random.default_rng(place).integers(0, 256, (2, 9)))
+    down, right = (np.searchsorted(cut, np.arange(256)) for cut in cuts)
+    fields = np.random.default_rng([place, year]).integers(500, 4000, (10, 10, 4), dtype=np.uint16)
+    mask = np.zeros((256, 256), np.uint8)
+    mask[100:120, 50:80] = 1
+    return Sample(fields[down[:, None], right], mask, f"{year}/{place}", f"{year}/{place}")
+
+
+def test_tiles_of_one_place_become_a_group_where_nothing_tells_their_places(use, tmp_path):
+    tiles = [make_tile(place, year) for year in (2021, 2023) for place in range(4)] + [make_tile(9, 2021)]
+    source = use(tiles, unknown_places=True)
+    done = convert(source, tmp_path / "out")
+    assert done.same_places == 8
+    data = open_dataset(tmp_path / "out")
+    assert data.group_of == {tile.name: f"2021/{tile.name[-1]}" for tile in tiles}
+    for number, options in enumerate(
+        ({"unknown_places": False}, {"groups": {tile.name: tile.name[-1] for tile in tiles}})
+    ):
+        done = convert(use(tiles, **options), tmp_path / f"out{number}")
+        assert done.same_places == 0
+    convert(use(tiles, unknown_places=True), tmp_path / "apart", places=False)
+    assert not (tmp_path / "apart" / "groups.csv").exists()

@@ -4,22 +4,27 @@ import json
 import logging
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.progress import track
 
 from solarseg.curation.fan_out import fan_out
-from solarseg.datasets import ReadOptions, open_source
+from solarseg.curation.leakage import join_groups
+from solarseg.curation.near_duplicates import Pair
+from solarseg.curation.same_place import find_same_places
+from solarseg.datasets import ReadOptions, open_dataset, open_source
 from solarseg.datasets.description import write_description
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.source import Entry, Part, Source
 from solarseg.errors import DataError, DatasetError, OutputError
 from solarseg.files import atomic_path, write_json, write_table
-from solarseg.images import write_bands, write_image, write_mask
+from solarseg.images import Pixels, write_bands, write_image, write_mask
 
 __all__ = ["Conversion", "convert"]
 
@@ -36,12 +41,14 @@ class Conversion:
         folder: the dataset folder.
         written: samples in it.
         kept: how many of them an earlier call, which was cut, had written.
+        same_places: how many of them show a place that others show too, with which they share a group.
         failed: sample, or part of the source that could not be read to its end -> why.
     """
 
     folder: Path
     written: int
     kept: int
+    same_places: int
     failed: dict[str, str]
 
 
@@ -67,6 +74,7 @@ def convert(
     *,
     format_name: str | None = None,
     options: ReadOptions | None = None,
+    places: bool = True,
     workers: int | None = None,
     progress: bool = False,
 ) -> Conversion:
@@ -80,6 +88,7 @@ def convert(
         dataset: folder to make.
         format_name: one of `solarseg.datasets.READERS`; by default the one that the data looks like.
         options: what the reader is told.
+        places: where nothing says which place a tile shows, look for tiles of one place, and make a group of them.
         workers: threads; by default as many as there are processors.
         progress: show progress on the terminal.
 
@@ -102,7 +111,7 @@ def convert(
     counts = [part.count for part in opened.parts]
     total = None if None in counts else sum(count or 0 for count in counts)
     outcomes = list(track(done, "converting", total=total, disable=not progress))
-    failed = {outcome.name: outcome.reason for outcome in outcomes if outcome.reason}
+    failed = dict(sorted((outcome.name, outcome.reason) for outcome in outcomes if outcome.reason))
     written = sorted(
         (outcome for outcome in outcomes if not outcome.reason), key=lambda outcome: outcome.name
     )
@@ -111,9 +120,15 @@ def convert(
         raise DatasetError(
             f"{source}: nothing converted; {next(iter(failed.values()), 'it holds no samples')}"
         )
-    _finish(folder, opened, written, failed)
+    _describe(folder, opened, failed)
+    same_places = _group(folder, opened, written, places, workers, progress)
+    (folder / _MARK).unlink()
     return Conversion(
-        folder, len(written), sum(outcome.kept for outcome in written), dict(sorted(failed.items()))
+        folder=folder,
+        written=len(written),
+        kept=sum(outcome.kept for outcome in written),
+        same_places=same_places,
+        failed=failed,
     )
 
 
@@ -178,15 +193,37 @@ def _write_pixels(stem: Path, sample: Sample, file: Path | None, bands: Sequence
         write_bands(stem.with_name(f"{stem.name}.tif"), sample.image, bands)
 
 
-def _finish(folder: Path, source: Source, written: Sequence[_Outcome], failed: Mapping[str, str]) -> None:
-    """Write what is known of the whole, and take the mark away."""
-    if any(outcome.group for outcome in written):
-        write_table(
-            folder / "groups.csv",
-            ("name", "group"),
-            ((done.name, done.group or done.name) for done in written),
-        )
+def _describe(folder: Path, source: Source, failed: Mapping[str, str]) -> None:
+    """Write what is known of the whole, and what is missing from it."""
     if failed:
-        write_table(folder / "failed.csv", ("name", "reason"), sorted(failed.items()))
+        write_table(folder / "failed.csv", ("name", "reason"), failed.items())
     write_description(folder, source.description, source.classes)
-    (folder / _MARK).unlink()
+
+
+def _group(
+    folder: Path,
+    source: Source,
+    written: Sequence[_Outcome],
+    places: bool,
+    workers: int | None,
+    progress: bool,
+) -> int:
+    """Write the groups that the data tells, else those found; how many samples share a place that was found."""
+    groups = {outcome.name: outcome.group or outcome.name for outcome in written}
+    told = any(outcome.group for outcome in written)
+    if not told and places and source.unknown_places:
+        groups = join_groups(groups, _same_places(folder, workers, progress))
+    shared = sum(size for size in Counter(groups.values()).values() if size > 1)
+    if told or shared:
+        write_table(folder / "groups.csv", ("name", "group"), groups.items())
+    return 0 if told else shared
+
+
+def _same_places(folder: Path, workers: int | None, progress: bool) -> Sequence[Pair]:
+    data = open_dataset(folder)
+
+    def load(name: str) -> tuple[Pixels, NDArray[np.uint8]]:
+        sample = data[name]
+        return sample.image, sample.mask
+
+    return find_same_places(data.names, load, workers=workers, progress=progress).pairs

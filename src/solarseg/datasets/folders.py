@@ -47,7 +47,8 @@ def _open(path: Path, options: ReadOptions) -> Source:
     keeps_files = places is None and (known is None or known.keeps_files)
     part = part_of(path, pairs, partial(_load, read, places), lambda pair: keeps_files)
     chosen = [names[place] for place in places] if names and places else names
-    return Source(path, classes, [part], description.model_copy(update={"bands": chosen}))
+    unknown_places = known is not None and known.unknown_places
+    return Source(path, classes, [part], description.model_copy(update={"bands": chosen}), unknown_places)
 
 
 def _read(classes: ClassMap, pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:

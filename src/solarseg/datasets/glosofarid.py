@@ -86,7 +86,8 @@ def _open(path: Path, options: ReadOptions) -> Source:
     ]
     _warn_if_levels_differ(held)
     parts = [Part(str(file.path), partial(_entries, file)) for file in files]
-    return Source(path, CLASSES, parts, Description(bands=list(bands), citation=_CITATION))
+    description = Description(bands=list(bands), citation=_CITATION)
+    return Source(path, CLASSES, parts, description, unknown_places=True)
 
 
 def _stems(path: Path) -> dict[Path, str]:

@@ -11,13 +11,11 @@ import tifffile
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
-from solarseg.datasets.glosofarid import BANDS
+from solarseg.datasets.glosofarid import BANDS, CLASSES
 from solarseg.datasets.pairs import Pair
 from solarseg.images import Pixels, read_image, read_mask_values
 
 __all__ = ["Published", "find_published"]
-
-_CLASSES = ClassMap(("background", "solar_panel"))
 
 
 @dataclass(frozen=True)
@@ -30,13 +28,15 @@ class Published:
         classes: of the masks.
         bands: names of the images' bands, where they are not red, green and blue.
         keeps_files: whether image files can be taken over as they are.
+        unknown_places: as of `solarseg.datasets.source.Source`.
     """
 
     is_of: Callable[[Pair], bool]
     read: Callable[[Pair], tuple[Pixels, NDArray[np.uint8]]]
-    classes: ClassMap = _CLASSES
+    classes: ClassMap = CLASSES
     bands: tuple[str, ...] | None = None
     keeps_files: bool = True
+    unknown_places: bool = False
 
 
 def find_published(pairs: Iterable[Pair]) -> Published | None:
@@ -89,10 +89,10 @@ def _read_pv(pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
 def _read_codes(mask: Path, codes: Iterable[int]) -> NDArray[np.uint8]:
     """Read a mask in which several numbers say the same: a panel."""
     values = read_mask_values(mask)
-    return _CLASSES.encode(np.where(np.isin(values, list(codes)), 1, values), str(mask))
+    return CLASSES.encode(np.where(np.isin(values, list(codes)), 1, values), str(mask))
 
 
 _PUBLISHED = (
-    Published(_is_glosofarid, _read_glosofarid, bands=BANDS, keeps_files=False),
+    Published(_is_glosofarid, _read_glosofarid, bands=BANDS, keeps_files=False, unknown_places=True),
     Published(_is_pv, _read_pv),
 )

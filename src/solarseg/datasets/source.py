@@ -61,12 +61,15 @@ class Source:
         classes: background first; the masks of its samples hold these class ids.
         parts: independent of one another; several are read at a time.
         description: bands, licence and citation, where the format states them.
+        unknown_places: whether the samples are tiles of the ground, and nothing says of which place, so that some
+            may show the same one in other years.
     """
 
     path: Path
     classes: ClassMap
     parts: Sequence[Part]
     description: Description = field(default_factory=Description)
+    unknown_places: bool = False
 
     def __iter__(self) -> Iterator[Sample]:
         return (entry.load() for part in self.parts for entry in part.entries())

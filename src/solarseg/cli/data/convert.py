@@ -37,6 +37,12 @@ def command(
         float, typer.Option(help="Share of a colour-coded mask that may have a colour of no class.")
     ] = 0.01,
     line_width: Annotated[int, typer.Option(help="In pixels, of annotations that are lines.")] = 3,
+    places: Annotated[
+        bool,
+        typer.Option(
+            help="Where tiles have no coordinates: group those that show one place in different years."
+        ),
+    ] = True,
     workers: Annotated[int | None, typer.Option(help="Threads; default: one a processor.")] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -57,8 +63,18 @@ def command(
         line_width=line_width,
     )
     done = convert(
-        source, dataset, format_name=format_name, options=options, workers=workers, progress=not quiet
+        source,
+        dataset,
+        format_name=format_name,
+        options=options,
+        places=places,
+        workers=workers,
+        progress=not quiet,
     )
     earlier = f", {done.kept} of them by an earlier call" if done.kept else ""
     print(f"{done.written} samples{earlier}: {done.folder}")
+    if done.same_places:
+        print(
+            f"{done.same_places} of them show a place that others show too; groups.csv keeps these together"
+        )
     report_failures(done.failed)
