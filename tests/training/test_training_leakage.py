@@ -84,3 +84,9 @@ def test_nobody_looked_for_copies_in_another_dataset(trained, make_squares):
     assert report.related is None
     assert json.loads(json.dumps(report.to_dict()))["related"] is None
     assert "near copy" not in report.summary_text()
+
+
+def test_what_nobody_looked_for_is_not_said_to_be_absent(leaking, tmp_path):
+    run = train(leaking, tmp_path / "run", machine=quiet(), **SHORT, search=False)
+    assert not (run.path / "leaks.csv").exists()
+    assert run.report.related is None

@@ -57,6 +57,13 @@ def command(
     split: Annotated[
         Path | None, typer.Option(help="CSV of name,split (train, val, test). Default: split.csv of DATASET.")
     ] = None,
+    search: Annotated[
+        bool | None,
+        typer.Option(
+            "--search/--no-search",
+            help="Look for copies and near copies, which must not be in several splits.",
+        ),
+    ] = None,
     allow_leak: Annotated[
         bool | None,
         typer.Option("--allow-leak", help="Train also where copies of an image are in several splits."),
@@ -97,7 +104,7 @@ def command(
         "encoder_weights": encoder_weights, "augment": augment, "accumulate": accumulate,
         "patience": patience, "seed": seed, "groups": groups, "group_regex": group_regex, "split": split,
         "val": val, "test": test, "precision": precision, "weight_decay": weight_decay, "warmup": warmup,
-        "allow_leak": allow_leak,
+        "search": search, "allow_leak": allow_leak,
     }  # fmt: skip
     first = _is_first_process()
     machine = Machine(

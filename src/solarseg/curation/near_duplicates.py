@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
@@ -101,14 +102,16 @@ def find_duplicates(
     pairs = [Pair(group[0], other, "exact", 0, 1.0) for group in alike for other in group[1:]]
 
     found = propose([fingerprints[name] for name in firsts], workers=threads)
+    blocks = list(track(found, "proposing", total=None, disable=not progress, transient=True))
+    proposed = sum(map(_count_pairs, blocks))
     check = partial(_check, firsts, lru_cache(maxsize=_KEPT)(lambda name: reduce(load(name))), unreadable)
-    checked = fan_out([lambda: _by_pair(found)], check, threads)
-    outcomes = list(track(checked, "comparing", total=None, disable=not progress, transient=True))
-    pairs += [pair for pair in outcomes if pair is not None]
+    checked = fan_out([lambda: _by_pair(blocks)], check, threads)
+    shown = track(checked, "comparing", total=proposed, disable=not progress, transient=True)
+    pairs += [pair for pair in shown if pair is not None]
 
     place = {name: number for number, name in enumerate(names)}
     pairs.sort(key=lambda pair: (place[pair.first], place[pair.second]))
-    return Duplicates(tuple(pairs), len(outcomes), unreadable)
+    return Duplicates(tuple(pairs), proposed, unreadable)
 
 
 def _take_fingerprints(
@@ -134,6 +137,11 @@ def _group_equal(names: Sequence[str], fingerprints: Mapping[str, Fingerprint]) 
 
 
 _Proposal = tuple[tuple[int, int], list[int]]
+
+
+def _count_pairs(rows: NDArray[Any]) -> int:
+    """How many pairs are proposed; the rows of a pair follow one another."""
+    return 1 + int(np.diff(rows[:, :2], axis=0).any(axis=1).sum())
 
 
 def _by_pair(found: Iterable[NDArray[Any]]) -> Iterator[_Proposal]:

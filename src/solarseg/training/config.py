@@ -72,6 +72,7 @@ class TrainConfig(BaseModel):
         groups: CSV of ``name,group``.
         group_regex: pattern that finds the group in a name.
         split: CSV of ``name,split``.
+        search: look for copies and near copies before a split is made or used.
         allow_leak: train also where copies of an image are in several splits.
     """
 
@@ -98,6 +99,7 @@ class TrainConfig(BaseModel):
     groups: str | None = None
     group_regex: str | None = None
     split: str | None = None
+    search: bool = True
     allow_leak: bool = False
 
     @field_validator("image_size")

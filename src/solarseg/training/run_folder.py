@@ -175,20 +175,20 @@ class RunFolder:
                 unless that is allowed.
         """
         if self.split.exists():
-            return Division(_read(self.split, data), data.group_of, [])
-        copies = find_copies(data, progress=progress).pairs
-        groups = join_groups(data.group_of, copies)
+            return Division(_read(self.split, data), data.group_of, None)
         given = Path(config.split) if config.split else data.root / "split.csv"
-        if not config.split and not given.exists():
+        split = _read(given, data) if config.split or given.exists() else None
+        copies = find_copies(data, progress=progress).pairs if config.search else ()
+        if split is None:
+            groups = join_groups(data.group_of, copies)
             _say_joined(data.group_of, groups)
-            return Division(
-                split_by_group(groups, val=config.val, test=config.test, seed=config.seed), groups, []
-            )
-        split = _read(given, data)
+            split = split_by_group(groups, val=config.val, test=config.test, seed=config.seed)
+        else:
+            groups = data.group_of
         leaks = find_leaks(split, copies)
         if leaks and not config.allow_leak:
             raise DatasetError(_refusal(given, leaks))
-        return Division(split, data.group_of, leaks)
+        return Division(split, groups, leaks if config.search else None)
 
     def begin(
         self,
@@ -200,7 +200,8 @@ class RunFolder:
         machine: Facts,
     ) -> None:
         """Write split, leaks and settings."""
-        write_leaks(self.leaks, division.leaks)
+        if division.leaks is not None:
+            write_leaks(self.leaks, division.leaks)
         write_split(self.split, division.split, division.groups)
         facts: Facts = {
             "dataset": str(data.root.resolve()),
@@ -229,12 +230,12 @@ class Division:
     Attributes:
         split: image -> split.
         groups: image -> group that the split keeps whole.
-        leaks: images of which a copy is in another split.
+        leaks: images of which a copy is in another split; None if nobody has looked.
     """
 
     split: dict[str, str]
     groups: dict[str, str]
-    leaks: list[Leak]
+    leaks: list[Leak] | None
 
 
 def _read(file: Path, data: FolderDataset) -> dict[str, str]:
