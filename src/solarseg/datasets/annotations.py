@@ -26,6 +26,7 @@ __all__ = [
     "find_inside",
     "json_files",
     "looks_like",
+    "original_of",
     "read_json",
     "refuse_equal_names",
 ]
@@ -34,6 +35,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _MAX_BYTES = 2**30
 _HEAD = 2**16
+_ROBOFLOW = re.compile(r"(.+)\.rf\.\w+$")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors on Windows write it
 
 
@@ -205,3 +207,14 @@ def refuse_equal_names(files: Mapping[Path, str]) -> None:
         if name in first:
             raise DatasetError(f"{file}: same name as {first[name]}; names must differ, rename one")
         first[name] = file
+
+
+def original_of(stem: str) -> str | None:
+    """Name the image that Roboflow made this one of; its versions, altered at random, must not be divided.
+
+    Examples:
+        >>> original_of("cell7_png.rf.0a1b2c"), original_of("cell7")
+        ('cell7_png', None)
+    """
+    version = _ROBOFLOW.match(stem)
+    return version[1] if version else None

@@ -4,7 +4,6 @@ Images are found beside the file, or where CVAT, Roboflow, Label Studio and COCO
 """
 
 import logging
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from solarseg.datasets.annotations import (
     find_inside,
     json_files,
     looks_like,
+    original_of,
     read_json,
     refuse_equal_names,
 )
@@ -38,7 +38,6 @@ logger = logging.getLogger(__name__)
 
 _Id = int | str
 _LONGEST = 1e7  # pixels around a polygon; pycocotools walks along it in fifths of a pixel
-_ROBOFLOW = re.compile(r"(.+)\.rf\.\w+$")
 
 
 class _Image(BaseModel):
@@ -212,9 +211,7 @@ def _entry(
     file: _File, image: _Image, name: str, classes: dict[_Id, int | None], annotations: list[_Numbered]
 ) -> Entry:
     path = file.images[image.id]
-    # Roboflow's versions of one image, altered at random, have the first part of their names in common.
-    original = _ROBOFLOW.match(path.stem)
-    group = original.group(1) if original else None
+    group = original_of(path.stem)
 
     def load() -> Sample:
         pixels = read_image(path)

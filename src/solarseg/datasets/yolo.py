@@ -15,7 +15,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from solarseg.datasets.annotations import class_map, find_inside, refuse_equal_names
+from solarseg.datasets.annotations import class_map, find_inside, original_of, refuse_equal_names
 from solarseg.datasets.pairs import pictures
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.source import Entry, Part, Reader, ReadOptions, Source
@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 _MAX_YAML, _MAX_LABELS = 2**20, 2**28  # bytes
 _OUTSIDE = 0.01  # share of the image by which a point may lie outside, as Ultralytics allows
-_ROBOFLOW = re.compile(r"(.+)\.rf\.\w+$")
 
 
 class _Data(BaseModel):
@@ -186,8 +185,7 @@ def _say_missing(path: Path, labels: Sequence[Path]) -> None:
 
 
 def _entry(name: str, image: Path, label: Path, class_ids: Sequence[int]) -> Entry:
-    original = _ROBOFLOW.match(image.stem)  # altered versions of one image have it in common
-    group = original[1] if original else None
+    group = original_of(image.stem)
 
     def load() -> Sample:
         pixels = read_image(image)
