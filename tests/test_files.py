@@ -3,7 +3,7 @@ import errno
 import pytest
 
 from solarseg.errors import OutputError
-from solarseg.files import atomic_path, digest, write_json, write_text
+from solarseg.files import atomic_path, digest, remove_temporary, write_json, write_text
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
@@ -40,3 +40,18 @@ def test_digest_tells_contents_apart(tmp_path):
         (tmp_path / name).write_text(text)
     assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")
     assert len(digest(tmp_path / "a")) == 16
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    for name in (".0123456789ab.tif", "sub/.0123456789ab", ".git", ".conversion.json", "a.tif"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    remove_temporary(tmp_path)
+    assert sorted(file.name for file in tmp_path.rglob("*")) == [".conversion.json", ".git", "a.tif", "sub"]
+
+
+def test_names_that_are_not_utf_8_are_an_error_that_names_them(tmp_path):
+    with pytest.raises(
+        OutputError, match=r"note\.txt: could not be written \(.*is not UTF-8\); rename that file"
+    ):
+        write_text(tmp_path / "note.txt", "b\udce9")

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,17 @@ from typing import Any
 
 from solarseg.errors import OutputError
 
-__all__ = ["atomic_folder", "atomic_path", "digest", "write_json", "write_table", "write_text"]
+__all__ = [
+    "atomic_folder",
+    "atomic_path",
+    "digest",
+    "remove_temporary",
+    "write_json",
+    "write_table",
+    "write_text",
+]
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{12}(\.\w+)?")
 
 
 @contextmanager
@@ -45,9 +56,20 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
     except OSError as error:
         raise _refused(path, error) from error
+    except UnicodeEncodeError as error:  # names of files that are not UTF-8
+        raise OutputError(
+            f"{path}: could not be written ({error.object!r} is not UTF-8); rename that file"
+        ) from error
     finally:
         with suppress(OSError):  # the folder itself may be what failed
             temporary.unlink(missing_ok=True)
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove what `atomic_path` left in a folder, and in folders in it, when its process was killed."""
+    for file in folder.rglob(".*"):
+        if _TEMPORARY.fullmatch(file.name) and file.is_file():
+            file.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
-from solarseg.errors import ImageError, MaskError
+from solarseg.errors import DataError, ImageError, MaskError
 from solarseg.files import atomic_path
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "MAX_PIXELS",
     "as_image",
     "as_rgb",
+    "check_pixels",
     "decode_image",
     "mask_palette",
     "read_image",
@@ -154,7 +155,7 @@ def _decode_picture(content: bytes, path: Path) -> NDArray[np.uint8] | NDArray[n
 def _open_picture(content: bytes, path: Path) -> Image.Image:
     with _without_pillows_limit():  # our own limit follows
         picture = Image.open(io.BytesIO(content))
-    _check_pixels(path, picture.width, picture.height)
+    check_pixels(path, picture.width, picture.height)
     return picture
 
 
@@ -169,9 +170,10 @@ def _without_pillows_limit() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _check_pixels(path: Path, width: int, height: int) -> None:
+def check_pixels(path: Path, width: int, height: int, kind: type[DataError] = ImageError) -> None:
+    """Raise an error of a kind where a file has more pixels than are read at once, before they are."""
     if width * height > MAX_PIXELS:
-        raise ImageError(
+        raise kind(
             f"{path}: {width} x {height} pixels; at most {MAX_PIXELS:,} are read at once; cut it into tiles"
         )
 
@@ -187,7 +189,7 @@ def _read_tiff(path: Path) -> Pixels:
     with tifffile.TiffFile(path) as file:
         series, page = file.series[0], file.pages[0]
         sizes = dict(zip(series.axes, series.shape, strict=True))
-        _check_pixels(path, sizes["X"], sizes["Y"])
+        check_pixels(path, sizes["X"], sizes["Y"])
         data = _upright(_bands_last(series.asarray(), series.axes), page)
         has_alpha = bool(page.extrasamples) and page.extrasamples[-1] in _ALPHA
         palette, inverted = page.colormap, page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
@@ -199,6 +201,17 @@ def _read_tiff(path: Path) -> Pixels:
         data = ~data
     # Signed and 32-bit whole numbers are what some scientific cameras and elevation models write.
     return data if data.dtype in (np.uint8, np.uint16, np.bool_) else data.astype(np.float32)
+
+
+# The tags of GeoTIFF: size of a pixel, tie points, transformation, and the coordinate system.
+_GEOREFERENCE = (33550, 33922, 34264, 34735, 34736, 34737)
+
+
+def _georeference(path: Path) -> list[tuple[int, int, int, Any, bool]]:
+    """What a TIFF says of its place on the ground, as tifffile writes it."""
+    with tifffile.TiffFile(path) as file:
+        tags = [file.pages[0].tags.get(code) for code in _GEOREFERENCE]
+        return [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags if tag is not None]
 
 
 # TIFF's tag 274, which EXIF took over: what stands in the file's first row and first column.
@@ -243,6 +256,8 @@ def read_mask_values(path: Path | str) -> NDArray[np.integer]:
     path = Path(path)
     try:
         values = _read_mask_tiff(path) if path.suffix.lower() in _TIFF else _read_mask_picture(path)
+    except MaskError:
+        raise
     except Exception as error:
         raise MaskError(f"{path}: {_reason(error)}; replace or remove the file") from error
     if values.ndim == 3 and (values == values[..., :1]).all():
@@ -270,7 +285,10 @@ def _read_mask_picture(path: Path) -> NDArray[np.integer]:
 
 def _read_mask_tiff(path: Path) -> NDArray[np.integer]:
     with tifffile.TiffFile(path) as file:
-        values = _upright(file.series[0].asarray().squeeze(), file.pages[0])
+        series = file.series[0]
+        sizes = dict(zip(series.axes, series.shape, strict=True))
+        check_pixels(path, sizes["X"], sizes["Y"], MaskError)
+        values = _upright(series.asarray().squeeze(), file.pages[0])
     return values.astype(np.uint8) if values.dtype == np.bool_ else values
 
 
@@ -314,7 +332,7 @@ def write_mask(path: Path, mask: NDArray[np.uint8], classes: ClassMap) -> None:
         picture.save(temporary, optimize=False)
 
 
-def write_bands(path: Path, image: Pixels, names: Sequence[str] = ()) -> None:
+def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path | None = None) -> None:
     """Write an image of any number of bands and any depth as a compressed TIFF.
 
     Bands stand one after another, so that some can be read without the others, and carry their names where
@@ -324,6 +342,7 @@ def write_bands(path: Path, image: Pixels, names: Sequence[str] = ()) -> None:
         path: ends in ``.tif``.
         image: ``(H, W, C)`` ``uint8``, ``uint16`` or ``float32``.
         names: of the bands, or nothing.
+        like: TIFF that shows the same place, pixel upon pixel, whose georeference is taken over where it has one.
 
     Raises:
         OutputError: the file could not be written.
@@ -333,6 +352,7 @@ def write_bands(path: Path, image: Pixels, names: Sequence[str] = ()) -> None:
         for band, name in enumerate(names)
     )
     metadata = f"<GDALMetadata>{items}</GDALMetadata>".encode()
+    tags = [(_GDAL_METADATA, "s", 0, metadata, True)] if names else []
     with atomic_path(path) as temporary:
         tifffile.imwrite(
             temporary,
@@ -342,7 +362,7 @@ def write_bands(path: Path, image: Pixels, names: Sequence[str] = ()) -> None:
             compression="zlib",
             predictor=True,
             metadata=None,
-            extratags=[(_GDAL_METADATA, "s", 0, metadata, True)] if names else (),
+            extratags=[*tags, *(_georeference(like) if like is not None else [])],
         )
 
 

@@ -10,12 +10,15 @@ from scipy import ndimage
 
 from solarseg.classes import ClassMap
 from solarseg.datasets import open_source
+from solarseg.errors import OutputError
 from solarseg.images import read_image
 from solarseg.outputs import WRITERS
 from solarseg.outputs.labels import Labelled
 from solarseg.registry import lookup
 
-CLASSES = ClassMap(("background", "busbar", "crack"), colours=((0, 0, 0), (0, 64, 255), (255, 0, 0)))
+# Not sorted, and one of them on no image.
+NAMES = ("background", "finger", "dark area", "busbar")
+CLASSES = ClassMap(NAMES, colours=((0, 0, 0), (0, 64, 255), (9, 9, 9), (255, 0, 0)))
 
 each_writer = pytest.mark.parametrize("name", WRITERS)
 
@@ -25,18 +28,18 @@ def holes_and_corners() -> np.ndarray:
     mask[2:30, 3:25] = 1
     mask[5:20, 6:18] = 0  # a hole
     mask[8:16, 8:16] = 1  # with an island
-    mask[10:13, 10:13] = 2  # with another class in it
+    mask[10:13, 10:13] = 3  # with another class in it
     mask[30:35, 25:30] = 1  # touches by a corner
-    mask[20:24, 10:14] = 2
-    mask[np.arange(35), 59 - np.arange(35)] = 2  # a line of corners
-    mask[38, 5:50] = 2  # one pixel thin
-    mask[0, 0], mask[39, 59] = 2, 1  # single pixels in the corners of the image
+    mask[20:24, 10:14] = 3
+    mask[np.arange(35), 59 - np.arange(35)] = 3  # a line of corners
+    mask[38, 5:50] = 3  # one pixel thin
+    mask[0, 0], mask[39, 59] = 3, 1  # single pixels in the corners of the image
     return mask
 
 
 def blobs() -> np.ndarray:
     smooth = ndimage.gaussian_filter(np.random.default_rng(3).random((48, 64)), 2)
-    return np.digitize(smooth, np.quantile(smooth, [0.5, 0.8])).astype(np.uint8)
+    return np.array([0, 1, 3], np.uint8)[np.digitize(smooth, np.quantile(smooth, [0.5, 0.8]))]
 
 
 FLAT = ("a", "b", "c", "d")
@@ -51,7 +54,7 @@ def make_items(folder: Path, names: Sequence[str] = FLAT) -> list[Labelled]:
         ("a.png", holes_and_corners(), {}),
         ("b.JPG", blobs(), {"exif": turned, "quality": 95}),
         ("c.png", np.zeros((12, 10), np.uint8), {}),
-        ("d.tif", np.full((9, 11), 2, np.uint8), {}),
+        ("d.tif", np.full((9, 11), 3, np.uint8), {}),
     ]
     rng = np.random.default_rng(0)
     items = []
@@ -103,6 +106,25 @@ def test_only_pixels_near_borders_change(name: str, tolerance: float, tmp_path: 
             away[inside] = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1][inside]
         changed = read[item.name] != item.mask
         assert (away[changed] <= tolerance + 0.5).all(), (item.name, away[changed].max())
+
+
+@each_writer
+def test_an_export_with_nothing_found_keeps_its_classes(name: str, tmp_path: Path) -> None:
+    items = [Labelled(item.name, item.image, item.mask * 0) for item in make_items(tmp_path)]
+    (tmp_path / "written").mkdir()
+    lookup("format", WRITERS, name)(items, CLASSES, tmp_path / "written", 1.0)
+    source = open_source(tmp_path / "written")
+    assert source.classes.names == CLASSES.names
+    assert {sample.name: bool(sample.mask.any()) for sample in source} == dict.fromkeys(FLAT, False)
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS if name != "voc"])
+@pytest.mark.parametrize("wrong", ["background", "_Background_"])
+def test_a_class_called_like_the_background_is_refused(name: str, wrong: str, tmp_path: Path) -> None:
+    classes = ClassMap(("nothing", "crack", wrong))
+    with pytest.raises(OutputError, match=f"class 2 is called '{wrong}', .*; rename it in dataset.yaml$"):
+        lookup("format", WRITERS, name)(make_items(tmp_path), classes, tmp_path / "written", 0)
+    assert not (tmp_path / "written").exists()
 
 
 @each_writer

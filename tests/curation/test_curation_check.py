@@ -96,6 +96,14 @@ def test_a_folder_that_is_no_dataset_is_refused(squares, tmp_path):
         check(squares)
 
 
+def test_bands_that_do_not_fit_their_names(squares):
+    (squares / "dataset.yaml").write_text("bands: [red, green]\n")
+    problems = check(squares).problems
+    assert len(problems) == 12
+    assert problems[0].what == "has 3 bands, dataset.yaml names 2; correct its bands"
+    assert problems[0].is_error
+
+
 def test_copies_are_noted_and_those_in_another_split_must_be_mended(squares):
     data, images = open_dataset(squares), squares / "images"
     shutil.copy(images / "im00.png", images / "im01.png")

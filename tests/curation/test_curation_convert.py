@@ -15,7 +15,7 @@ from solarseg.curation.convert import convert
 from solarseg.datasets import ReadOptions, Sample, open_dataset
 from solarseg.datasets.description import Description
 from solarseg.datasets.source import Entry, Part, Source
-from solarseg.errors import DatasetError, ImageError, OutputError
+from solarseg.errors import ArgumentError, DatasetError, ImageError, OutputError
 from solarseg.images import write_image
 
 CLASSES = ClassMap(
@@ -240,3 +240,33 @@ def test_tiles_of_one_place_become_a_group_where_nothing_tells_their_places(use,
         assert done.same_places == 0
     convert(use(tiles, unknown_places=True), tmp_path / "apart", places=False)
     assert not (tmp_path / "apart" / "groups.csv").exists()
+
+
+def test_a_name_that_cannot_be_costs_itself(use, tmp_path):
+    done = convert(use([make_sample("a\\b"), make_sample("c")]), tmp_path / "out")
+    assert done.written == 1
+    assert "must be a path within the dataset" in done.failed["a\\b"]
+
+
+@pytest.mark.parametrize("workers", [0, -2])
+def test_workers_that_cannot_be(use, tmp_path, workers):
+    with pytest.raises(ArgumentError, match=rf"--workers {workers}: must be 1 or more"):
+        convert(use([make_sample("a")]), tmp_path / "out", workers=workers)
+
+
+def test_what_a_kill_left_half_written_is_gone_at_the_end(use, tmp_path, monkeypatch):
+    source = use([make_sample("a"), make_sample("b")])
+    with monkeypatch.context() as cut:
+        cut.setattr(module, "_group", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            convert(source, tmp_path / "out")
+    (tmp_path / "out" / "images" / ".0123456789ab.tif").write_bytes(b"half")
+    convert(source, tmp_path / "out")
+    assert not list((tmp_path / "out").rglob(".*"))
+
+
+def test_a_damaged_mark_is_named(use, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".conversion.json").write_text("{")
+    with pytest.raises(OutputError, match=r"\.conversion\.json: damaged.*; remove"):
+        convert(use([make_sample("a")]), tmp_path / "out")

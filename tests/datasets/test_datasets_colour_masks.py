@@ -54,10 +54,10 @@ def test_colours_become_class_ids(tmp_path):
         ("label, Red ,GREEN,blue\n_background_,0,0,0\ncrack,255,0,0\n", ["_background_", "crack"], [0, 1]),
         ("name,hex\nbackground,#000000\ncrack,ff0000\n", ["background", "crack"], [0, 1]),
         ("colour,name\n#FF0000,crack\n#000000,Background\n", ["Background", "crack"], [0, 1]),
-        # No row says it is the background: the first is, or black where no row has it.
+        # No row says it is the background: black is, whichever row has it.
         ("name,red,green,blue\nnothing,0,0,0\ncrack,255,0,0\n", ["nothing", "crack"], [0, 1]),
         ("name,red,green,blue\ncrack,255,0,0\n", ["background", "crack"], [0, 1]),
-        ("name,red,green,blue\ncrack,255,0,0\ncell,0,0,0\n", ["crack", "cell"], [1, 0]),
+        ("name,red,green,blue\ncrack,255,0,0\ncell,0,0,0\n", ["cell", "crack"], [0, 1]),
         # Words for colours, numbers and kinds of classes beside the names, as published tables have them.
         (
             "Label,Class,Desc,Color,Red,Green,Blue\n0,feature,none,Black,0,0,0\n1,defect,crack ,Red,255,0,0\n",
@@ -277,3 +277,15 @@ def test_a_damaged_mask_costs_its_own_sample(tmp_path):
     with pytest.raises(MaskError, match=r"masks/a\.png: cannot be read"):
         first.load()
     assert second.load().mask.tolist() == IDS.tolist()
+
+
+def test_a_mask_whose_grey_levels_mean_two_things_is_refused(tmp_path):
+    """0 is black, the background's colour, and also the number of the first line, a crack."""
+    table = "name,red,green,blue\ncrack,255,0,0\nbackground,0,0,0\n"
+    folder = write_sample(tmp_path, np.zeros((2, 2), np.uint8), table=table)
+    with pytest.raises(
+        MaskError, match=r"a\.png: its grey levels are colours of .* and numbers of its lines"
+    ):
+        load(folder)
+    write_sample(tmp_path, np.array([[1, 0]], np.uint8), table=table)
+    assert load(folder)[1].mask.tolist() == [[0, 1]]

@@ -266,3 +266,32 @@ def test_names_in_tables_may_carry_the_suffix(squares):
     lines = (squares / "groups.csv").read_text().replace(",", ".png,").replace("name.png", "name")
     (squares / "groups.csv").write_text(lines)
     assert open_dataset(squares).groups[:3] == ["g0", "g1", "g2"]
+
+
+ALIASES = "a: &a [x, x]\nlicence: *a\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (ALIASES, r"dataset\.yaml: cannot be read as YAML \(it holds an alias"),
+        ("licence: 2024-02-30\n", r"cannot be read as YAML \(day is out of range"),
+        ("[" * 3000, r"cannot be read as YAML"),
+        ("bands: 3\n", r"dataset\.yaml: bands: input should be a valid list; see"),
+        (" " * 2**20 + "x", r"1,048,577 bytes; YAML is read up to 1,048,576"),
+    ],
+)
+def test_yaml_that_is_more_than_data(squares, text, match):
+    (squares / "dataset.yaml").write_text(text)
+    with pytest.raises(DatasetError, match=match) as error:
+        open_dataset(squares)
+    assert len(str(error.value)) < 400
+
+
+def test_names_that_end_like_files_have_groups_too(squares):
+    for kind in ("images", "masks"):
+        (squares / kind / "im00.png").rename(squares / kind / "im00.jpg.png")
+    table = (squares / "groups.csv").read_text()
+    (squares / "groups.csv").write_text(table.replace("im00", "im00.jpg").replace("im01", "im01.png"))
+    assert open_dataset(squares).group_of["im00.jpg"] == "g0"
+    assert open_dataset(squares).group_of["im01"] == "g1"

@@ -8,6 +8,7 @@ import tifffile
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
+from solarseg.curation.convert import convert
 from solarseg.datasets import READERS, ReadOptions, open_source
 from solarseg.datasets.geotiff import READER
 from solarseg.datasets.source import Entry, Source
@@ -268,3 +269,38 @@ def test_nothing_but_ignored_pixels_names_no_class(tmp_path):
     write_pair(tmp_path, mask=np.full_like(MASK, 255), of_mask={"nodata": 255})
     with pytest.raises(DatasetError, match="no mask says anything; all pixels are ignored"):
         open_source(tmp_path)
+
+
+@pytest.mark.parametrize("how", ["bands", "odd nodata"])
+def test_images_that_are_written_anew_keep_their_place_on_the_ground(how, tmp_path):
+    if how == "bands":
+        folder = write_pair(tmp_path / "in")
+        options = ReadOptions(bands=("3", "1"))
+    else:
+        folder = write_pair(tmp_path / "in", IMAGE.astype(np.int16), nodata=-9999)
+        options = ReadOptions()
+    convert(folder, tmp_path / "out", options=options)
+    with rasterio.open(tmp_path / "out" / "images" / "a.tif") as written:
+        assert written.crs == "EPSG:32650"
+        assert written.transform.almost_equals(GRID)
+        assert np.array_equal(written.read(), IMAGE[[2, 0]] if how == "bands" else IMAGE)
+
+
+def test_what_is_no_tiff_inside_is_not_opened(tmp_path):
+    """A VRT may name any file of the machine, or an address."""
+    folder = write_pair(tmp_path / "in")
+    write(tmp_path / "secret.tif", MASK)
+    (folder / "masks" / "a.tif").write_text(
+        '<VRTDataset rasterXSize="16" rasterYSize="12"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>'
+        f'<SourceFilename relativeToVRT="0">{tmp_path}/secret.tif</SourceFilename><SourceBand>1</SourceBand>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    with pytest.raises(DatasetError, match=r"a\.tif: cannot be read as a GeoTIFF"):
+        open_source(folder, "geotiff")
+
+
+def test_masks_of_too_many_pixels_are_not_read(tmp_path, monkeypatch):
+    folder = write_pair(tmp_path)
+    monkeypatch.setattr("solarseg.images.MAX_PIXELS", 100)
+    with pytest.raises(DatasetError, match=r"16 x 12 pixels; at most 100 are read at once"):
+        open_source(folder, "geotiff")

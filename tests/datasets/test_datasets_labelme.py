@@ -142,6 +142,31 @@ def test_classes_are_sorted_and_background_and_ignore_are_known(tmp_path: Path) 
     assert (second.mask != 0).sum() == 8
 
 
+def test_classes_are_in_the_order_of_labels_txt(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    corners = [[0, 0], [9, 7]]
+    write(tmp_path, shape(corners, "rectangle", "busbar"), shape([[0, 0], [0, 0]], "rectangle", "new"))
+    write(tmp_path, name="b", image="b.png")
+    lines = "\ufeff__ignore__\r\n_background_\r\nfinger\r\n\r\n  busbar \r\ncrack"
+    (tmp_path / "labels.txt").write_text(lines, encoding="utf-8")
+    for path in (tmp_path, tmp_path / "a.json"):
+        source = read(path)
+        assert source.classes.names == ("background", "finger", "busbar", "crack", "new")
+        assert not source.classes.ignore  # listed, but on no image
+        assert next(iter(source)).mask[0].tolist() == [4, *[2] * 9]
+    assert "labels.txt: does not list new; added behind those it lists" in caplog.text
+    assert read(tmp_path / "b.json").classes.names == ("background", "finger", "busbar", "crack")
+
+
+@pytest.mark.parametrize(
+    ("content", "match"), [(b"\xff\xfe", "cannot be read"), (b"crack\n" * 10**6, "more than 1,048,576 bytes")]
+)
+def test_a_labels_txt_that_is_none_is_said(tmp_path: Path, content: bytes, match: str) -> None:
+    write(tmp_path, shape(SQUARE))
+    (tmp_path / "labels.txt").write_bytes(content)
+    with pytest.raises(DatasetError, match=rf"labels\.txt: {match}"):
+        read(tmp_path)
+
+
 def test_points_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path, shape(SQUARE), shape([[1, 1]], "point", "corner"), shape([[1, 1]], "points", "corner"))
     assert read(tmp_path).classes.names == ("background", "crack")
@@ -216,6 +241,8 @@ def test_images_within_the_json_are_used_where_there_is_no_file(tmp_path: Path) 
         (shape([[0, 0], [1, 1]]), "polygon of 2 points; at least 3"),
         (shape([[0, 0], [1, "x"], [2, 2]]), "polygon is not pairs of x and y"),
         (shape(None), "polygon is not pairs"),
+        (shape([[], []], "rectangle"), "rectangle is not pairs"),
+        (shape([[], [], []]), "polygon is not pairs"),
         (shape([[0, 0]], "rectangle"), "rectangle of 1 points; at least 2"),
         (shape([[0, 0]], "circle"), "circle of 1 points"),
         (shape([[5, 5], [5, 100]], "circle"), "circle of radius 95 is larger than the image"),

@@ -148,6 +148,8 @@ def test_threads_do_not_disturb_one_another() -> None:
         ([[1, 2], [3, 4]], "polygon of 2 points; at least 3"),
         ([[1, 2], [3, 4], [5]], "pairs of x and y"),
         ([[1, 2, 3], [3, 4, 5], [5, 6, 7]], "pairs of x and y"),
+        ([[], [], []], "pairs of x and y"),
+        ([[]], "pairs of x and y"),
         ([1, 2, 3], "pairs of x and y"),
         ("nonsense", "pairs of x and y"),
         ({"x": 1}, "pairs of x and y"),

@@ -240,6 +240,8 @@ BOMB = base64.b64encode(zlib.compress(bytes(10**8))).decode()
         (vector("polygon", [[0, 0], [1, 1], [1, 0]], [[1, 1]]), "hole of 1 points"),
         (vector("polygon", [[0, 0], [1, "x"], [1, 0]]), "polygon is not pairs of x and y"),
         (vector("polygon", None), "polygon is not pairs"),
+        (vector("polygon", [[], [], []]), "polygon is not pairs"),
+        (vector("polygon", [[0, 0], [1, 1], [1, 0]], [[], [], []]), "hole is not pairs"),
         (vector("rectangle", [[0, 0]]), "rectangle of 1 points; at least 2"),
         (vector("line", [[0, 0]]), "line of 1 points; at least 2"),
         (vector("cuboid", [[0, 0]]), "cannot draw a cuboid"),
@@ -255,6 +257,7 @@ BOMB = base64.b64encode(zlib.compress(bytes(10**8))).decode()
         (spoil(origin=[0, 7]), "bitmap of 2 x 2 pixels at 0, 7 leaves the image"),
         (spoil(origin=[0, -1]), "bitmap of 2 x 2 pixels at 0, -1 leaves the image"),
         (spoil(origin=[0]), "origin is not pairs"),
+        (spoil(origin=[]), "origin is not pairs"),
         (spoil(origin=None), "origin is not pairs"),
     ],
 )

@@ -265,3 +265,19 @@ def test_nothing_is_decoded_on_opening_where_labels_have_names(tmp_path, monkeyp
         monkeypatch.setattr(f"solarseg.datasets.voc.{name}", forbidden)
     with caplog.at_level(logging.INFO):
         assert len(entries_of(open_source(label(add(tmp_path))))) == 1
+
+
+def test_any_name_may_be_listed(tmp_path):
+    for name in ("#1", "a b", "c "):
+        label(add(tmp_path, name))
+    lists = tmp_path / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "default.txt").write_text("\ufeff#1\n# a comment\na b \nc \n", encoding="utf-8")
+    assert [entry.name for entry in entries_of(open_source(tmp_path))] == ["#1", "a b", "c "]
+
+
+@pytest.mark.parametrize("level", ["9" * 5000, "²", "+1"])
+def test_levels_of_colours_are_numbers(level, tmp_path):
+    label(add(tmp_path), f"background:0,0,0::\ncrack:{level},0,0::\n")
+    with pytest.raises(DatasetError, match="no colour in"):
+        open_source(tmp_path)

@@ -183,7 +183,7 @@ def test_lines_that_are_no_polygons_cost_the_sample(line, match, tmp_path):
     ("text", "match"),
     [
         ("nc: 2", r"holds no data\.yaml with 'names'"),
-        ("names: 3", r"data\.yaml: names\.list\[str\]: Input should be a valid list"),
+        ("names: 3", r"data\.yaml: names\.list\[str\]: input should be a valid list"),
         ("names: {1: a, 2: b}", r"data\.yaml: names are numbered \[1, 2\]; number them from 0 on"),
         ("names: []", "names no class"),
         ("names: [a]\ntrain: {a: b}", r"data\.yaml: train"),

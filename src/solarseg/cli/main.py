@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
 
 import typer
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 0 all done, 1 done in part, 2 wrong input."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("solarseg").setLevel(logging.INFO)
+    warnings.simplefilter("ignore")  # of libraries, about files that are read all the same
     try:
         app(args=list(sys.argv[1:] if arguments is None else arguments))
     except SystemExit as done:

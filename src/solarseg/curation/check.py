@@ -166,7 +166,11 @@ def _reason(error: DataError, file: Path) -> str:
 
 
 def _contents(data: FolderDataset, one: Inspection) -> Iterator[Problem]:
-    """What may be meant, but seldom is."""
+    """What is wrong, and what may be meant, but seldom is."""
+    named, found = data.description.bands, len(one.low)
+    if named and len(named) != found:
+        what = f"has {found} bands, dataset.yaml names {len(named)}; correct its bands"
+        yield Problem("bad image", str(data.image_path(one.name)), what)
     if (one.low == one.high).all():
         values = ", ".join(f"{value:g}" for value in one.low)
         yield Problem("constant image", str(data.image_path(one.name)), f"every pixel is {values}")

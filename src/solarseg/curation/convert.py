@@ -22,8 +22,8 @@ from solarseg.datasets import ReadOptions, open_dataset, open_source
 from solarseg.datasets.description import write_description
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.source import Entry, Part, Source
-from solarseg.errors import DataError, DatasetError, OutputError
-from solarseg.files import atomic_path, write_json, write_table
+from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
+from solarseg.files import atomic_path, remove_temporary, write_json, write_table
 from solarseg.images import Pixels, write_bands, write_image, write_mask
 
 __all__ = ["Conversion", "convert"]
@@ -100,6 +100,8 @@ def convert(
         DataError: the source cannot be read, or nothing in it.
         OutputError: the folder holds something else, or could not be written.
     """
+    if workers is not None and workers < 1:
+        raise ArgumentError(f"--workers {workers}: must be 1 or more")
     options, folder = options or ReadOptions(), Path(dataset)
     opened = open_source(source, format_name, options)
     _begin(folder, opened, format_name, options)
@@ -138,16 +140,26 @@ def _begin(folder: Path, source: Source, format_name: str | None, options: ReadO
     what = json.loads(json.dumps(told, default=str))
     mark = folder / _MARK
     if mark.exists():
-        if json.loads(mark.read_text(encoding="utf-8")) != what:
+        if _read_mark(mark) != what:
             raise OutputError(
                 f"{folder}: holds an unfinished conversion of something else, or with other options; remove it, or "
                 "give another folder"
             )
         logger.info("going on with an unfinished conversion: %s", folder)
+        remove_temporary(folder)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder}: exists already; give another folder")
     else:
         write_json(mark, what)
+
+
+def _read_mark(mark: Path) -> object:
+    try:
+        return json.loads(mark.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise OutputError(
+            f"{mark}: damaged, so nobody knows what was being converted; remove {mark.parent}"
+        ) from error
 
 
 def _items(part: Part) -> Iterator[Entry | _Broken]:
@@ -160,7 +172,11 @@ def _items(part: Part) -> Iterator[Entry | _Broken]:
 def _convert_one(folder: Path, source: Source, item: Entry | _Broken) -> _Outcome:
     if isinstance(item, _Broken):
         return _Outcome(item.name, reason=item.reason)
-    _check_name(item.name)
+    if not _is_within(item.name):
+        return _Outcome(
+            item.name,
+            reason=f"'{item.name}': a sample's name must be a path within the dataset; rename it in the source",
+        )
     mask = folder / "masks" / f"{item.name}.png"
     if mask.exists():  # it is written last
         return _Outcome(item.name, item.group, kept=True)
@@ -168,29 +184,27 @@ def _convert_one(folder: Path, source: Source, item: Entry | _Broken) -> _Outcom
         sample = item.load()
     except DataError as error:
         return _Outcome(item.name, reason=str(error))
-    _write_pixels(folder / "images" / item.name, sample, item.image, source.description.bands or ())
+    _write_pixels(folder / "images" / item.name, sample, item, source.description.bands or ())
     write_mask(mask, sample.mask, source.classes)
     return _Outcome(item.name, item.group)
 
 
-def _check_name(name: str) -> None:
-    """The last line of defence against names that leave the folder; readers refuse them with the file's name."""
+def _is_within(name: str) -> bool:
+    """The last line of defence against names that leave the folder."""
     parts = PurePosixPath(name).parts
-    if not parts or PurePosixPath(name).is_absolute() or ".." in parts or "\\" in name:
-        raise DatasetError(
-            f"'{name}': a sample's name must be a path within the dataset; rename it in the source"
-        )
+    return bool(parts) and not PurePosixPath(name).is_absolute() and ".." not in parts and "\\" not in name
 
 
-def _write_pixels(stem: Path, sample: Sample, file: Path | None, bands: Sequence[str]) -> None:
+def _write_pixels(stem: Path, sample: Sample, item: Entry, bands: Sequence[str]) -> None:
+    file, depth = item.image, sample.image.dtype
     if file is not None:
         with atomic_path(stem.with_name(f"{stem.name}{file.suffix.lower()}")) as temporary:
             shutil.copyfile(file, temporary)
-    elif sample.image.dtype == np.uint8 and sample.image.shape[-1] in (1, 3):
+    elif item.grid is None and depth == np.uint8 and sample.image.shape[-1] in (1, 3):
         grey = sample.image.shape[-1] == 1
         write_image(stem.with_name(f"{stem.name}.png"), sample.image[..., 0] if grey else sample.image)
     else:
-        write_bands(stem.with_name(f"{stem.name}.tif"), sample.image, bands)
+        write_bands(stem.with_name(f"{stem.name}.tif"), sample.image, bands, item.grid)
 
 
 def _describe(folder: Path, source: Source, failed: Mapping[str, str]) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "decode_base64",
     "decode_bitmap",
     "find_inside",
+    "is_background",
     "json_files",
     "looks_like",
     "original_of",
@@ -105,7 +106,7 @@ def find_inside(name: str, folder: Path, root: Path, source: str) -> Path:
     return root / path.relative_to(top)
 
 
-def _is_background(name: str) -> bool:
+def is_background(name: str) -> bool:
     """Whether a class of this name is the background: ``background`` or ``_background_``, in any case."""
     return name.strip("_").casefold() == "background"
 
@@ -132,15 +133,15 @@ def class_map(
         DatasetError: there is no class but the background, or there are too many.
     """
     names = list(dict.fromkeys(names))
-    classes = [name for name in names if not _is_background(name)]
+    classes = [name for name in names if not is_background(name)]
     if not classes:
         raise DatasetError(
             f"{source}: names no class; label something, or give the file that names the classes"
         )
-    ids = {name: 0 for name in names if _is_background(name)} | {name: i for i, name in enumerate(classes, 1)}
+    ids = {name: 0 for name in names if is_background(name)} | {name: i for i, name in enumerate(classes, 1)}
     palette: tuple[tuple[int, int, int], ...] = ()
     if colours is not None:
-        black = next((colours[name] for name in names if _is_background(name)), (0, 0, 0))
+        black = next((colours[name] for name in names if is_background(name)), (0, 0, 0))
         palette = (black, *(colours[name] for name in classes))
     try:
         return ClassMap(("background", *classes), colours=palette, ignore=ignore), ids

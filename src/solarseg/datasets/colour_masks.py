@@ -136,10 +136,11 @@ def _read_table(file: Path) -> _Table:
         twice = next(colour for i, colour in enumerate(colours) if colour in colours[:i])
         raise DatasetError(f"{file}: gives {_spell(twice)} to two classes; each needs its own colour")
     background = next((i for i, name in enumerate(names) if name.strip("_").casefold() == "background"), None)
-    if background is None and (0, 0, 0) not in colours:
-        names, colours = [*names, "background"], [*colours, (0, 0, 0)]
-        background = len(names) - 1
-    order = sorted(range(len(names)), key=lambda i: i != (background or 0))
+    if background is None:
+        if (0, 0, 0) not in colours:
+            names, colours = [*names, "background"], [*colours, (0, 0, 0)]
+        background = colours.index((0, 0, 0))
+    order = sorted(range(len(names)), key=lambda i: i != background)
     try:
         classes = ClassMap(tuple(names[i] for i in order), tuple(colours[i] for i in order), ignore=True)
     except ArgumentError as error:
@@ -176,7 +177,7 @@ def _spell(colour: Sequence[int]) -> str:
 
 def _load(table: _Table, max_unknown: float, said: Event, pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
     image, colours = read_image(pair.image), _read_colours(pair.mask)
-    mask = _decode(table, colours)
+    mask = _decode(table, colours, pair.mask)
     unknown = mask == IGNORE_INDEX
     if unknown.any():
         count, share = int(unknown.sum()), float(unknown.mean())
@@ -215,17 +216,27 @@ def _read_colours(file: Path) -> NDArray[np.uint8]:
     return np.asarray(colours, dtype=np.uint8)
 
 
-def _decode(table: _Table, colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _decode(table: _Table, colours: NDArray[np.uint8], file: Path) -> NDArray[np.uint8]:
     """Class ids of colours; 255 where they are no class's.
 
     A mask of one band may also hold the numbers of the table's lines, as published sets have both kinds.
+
+    Raises:
+        MaskError: it may be either, with another outcome.
     """
     shown = np.broadcast_to(colours, (*colours.shape[:2], 3))
     mask = table.class_of[_codes(shown)]
-    if (mask != IGNORE_INDEX).all():
-        return mask
+    is_coloured = bool((mask != IGNORE_INDEX).all())
     if colours.shape[-1] == 1 and colours.max() < len(table.rows):
-        return np.array(table.rows, dtype=np.uint8)[colours[..., 0]]
+        numbered = np.array(table.rows, dtype=np.uint8)[colours[..., 0]]
+        if is_coloured and (mask != numbered).any():
+            raise MaskError(
+                f"{file}: its grey levels are colours of {table.file} and numbers of its lines as well, which mean "
+                "different classes; save the mask as RGB, or put the background on the table's first line"
+            )
+        return numbered
+    if is_coloured:
+        return mask
     return _settle_edges(shown, mask, np.array(table.classes.colours, dtype=np.float32))
 
 

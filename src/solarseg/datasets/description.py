@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from solarseg.classes import ClassMap
+from solarseg.datasets.yaml_file import first_problem, read_yaml
 from solarseg.errors import ArgumentError, DatasetError
 from solarseg.files import write_text
 
@@ -61,11 +62,10 @@ def read_description(root: Path) -> tuple[Description, ClassMap | None]:
     if not file.exists():
         return Description(), None
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        description = Description.model_validate(content)
+        description = Description.model_validate(read_yaml(file) or {})
         return description, description.class_map()
-    except (OSError, yaml.YAMLError, ValidationError, UnicodeDecodeError, ArgumentError) as error:
-        reason = " ".join(str(error).split())
+    except (ValidationError, ArgumentError) as error:
+        reason = first_problem(error) if isinstance(error, ValidationError) else str(error)
         raise DatasetError(f"{file}: {reason}; see the documentation of dataset folders") from error
 
 

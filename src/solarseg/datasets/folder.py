@@ -336,7 +336,7 @@ def _groups_by_regex(names: list[str], regex: str) -> dict[str, str]:
 def read_table(file: Path, key: str, value: str, *, optional: bool = False) -> dict[str, str]:
     """Read two columns of a CSV file as a dictionary.
 
-    Keys may be written with the suffix of an image file; it is left out.
+    Keys may be written with the suffix of an image file: they are then found without it, too.
 
     Args:
         file: the CSV file, whose first line names the columns.
@@ -360,11 +360,15 @@ def read_table(file: Path, key: str, value: str, *, optional: bool = False) -> d
     for row in rows:
         if not row[key] or not row[value]:
             raise DatasetError(f"{file}: a line lacks '{key}' or '{value}': {row}; complete or remove it")
-        name = _without_image_suffix(row[key])
-        if table.setdefault(name, row[value]) != row[value]:
-            raise DatasetError(f"{file}: names '{name}' twice with different values; remove one line")
-    return table
+        if table.setdefault(row[key], row[value]) != row[value]:
+            raise DatasetError(f"{file}: names '{row[key]}' twice with different values; remove one line")
+    return _without_image_suffixes(file, table) | table
 
 
-def _without_image_suffix(name: str) -> str:
-    return name.rpartition(".")[0] if Path(name).suffix.lower() in IMAGE_SUFFIXES else name
+def _without_image_suffixes(file: Path, table: Mapping[str, str]) -> dict[str, str]:
+    bare: dict[str, str] = {}
+    for name, value in table.items():
+        stem = name.rpartition(".")[0] if Path(name).suffix.lower() in IMAGE_SUFFIXES else name
+        if bare.setdefault(stem, value) != value and stem not in table:
+            raise DatasetError(f"{file}: names '{stem}' twice with different values; remove one line")
+    return bare

@@ -37,6 +37,8 @@ def _open(path: Path, options: ReadOptions) -> Source:
     pairs = find_pairs(path)
     description, stated = read_description(path)
     known = find_published(pairs.values())
+    if known and known.keeps_files and stated:  # whoever names the classes means the masks' own values
+        known = None
     names = description.bands or (list(known.bands) if known and known.bands else None)
     places = choose_bands(options.bands, names) if options.bands else None
     if known:
@@ -45,7 +47,9 @@ def _open(path: Path, options: ReadOptions) -> Source:
         classes = stated or find_mask_classes(path, [pair.mask for pair in pairs.values()], look_into)
         read = partial(_read, classes)
     keeps_files = places is None and (known is None or known.keeps_files)
-    part = part_of(path, pairs, partial(_load, read, places), lambda pair: keeps_files)
+    part = part_of(
+        path, pairs, partial(_load, read, places, len(names) if names else None), lambda pair: keeps_files
+    )
     chosen = [names[place] for place in places] if names and places else names
     unknown_places = known is not None and known.unknown_places
     return Source(path, classes, [part], description.model_copy(update={"bands": chosen}), unknown_places)
@@ -55,9 +59,11 @@ def _read(classes: ClassMap, pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
     return read_image(pair.image), classes.encode(read_mask_values(pair.mask), str(pair.mask))
 
 
-def _load(read: _Read, places: Sequence[int] | None, pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
+def _load(
+    read: _Read, places: Sequence[int] | None, named: int | None, pair: Pair
+) -> tuple[Pixels, NDArray[np.uint8]]:
     image, mask = read(pair)
-    return (take_bands(image, places, pair.image) if places else image), mask
+    return (take_bands(image, places, pair.image, named) if places else image), mask
 
 
 READER = Reader(

@@ -19,7 +19,7 @@ from solarseg.datasets.pairs import Pair, find_mask_classes, find_pairs, glance,
 from solarseg.datasets.source import Reader, ReadOptions, Source
 from solarseg.errors import DataError, ImageError, MaskError
 from solarseg.extras import require
-from solarseg.images import Pixels, as_image, read_image
+from solarseg.images import Pixels, as_image, check_pixels, read_image
 
 __all__ = ["READER"]
 
@@ -54,7 +54,7 @@ def _open(path: Path, options: ReadOptions) -> Source:
     part = part_of(
         path,
         pairs,
-        partial(_load, spelled, places),
+        partial(_load, spelled, places, len(names) if names else None),
         lambda pair: places is None and not _has_odd_nodata(pair.image),
     )
     chosen = [names[place] for place in places] if names and places else names
@@ -82,7 +82,7 @@ def _opened(file: Path, kind: type[DataError]) -> Iterator[Any]:
     """Open a file with rasterio, and raise an error of ours where it cannot be read."""
     rasterio = require("rasterio", "data")
     try:
-        with rasterio.open(file) as opened:
+        with rasterio.open(file, driver="GTiff") as opened:  # a VRT may name any file there is
             yield opened
     except rasterio.errors.RasterioError as error:
         reason = " ".join(str(error).split())
@@ -107,7 +107,9 @@ def _is_odd(file: Any) -> bool:
     return file.nodata not in (None, 0) and file.dtypes[0] not in ("uint8", "uint16")
 
 
-def _load(spelled: ClassMap, places: Sequence[int] | None, pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
+def _load(
+    spelled: ClassMap, places: Sequence[int] | None, named: int | None, pair: Pair
+) -> tuple[Pixels, NDArray[np.uint8]]:
     with _opened(pair.image, ImageError) as image:
         with _opened(pair.mask, MaskError) as mask:
             _check_grids(pair, image, mask)
@@ -116,7 +118,7 @@ def _load(spelled: ClassMap, places: Sequence[int] | None, pair: Pair) -> tuple[
     values, ignored = _read_values(pair.mask)
     class_ids = spelled.encode(np.where(ignored, spelled.values[0], values), str(pair.mask))
     class_ids[ignored | missing] = IGNORE_INDEX
-    return (take_bands(pixels, places, pair.image) if places else pixels), class_ids
+    return (take_bands(pixels, places, pair.image, named) if places else pixels), class_ids
 
 
 def _read_without_nodata(image: Any, missing: NDArray[np.bool_]) -> Pixels:
@@ -135,6 +137,7 @@ def _read_values(path: Path) -> tuple[NDArray[np.integer], NDArray[np.bool_]]:
             raise MaskError(
                 f"{path}: mask has {file.count} bands; a mask holds one number a pixel; save one band"
             )
+        check_pixels(path, file.width, file.height, MaskError)
         values = file.read(1)
         ignored = np.zeros(values.shape, np.bool_) if file.nodata == 0 else file.dataset_mask() == 0
     whole = np.where(ignored, 0, values)

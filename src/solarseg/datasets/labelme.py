@@ -1,5 +1,7 @@
 """LabelMe: a JSON file beside each image (https://github.com/wkentaro/labelme).
 
+Classes are in the order of ``labels.txt``, LabelMe's own list of them, or else sorted by name.
+
 Shapes are drawn with Pillow, as LabelMe's own ``shapes_to_label`` draws them.
 """
 
@@ -30,11 +32,14 @@ from solarseg.datasets.source import Entry, Part, Reader, ReadOptions, Source
 from solarseg.errors import DatasetError, ImageError, MaskError
 from solarseg.images import IMAGE_SUFFIXES, Pixels, decode_image, read_image
 
-__all__ = ["IGNORE", "READER"]
+__all__ = ["IGNORE", "LABELS", "READER"]
 
 logger = logging.getLogger(__name__)
 
 IGNORE = "__ignore__"  # LabelMe's own name for pixels to leave out
+LABELS = "labels.txt"  # LabelMe's own name for the list of classes, one a line
+
+_MAX_LABELS = 2**20  # bytes
 
 _NO_REGION = {"point", "points"}
 
@@ -94,7 +99,8 @@ def _open(path: Path, options: ReadOptions) -> Source:
         raise errors[0]
     _say_left_out(path, kinds, set(images.values()))
     labels = {each.label for each in kinds if each.kind not in _NO_REGION}
-    classes, ids = class_map(sorted(labels - {IGNORE}), path, ignore=IGNORE in labels)
+    names = [name for name in _in_order(labels, root / LABELS) if name != IGNORE]
+    classes, ids = class_map(names, path, ignore=IGNORE in labels)
     ids[IGNORE] = IGNORE_INDEX
     entries = [_entry(file, image, root, ids, options.line_width) for file, image in images.items()]
     return Source(path, classes, [Part(str(path), lambda: iter(entries), len(entries))])
@@ -104,6 +110,27 @@ def _files(path: Path) -> list[Path]:
     """What looks like LabelMe's, or has an image beside it, and may be damaged."""
     found = [file for file in sorted(path.rglob("*.json")) if not file.name.startswith(".")]
     return [file for file in found if _is_labelme(file) or _beside(file)]
+
+
+def _in_order(labels: set[str], file: Path) -> list[str]:
+    """The labels that a file lists, used or not, and behind them those that it does not."""
+    listed = _read_lines(file) if file.is_file() else []
+    others = sorted(labels - {*listed, IGNORE})
+    if listed and others:
+        logger.warning("%s: does not list %s; added behind those it lists", file, ", ".join(others))
+    return [*listed, *others]
+
+
+def _read_lines(file: Path) -> list[str]:
+    try:
+        if file.stat().st_size > _MAX_LABELS:
+            raise DatasetError(
+                f"{file}: more than {_MAX_LABELS:,} bytes; it is to hold a class a line; correct it"
+            )
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file}: cannot be read ({error}); write a class a line, in UTF-8") from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _beside(file: Path) -> Path | None:

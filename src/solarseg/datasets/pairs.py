@@ -5,6 +5,7 @@ and ``el_masks_train``), side by side or in folders such as ``train`` and ``val`
 ``x.jpg`` and ``x_mask.png``.
 """
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,11 +25,14 @@ from solarseg.images import IMAGE_SUFFIXES, Pixels
 
 __all__ = ["Glance", "Pair", "find_mask_classes", "find_pairs", "glance", "part_of", "pictures"]
 
+logger = logging.getLogger(__name__)
+
 _IMAGE_WORDS = ("images", "image", "imgs", "img", "inputs", "input", "el")
 _MASK_WORDS = ("masks", "mask", "labels", "label", "anns", "ann", "annotations", "gt")
 _WORD = re.compile(r"[^_\- ]+")
 _MASK_ENDING = re.compile(r"(.*[^/])[_-](?:masks?|labels?|gt|seg(?:mentation)?)", re.IGNORECASE)
 _IMAGE_ENDING = re.compile(r"(.*[^/])[_-](?:image|img|sat)", re.IGNORECASE)
+_TIFF = {".tif", ".tiff"}
 _ENOUGH_MASKS = 8
 _ENOUGH_FILES = 20_000
 
@@ -70,8 +74,10 @@ def find_pairs(root: Path) -> dict[str, Pair]:
         Name of the sample -> its files, sorted. Names are paths within the folder of images; where there are
         several such folders, the words that tell them apart come before.
 
+    An image or a mask without counterpart is left out and said.
+
     Raises:
-        DatasetError: there are none, one lacks its counterpart, or two have one name.
+        DatasetError: there are none, or two have one name.
     """
     folders = _find_folders(root) if root.is_dir() else []
     found: dict[str, Pair] = {}
@@ -172,8 +178,14 @@ def part_of(
     def entries() -> Iterator[Entry]:
         for name, pair in pairs.items():
             group = groups.get(name)
-            image = pair.image if keeps_file(pair) else None
-            yield Entry(name, partial(_load, name, pair, group or name, load), image, group)
+            kept = keeps_file(pair)
+            yield Entry(
+                name,
+                partial(_load, name, pair, group or name, load),
+                image=pair.image if kept else None,
+                grid=None if kept or pair.image.suffix.lower() not in _TIFF else pair.image,
+                group=group,
+            )
 
     return Part(str(root), entries, len(pairs))
 
@@ -258,11 +270,14 @@ def _add(files: dict[str, Path], name: str, file: Path) -> None:
 
 
 def _match(images: Mapping[str, Path], masks: Mapping[str, Path]) -> dict[str, Pair]:
+    found = {name: Pair(image, masks[name]) for name, image in images.items() if name in masks}
     for have, lack, kind in ((images, masks, "mask"), (masks, images, "image")):
         alone = sorted(set(have) - set(lack))
-        if alone:
-            more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
-            raise DatasetError(
-                f"{have[alone[0]]}: has no {kind} of the same name{more}; add it or remove the file"
-            )
-    return {name: Pair(image, masks[name]) for name, image in images.items()}
+        if not alone:
+            continue
+        more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+        lonely = f"{have[alone[0]]}: has no {kind} of the same name{more}"
+        if not found:
+            raise DatasetError(f"{lonely}; add it or remove the file")
+        logger.warning("%s, and is left out", lonely)
+    return found

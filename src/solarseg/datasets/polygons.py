@@ -75,7 +75,8 @@ def as_points(points: Any, source: str, kind: str = "polygon", least: int = 3) -
         pairs = np.asarray(points, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):
         pairs = np.full(1, np.nan)
-    if pairs.size and (pairs.ndim != 2 or pairs.shape[1] != 2 or not (np.abs(pairs) <= _FARTHEST).all()):
+    none = pairs.shape == (0,)
+    if not none and (pairs.ndim != 2 or pairs.shape[1] != 2 or not (np.abs(pairs) <= _FARTHEST).all()):
         raise MaskError(f"{source}: {kind} is not pairs of x and y in pixels; correct or remove it")
     if len(pairs) < least:
         raise MaskError(

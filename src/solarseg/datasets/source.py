@@ -28,12 +28,14 @@ class Entry:
         image: the image file, where it can be taken over as it is; None where ``load`` makes the image.
         group: what must not be divided by a split, where the data tells; else None, and the sample is its own
             group.
+        grid: TIFF whose place on the ground the sample has, pixel upon pixel, where ``load`` makes the image of it.
     """
 
     name: str
     load: Callable[[], Sample]
     image: Path | None = None
     group: str | None = None
+    grid: Path | None = None
 
 
 @dataclass(frozen=True)

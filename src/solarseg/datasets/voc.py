@@ -5,6 +5,7 @@ https://docs.cvat.ai/docs/dataset_management/formats/format-smask/.
 """
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,7 @@ from solarseg.datasets.source import Reader, ReadOptions, Source
 from solarseg.errors import DatasetError, ImageError, MaskError
 from solarseg.images import Pixels, mask_palette, read_image, read_mask_values
 
-__all__ = ["LABEL_MAP", "READER", "VOID", "voc_colours"]
+__all__ = ["LABEL_MAP", "READER", "VOID", "VOID_LABELS", "voc_colours"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ _Decode = Callable[[Path], NDArray[np.uint8]]
 
 LABEL_MAP = "labelmap.txt"
 VOID: Colour = (224, 224, 192)  # the colour of number 255, the border that VOC leaves out
-_VOID_LABELS = {"ignored", "void"}
+VOID_LABELS = {"ignored", "void"}
 
 
 def voc_colours(count: int) -> list[Colour]:
@@ -79,7 +80,7 @@ def _open(path: Path, options: ReadOptions) -> Source:
 
 def _names(path: Path, images: Mapping[str, Path], masks: Mapping[str, Path]) -> list[str]:
     """The samples that ``ImageSets`` lists, or all, where they have masks."""
-    listed = _listed(path)
+    listed = _listed(path, images)
     wanted = set(listed) if listed is not None else {*images, *masks}
     unknown = sorted(wanted - set(images))
     if unknown:
@@ -101,15 +102,17 @@ def _more(names: list[str]) -> str:
     return f" (and of {len(names) - 1} more)" if len(names) > 1 else ""
 
 
-def _listed(path: Path) -> list[str] | None:
+def _listed(path: Path, images: Mapping[str, Path]) -> list[str] | None:
     files = sorted((path / "ImageSets" / "Segmentation").glob("*.txt"))
     try:
-        lines = [line.strip() for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+        lines = [line for file in files for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"{path / 'ImageSets'}: cannot be read ({error}); a list is text, a name a line"
         ) from error
-    return [line for line in lines if line and not line.startswith("#")] if files else None
+    # A name may begin with # or end with a space.
+    names = [line if line in images else line.strip() for line in lines if line.strip()]
+    return [name for name in names if name in images or not name.startswith("#")] if files else None
 
 
 def _classes(path: Path, masks: list[Path]) -> tuple[ClassMap, _Decode]:
@@ -139,7 +142,7 @@ def _read_labels(file: Path) -> _Labels:
     if len(colours) < len(written) or len(set(colours.values())) < len(written):
         raise DatasetError(f"{file}: two lines have one name or one colour; each class needs its own")
     named = {name: "background" if colour == (0, 0, 0) else name for name, colour in colours.items()}
-    names = [name for name in named.values() if name.lower() not in _VOID_LABELS]
+    names = [name for name in named.values() if name.lower() not in VOID_LABELS]
     shown = {named[name]: colour for name, colour in colours.items()}
     classes, ids = class_map(names, file, colours=shown, ignore=True)
     ids_of = {name: ids.get(named[name], IGNORE_INDEX) for name in colours}
@@ -154,7 +157,8 @@ def _colour(file: Path, fields: list[str], usual: Colour) -> Colour:
     """The colour of a line; one of VOC's where it has none."""
     if len(fields) < 2 or not fields[1].strip():
         return usual
-    levels = [int(level) if level.strip().isdecimal() else -1 for level in fields[1].split(",")]
+    written = [level.strip() for level in fields[1].split(",")]
+    levels = [int(level) if re.fullmatch(r"\d{1,3}", level, re.ASCII) else -1 for level in written]
     if len(levels) != 3 or not all(0 <= level <= 255 for level in levels):
         raise DatasetError(
             f"{file}: no colour in '{':'.join(fields)}'; write name:red,green,blue:: with 0 to 255"

@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
@@ -19,6 +18,7 @@ from solarseg.datasets.annotations import class_map, find_inside, original_of, r
 from solarseg.datasets.pairs import pictures
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.source import Entry, Part, Reader, ReadOptions, Source
+from solarseg.datasets.yaml_file import first_problem, read_yaml
 from solarseg.errors import DatasetError, MaskError
 from solarseg.images import read_image
 
@@ -26,7 +26,7 @@ __all__ = ["READER", "label_file"]
 
 logger = logging.getLogger(__name__)
 
-_MAX_YAML, _MAX_LABELS = 2**20, 2**28  # bytes
+_MAX_LABELS = 2**28  # bytes
 _OUTSIDE = 0.01  # share of the image by which a point may lie outside, as Ultralytics allows
 
 
@@ -56,10 +56,8 @@ def _find_yaml(path: Path) -> Path | None:
 def _load_yaml(file: Path) -> dict[str, Any]:
     """What a small YAML file says; nothing where it cannot be read."""
     try:
-        content = (
-            yaml.safe_load(file.read_text(encoding="utf-8")) if file.stat().st_size <= _MAX_YAML else None
-        )
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        content = read_yaml(file)
+    except DatasetError:
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -84,9 +82,7 @@ def _read_data(file: Path) -> _Data:
     try:
         return _Data.model_validate(_load_yaml(file))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise DatasetError(f"{file}: {place}: {first['msg']}; export it again, or correct it") from error
+        raise DatasetError(f"{file}: {first_problem(error)}; export it again, or correct it") from error
 
 
 def _names(file: Path, data: _Data) -> list[str]:

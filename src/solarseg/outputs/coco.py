@@ -10,7 +10,7 @@ from solarseg.classes import ClassMap
 from solarseg.datasets.polygons import area, bridge, outlines
 from solarseg.extras import require
 from solarseg.files import write_json
-from solarseg.outputs.labels import Labelled
+from solarseg.outputs.labels import Labelled, check_names
 from solarseg.outputs.regions import Region, copy_image, regions, without_ignored
 
 __all__ = ["write"]
@@ -24,8 +24,9 @@ def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance:
 
     Raises:
         MissingExtraError: pycocotools or rasterio is not installed.
-        OutputError: something could not be written.
+        OutputError: a class is called like the background, or something could not be written.
     """
+    check_names(classes)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for item in without_ignored(items, "COCO"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from rich.progress import track
@@ -12,6 +13,7 @@ from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
 from solarseg.files import atomic_folder
 from solarseg.outputs import WRITERS
 from solarseg.outputs.labels import Labelled, Writer
+from solarseg.outputs.predictions import find_images, name_outputs
 from solarseg.registry import lookup
 
 __all__ = ["Exported", "export"]
@@ -58,8 +60,8 @@ def export(
         OutputError: the folder exists, or could not be written.
     """
     write: Writer = lookup("format", WRITERS, format_name)
-    if tolerance < 0:
-        raise ArgumentError(f"--tolerance {tolerance}: must be 0 or more")
+    if not 0 <= tolerance < inf:
+        raise ArgumentError(f"--tolerance {tolerance}: must be a number of pixels, 0 or more")
     folder = Path(out)
     if folder.exists():
         raise OutputError(f"{folder}: exists already; give another --out")
@@ -77,7 +79,8 @@ def _open(root: Path, images: Path | None) -> FolderDataset:
         raise ArgumentError(f"{root}: holds masks but no images; say where they are with --images FOLDER")
     if images is None:
         return open_pairs(root, read_pairs(root))
-    masks, found = list_files(root, "masks"), list_files(images.parent, images.name)
+    masks = list_files(root, "masks")
+    found = {name: file for file, name in name_outputs(find_images([images])).items()}
     alone = [name for name in masks if name not in found]
     if alone:
         raise DatasetError(

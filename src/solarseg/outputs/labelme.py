@@ -1,4 +1,4 @@
-"""LabelMe: a JSON file beside a copy of each image."""
+"""LabelMe: a JSON file beside a copy of each image, and ``labels.txt``."""
 
 import base64
 import io
@@ -10,10 +10,11 @@ import numpy as np
 from PIL import Image
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
-from solarseg.datasets.labelme import IGNORE
+from solarseg.datasets.labelme import IGNORE, LABELS
 from solarseg.datasets.polygons import Ring
-from solarseg.files import write_json
-from solarseg.outputs.labels import Labelled
+from solarseg.errors import OutputError
+from solarseg.files import write_json, write_text
+from solarseg.outputs.labels import Labelled, check_names
 from solarseg.outputs.pixel_lines import pixel_line
 from solarseg.outputs.regions import Region, copy_image, regions
 
@@ -28,11 +29,14 @@ def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance:
     With a tolerance of 0 shapes are masks, which LabelMe reads from version 5.2 on and cannot edit; else polygons,
     holes joined to the outline by cuts without width. Drawn by LabelMe, which takes the line for a part of the
     region, only pixels change that have a pixel beyond the border within the tolerance and a half. Ignored pixels
-    get LabelMe's own label for them, ``__ignore__``.
+    get LabelMe's own label for them, ``__ignore__``. ``labels.txt`` names the classes in their order, as LabelMe's
+    ``--labels`` and its converters want it.
 
     Raises:
-        OutputError: something could not be written.
+        OutputError: a class has a name that would be read as something else, or something could not be written.
     """
+    check_names(classes)
+    write_text(folder / LABELS, "".join(f"{name}\n" for name in _lines(classes)))
     labels = dict(enumerate(classes.names)) | {IGNORE_INDEX: IGNORE}
     for item in items:
         named = copy_image(item, folder, item.name)
@@ -47,6 +51,15 @@ def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance:
             "imageWidth": width,
         }
         write_json(folder / f"{item.name}.json", content)
+
+
+def _lines(classes: ClassMap) -> list[str]:
+    for name in classes.names[1:]:
+        if name == IGNORE or [name.strip()] != name.splitlines():
+            raise OutputError(
+                f"class '{name}': {LABELS} has no way to write this name; rename it in dataset.yaml"
+            )
+    return [IGNORE, "_background_", *classes.names[1:]]
 
 
 def _shape(region: Region, label: str, tolerance: float) -> dict[str, Any]:

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
+from solarseg.datasets.annotations import is_background
+from solarseg.errors import OutputError
 
-__all__ = ["Labelled", "Writer"]
+__all__ = ["Labelled", "Writer", "check_names"]
 
 
 @dataclass(frozen=True)
@@ -31,3 +33,18 @@ class Labelled:
 # copied where the format wants them beside the labels. Where it holds polygons, an outline may stray from the
 # region's border by up to `tolerance` pixels; 0 is exact.
 Writer = Callable[[Iterable[Labelled], ClassMap, Path, float], None]
+
+
+def check_names(classes: ClassMap) -> None:
+    """Raise OutputError where a class would be taken for the background when it is read again.
+
+    Examples:
+        >>> check_names(ClassMap(("nothing", "crack", "Background")))
+        Traceback (most recent call last):
+        solarseg.errors.OutputError: class 2 is called 'Background', which is read as class 0; rename it in dataset.yaml
+    """
+    for class_id, name in enumerate(classes.names):
+        if class_id and is_background(name):
+            raise OutputError(
+                f"class {class_id} is called '{name}', which is read as class 0; rename it in dataset.yaml"
+            )

@@ -11,7 +11,7 @@ from PIL import Image
 
 from solarseg.classes import ClassMap
 from solarseg.files import write_json
-from solarseg.outputs.labels import Labelled
+from solarseg.outputs.labels import Labelled, check_names
 from solarseg.outputs.regions import Region, copy_image, regions, without_ignored
 
 __all__ = ["write"]
@@ -23,8 +23,9 @@ def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance:
     Folders in names become datasets, and folders within them datasets within datasets.
 
     Raises:
-        OutputError: something could not be written.
+        OutputError: a class is called like the background, or something could not be written.
     """
+    check_names(classes)
     for item in without_ignored(items, "Supervisely"):
         *folders, leaf = item.name.split("/")
         dataset = folder / "/datasets/".join(folders or ["dataset"])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
-from solarseg.datasets.voc import LABEL_MAP, VOID, Colour, voc_colours
+from solarseg.datasets.voc import LABEL_MAP, VOID, VOID_LABELS, Colour, voc_colours
 from solarseg.errors import OutputError
 from solarseg.files import atomic_path, write_text
 from solarseg.outputs.labels import Labelled
@@ -60,7 +60,8 @@ def _distinct(colours: Sequence[Colour]) -> list[Colour]:
 
 def _label_map(classes: ClassMap, colours: Sequence[Colour]) -> str:
     for name in classes.names:
-        if ":" in name or name.startswith("#") or name != " ".join(name.split()):
+        taken = name.lower() in VOID_LABELS  # they say that pixels are left out
+        if taken or ":" in name or name.startswith("#") or name != " ".join(name.split()):
             raise OutputError(
                 f"class '{name}': {LABEL_MAP} has no way to write this name; rename it in dataset.yaml"
             )

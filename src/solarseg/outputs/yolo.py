@@ -9,7 +9,7 @@ import yaml
 from solarseg.classes import ClassMap
 from solarseg.datasets.yolo import label_file
 from solarseg.files import write_text
-from solarseg.outputs.labels import Labelled
+from solarseg.outputs.labels import Labelled, check_names
 from solarseg.outputs.pixel_lines import pixel_line
 from solarseg.outputs.regions import Region, copy_image, regions, without_ignored
 
@@ -26,8 +26,9 @@ def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance:
     pixels become background. Numbers of classes are one less than class ids, as YOLO knows no background.
 
     Raises:
-        OutputError: something could not be written.
+        OutputError: a class is called like the background, or something could not be written.
     """
+    check_names(classes)
     names: list[str] = []
     for item in without_ignored(items, "YOLO"):
         image = Path(copy_image(item, folder, f"images/{item.name}"))
