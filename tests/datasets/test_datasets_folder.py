@@ -295,3 +295,11 @@ def test_names_that_end_like_files_have_groups_too(squares):
     (squares / "groups.csv").write_text(table.replace("im00", "im00.jpg").replace("im01", "im01.png"))
     assert open_dataset(squares).group_of["im00.jpg"] == "g0"
     assert open_dataset(squares).group_of["im01"] == "g1"
+
+
+def test_accents_may_be_spelled_either_way(squares):
+    (squares / "images" / "im00.png").rename(squares / "images" / "gro\u0308\u00dfe.png")
+    (squares / "masks" / "im00.png").rename(squares / "masks" / "gr\u00f6\u00dfe.png")
+    table = (squares / "groups.csv").read_text()
+    (squares / "groups.csv").write_text(table.replace("im00", "gr\u00f6\u00dfe"))
+    assert open_dataset(squares)["gr\u00f6\u00dfe"].mask.any()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,7 +197,8 @@ def list_files(root: Path, kind: str) -> dict[str, Path]:
     for file in sorted(folder.rglob("*")):
         if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith(".") or not file.is_file():
             continue
-        name = file.relative_to(folder).with_suffix("").as_posix()
+        # macOS writes é as e and an accent, others as one letter.
+        name = normalize("NFC", file.relative_to(folder).with_suffix("").as_posix())
         if name in found:
             raise DatasetError(f"{file}: same name as {found[name].name}; names must differ, rename one")
         found[name] = file
