@@ -5,6 +5,7 @@ order where there are colours, turned upright where EXIF says so. A mask file is
 """
 
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ __all__ = [
     "read_image",
     "read_mask_values",
     "true_colour",
+    "without_pillows_limit",
     "write_bands",
     "write_image",
     "write_mask",
@@ -132,7 +134,7 @@ def as_image(array: NDArray[Any], source: str = "image") -> Pixels:
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = re.sub(r" object at 0x[0-9a-f]+", "", " ".join(str(error).split())) or type(error).__name__
     return f"cannot be read as an image ({text})"
 
 
@@ -153,14 +155,14 @@ def _decode_picture(content: bytes, path: Path) -> NDArray[np.uint8] | NDArray[n
 
 
 def _open_picture(content: bytes, path: Path) -> Image.Image:
-    with _without_pillows_limit():  # our own limit follows
+    with without_pillows_limit():  # our own limit follows
         picture = Image.open(io.BytesIO(content))
     check_pixels(path, picture.width, picture.height)
     return picture
 
 
 @contextmanager
-def _without_pillows_limit() -> Iterator[None]:
+def without_pillows_limit() -> Iterator[None]:
     """Let Pillow open pictures above 179 megapixels, which drone mosaics often are."""
     with _PILLOW:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None

@@ -44,6 +44,9 @@ def blobs() -> np.ndarray:
 
 FLAT = ("a", "b", "c", "d")
 IN_FOLDERS = ("one/a", "one/b", "two/deep/c", "two/a")
+IN_ONE_FOLDER = ("one/a", "one/b", "one/c", "one/d")
+DEEP = ("p/q/r/a", "p/q/b", "p/q/c", "p/q/d")
+MIXED = ("a", "dataset/a", "dataset/b", "images/a")
 
 
 def make_items(folder: Path, names: Sequence[str] = FLAT) -> list[Labelled]:
@@ -86,7 +89,7 @@ def round_trip(
 
 
 @each_writer
-@pytest.mark.parametrize("names", [FLAT, IN_FOLDERS], ids=["flat", "in folders"])
+@pytest.mark.parametrize("names", [FLAT, IN_FOLDERS, IN_ONE_FOLDER, DEEP, MIXED], ids=str)
 def test_without_tolerance_no_pixel_is_lost(name: str, names: Sequence[str], tmp_path: Path) -> None:
     items, read = round_trip(name, tmp_path, 0, names)
     for item in items:
@@ -118,7 +121,7 @@ def test_an_export_with_nothing_found_keeps_its_classes(name: str, tmp_path: Pat
     assert {sample.name: bool(sample.mask.any()) for sample in source} == dict.fromkeys(FLAT, False)
 
 
-@pytest.mark.parametrize("name", [name for name in WRITERS if name != "voc"])
+@pytest.mark.parametrize("name", list(WRITERS))
 @pytest.mark.parametrize("wrong", ["background", "_Background_"])
 def test_a_class_called_like_the_background_is_refused(name: str, wrong: str, tmp_path: Path) -> None:
     classes = ClassMap(("nothing", "crack", wrong))

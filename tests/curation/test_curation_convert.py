@@ -242,10 +242,11 @@ def test_tiles_of_one_place_become_a_group_where_nothing_tells_their_places(use,
     assert not (tmp_path / "apart" / "groups.csv").exists()
 
 
-def test_a_name_that_cannot_be_costs_itself(use, tmp_path):
-    done = convert(use([make_sample("a\\b"), make_sample("c")]), tmp_path / "out")
+@pytest.mark.parametrize("name", ["a\\b", ".hidden", "sub/.hidden"])
+def test_a_name_that_cannot_be_costs_itself(use, tmp_path, name):
+    done = convert(use([make_sample(name), make_sample("c")]), tmp_path / "out")
     assert done.written == 1
-    assert "must be a path within the dataset" in done.failed["a\\b"]
+    assert "must be a path within the dataset and not begin with a dot" in done.failed[name]
 
 
 @pytest.mark.parametrize("workers", [0, -2])

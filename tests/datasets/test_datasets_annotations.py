@@ -36,6 +36,18 @@ def test_names_stay_within_their_folder(name: str, root: str, below: bool) -> No
         assert ".." not in found.relative_to(root).parts
 
 
+@pytest.mark.parametrize("name", ["a" * 256, "é" * 128, "sub/" + "a" * 300 + "/b.png", "a/" * 3000 + "b"])
+def test_names_that_no_file_can_have_are_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(OSError, match="File name too long"):
+        (tmp_path / name).stat()
+    with pytest.raises(
+        DatasetError, match=r"^x: '.{40}\.\.\.' is longer than names of files can be; shorten it"
+    ):
+        find_inside(name, tmp_path, tmp_path, "x")
+    assert find_inside("a" * 255, tmp_path, tmp_path, "x") == tmp_path / ("a" * 255)
+
+
 def test_backgrounds_become_class_0_with_its_colour() -> None:
     colours = {"b": (1, 1, 1), "_BackGround_": (2, 2, 2), "a": (3, 3, 3), "background": (4, 4, 4)}
     classes, ids = class_map(["b", "_BackGround_", "a", "b", "background"], Path("x"), colours=colours)
@@ -54,6 +66,17 @@ def test_what_is_no_png_and_pngs_that_are_too_large_are_refused() -> None:
     bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     with pytest.raises(MaskError, match="x: mask is"):
         decode_bitmap(bomb + struct.pack(">I", 0) + b"IDAT", (9, 9), "x")
+
+
+def test_bitmaps_may_be_as_large_as_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = io.BytesIO()
+    Image.fromarray(np.eye(20, dtype=bool)).save(content, "PNG")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow refuses twice as many
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(content)
+    assert np.array_equal(decode_bitmap(content.getvalue(), (20, 20), "x"), np.eye(20, dtype=bool))
+    with pytest.raises(MaskError, match="mask is 20 x 20 pixels, more than its image of 20 x 19"):
+        decode_bitmap(content.getvalue(), (19, 20), "x")
 
 
 def test_every_kind_of_png_says_which_pixels() -> None:

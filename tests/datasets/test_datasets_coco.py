@@ -155,6 +155,57 @@ def test_images_without_annotation_are_background_and_counted(
     assert "annotations of 1 images that it does not list" in caplog.text
 
 
+@pytest.mark.parametrize("as_text", ["images", "categories", "image_id", "category_id"])
+def test_ids_may_be_numbers_here_and_text_there(tmp_path: Path, as_text: str) -> None:
+    made = content()
+    for each in made["annotations"] if as_text.endswith("id") else made[as_text]:
+        key = as_text if as_text.endswith("id") else "id"
+        each[key] = str(each[key])
+    (write(tmp_path) / "labels.json").write_text(json.dumps(made))
+    assert (only(read(tmp_path)) == 1).sum() == len(PIXELS)
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".png", "../a.png"])
+def test_a_name_that_can_be_of_no_file_costs_its_sample_alone(tmp_path: Path, name: str) -> None:
+    images = [{"id": 8, "file_name": name}, {"id": 7, "file_name": "a.png"}]
+    (write(tmp_path, "x/labels.json", "x") / "x/labels.json").write_text(json.dumps(content(images=images)))
+    bad, good = read(tmp_path).parts[0].entries()
+    with pytest.raises(DatasetError, match=r"labels\.json: images\.0\.file_name: '"):
+        bad.load()
+    assert bad.name == "x/labels/images.0"
+    assert good.load().mask.any()
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_number_and_its_text_are_two_ids_where_both_are_there(tmp_path: Path, turn: int) -> None:
+    images = [{"id": 7, "file_name": "a.png"}, {"id": "7", "file_name": "b.png"}]
+    made = content(images=images[::turn], annotations=[annotation([SQUARE], image="7")])
+    (write(tmp_path) / "labels.json").write_text(json.dumps(made))
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes())
+    assert {sample.name: bool(sample.mask.any()) for sample in read(tmp_path)} == {"a": False, "b": True}
+
+
+def test_annotations_of_other_images_alone_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, annotations=[annotation([SQUARE], image="a.png")])
+    with pytest.raises(
+        DatasetError,
+        match=r"labels\.json: annotations are of images such as 'a\.png', .* ids such as 7: none",
+    ):
+        read(tmp_path)
+
+
+def test_captions_beside_instances_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, "annotations/instances_train.json", "train")
+    captions = content(annotations=[{"id": 1, "image_id": 7, "caption": "A cracked cell."}])
+    del captions["categories"]
+    file = tmp_path / "annotations" / "captions_train.json"
+    file.write_text(json.dumps(captions))
+    assert only(read(tmp_path)).sum() == len(PIXELS)
+    assert "captions_train.json: names no categories, and is left out" in caplog.text
+    with pytest.raises(DatasetError, match=r"captions_train\.json: categories: Field required"):
+        read(file)
+
+
 @pytest.mark.parametrize(
     ("file", "images", "name"),
     [

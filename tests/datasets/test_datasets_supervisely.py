@@ -5,6 +5,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -13,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from solarseg.datasets import ReadOptions, Source, open_source
-from solarseg.datasets.supervisely import READER, _Bitmap, _paint_bitmap
+from solarseg.datasets.supervisely import READER, _Bitmap, _Object, _paint, _paint_bitmap
 from solarseg.errors import DataError, DatasetError, ImageError, MaskError
 
 META = {
@@ -91,7 +92,7 @@ def test_classes_colours_and_samples(tmp_path: Path) -> None:
     [sample] = source
     assert np.argwhere(sample.mask == 2).tolist() == [[2, 3], [3, 3], [3, 4]]
     assert (sample.mask > 0).sum() == 3
-    assert (sample.name, sample.group, sample.image.shape) == ("a", "a", (8, 10, 1))
+    assert (sample.name, sample.group, sample.image.shape) == ("ds/a", "ds/a", (8, 10, 1))
     [entry] = source.parts[0].entries()
     assert (entry.image, source.parts[0].count) == (tmp_path / "ds" / "img" / "a.png", 1)
 
@@ -137,6 +138,21 @@ def test_polygons_belong_to_their_lines_and_holes_to_theirs(tmp_path: Path) -> N
     assert np.argwhere(mask)[:, 1].tolist() == [9] * 8
 
 
+points = st.lists(st.tuples(st.integers(-9, 40), st.integers(-9, 40)), min_size=3, max_size=6)
+
+
+@given(outer=points, holes=st.lists(points, max_size=2))
+@settings(deadline=None, max_examples=300)
+def test_polygons_are_as_opencv_draws_them_on_the_whole_image(outer: Any, holes: Any) -> None:
+    mask = np.zeros((24, 30), np.uint8)
+    _paint(mask, _Object(**vector("polygon", outer, *holes)), 3, 1, "x")
+    lines = [
+        np.where(np.array(each) == (30, 24), (29, 23), each).astype(np.int32) for each in (outer, *holes)
+    ]
+    expected = cv2.fillPoly(np.zeros((24, 30), np.uint8), lines[:1], 3)
+    assert np.array_equal(mask, cv2.fillPoly(expected, lines[1:], 0) if holes else expected)
+
+
 def test_rectangles_include_both_corners(tmp_path: Path) -> None:
     for corners in ([[2, 1], [4, 3]], [[4, 3], [2, 1]], [[4, 1], [2, 3]]):
         mask = only(write(tmp_path, vector("rectangle", corners)))
@@ -172,18 +188,26 @@ def test_points_are_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureF
 
 def test_layouts(tmp_path: Path) -> None:
     thing = vector("rectangle", [[2, 1], [4, 3]])
-    for number, dataset in enumerate((".", "ds", "2024/roof")):
+    for number, (dataset, name) in enumerate(
+        [(".", "a"), ("ds", "ds/a"), ("2024/roof", "2024/roof/a"), ("dataset", "a")]
+    ):
         folder = write(tmp_path / str(number), thing, dataset=dataset)
-        assert READER.detect(folder) == (number < 2)  # one level is looked into without being asked
-        assert [sample.name for sample in read(folder)] == ["a"]
+        assert READER.detect(folder)
+        assert [sample.name for sample in read(folder)] == [name]
 
 
 def test_several_datasets_are_parts_and_in_the_names(tmp_path: Path) -> None:
-    for dataset in ("one", "two", "two/datasets/three"):
+    for dataset in ("one", "two", "two/datasets/three", "dataset", "dataset/datasets/one"):
         write(tmp_path, vector("rectangle", [[2, 1], [4, 3]]), dataset=dataset)
     source = read(tmp_path)
-    assert len(source.parts) == 3
-    assert sorted(sample.name for sample in source) == ["one/a", "two/a", "two/three/a"]
+    assert len(source.parts) == 5
+    assert sorted(sample.name for sample in source) == [
+        "a",
+        "dataset/one/a",
+        "one/a",
+        "two/a",
+        "two/three/a",
+    ]
 
 
 def test_annotations_in_ann_json_called_after_the_stem(tmp_path: Path) -> None:
@@ -195,7 +219,7 @@ def test_annotations_in_ann_json_called_after_the_stem(tmp_path: Path) -> None:
     Image.new("L", (10, 8)).save(folder / "ann" / "005.png")
     assert READER.detect(tmp_path)
     [sample] = read(tmp_path)
-    assert (sample.name, sample.mask.sum()) == ("005", 9)
+    assert (sample.name, sample.mask.sum()) == ("train/005", 9)
 
 
 def test_without_meta_json_classes_are_sorted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -220,7 +244,7 @@ def test_images_without_annotation_are_left_out_and_counted(
     write(tmp_path)
     for name in ("b.png", "c.jpg"):
         Image.new("L", (10, 8)).save(tmp_path / "ds" / "img" / name)
-    assert [sample.name for sample in read(tmp_path)] == ["a"]
+    assert [sample.name for sample in read(tmp_path)] == ["ds/a"]
     assert "2 images without annotation are left out" in caplog.text
 
 
@@ -342,7 +366,7 @@ def test_hidden_files_are_not_looked_at(tmp_path: Path, caplog: pytest.LogCaptur
     write(tmp_path)
     (tmp_path / "ds" / "ann" / "._a.png.json").write_bytes(b"\0")
     (tmp_path / "ds" / "img" / "._a.png").write_bytes(b"\0")
-    assert [sample.name for sample in read(tmp_path)] == ["a"]
+    assert [sample.name for sample in read(tmp_path)] == ["ds/a"]
     assert not caplog.messages
 
 

@@ -141,6 +141,31 @@ def test_lists_in_pieces_are_one():
     assert (found["a"].tolist(), found["b"].tolist()) == ([1.0, 2.0, 3.0, 4.0], [])
 
 
+def test_rows_of_values_of_any_length_are_found_whole():
+    expected: list[float] = []
+    pieces = b""
+    for length in (1, 63, 64, 65, 575, 576, 577, 5000):
+        values = [float(len(expected) + i) for i in range(length)]
+        expected += [*values, -1.0]
+        pieces += unpacked(values) + packed([-1.0])
+    found = read_floats(field(1, feature("a", 2, pieces)))["a"]
+    assert found is not None
+    assert found.tolist() == expected
+
+
+def test_what_is_looked_at_grows_with_the_message_alone(monkeypatch):
+    looked_at = []
+    frombuffer = np.frombuffer
+    monkeypatch.setattr(
+        np, "frombuffer", lambda *given: looked_at.append(frombuffer(*given)) or looked_at[-1]
+    )
+    data = field(1, feature("a", 2, (unpacked([1.0]) + packed([2.0, 3.0])) * 2000))
+    found = read_floats(data)["a"]
+    assert found is not None
+    assert found.tolist() == [1.0, 2.0, 3.0] * 2000
+    assert sum(each.nbytes for each in looked_at) < 100 * len(data)  # all that follows each time: 1,000 times
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import cv2
@@ -136,6 +137,22 @@ def test_nothing_is_read_outside_the_folder(place, tmp_path):
         open_source(folder)
 
 
+def test_a_line_that_can_be_no_file_costs_itself_alone(tmp_path, caplog):
+    add(tmp_path, "images/a.png")
+    (tmp_path / "train.txt").write_text(f"images/{'b' * 300}.png\nimages/a.png\n", encoding="utf-8-sig")
+    assert names_of(state(tmp_path, f"train: train.txt\n{NAMES}")) == ["a"]
+    assert "is longer than names of files can be; shorten it (1 lines like this are left out)" in caplog.text
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path):
+    state(add(tmp_path, "images/a.png"))
+    (tmp_path / "labels" / "a.txt").write_text(SQUARE, encoding="utf-8-sig")
+    [sample] = open_source(tmp_path)
+    assert (sample.mask == 2).sum() == 5 * 9
+    (tmp_path / "train.txt").write_text("images/a.png\n", encoding="utf-8-sig")
+    assert names_of(state(tmp_path, f"train: train.txt\n{NAMES}")) == ["a"]
+
+
 def test_images_without_polygons_are_background_and_counted(tmp_path, caplog):
     add(add(add(tmp_path, "images/a.png"), "images/b.png", ""), "images/c.png", None)
     samples = list(open_source(state(tmp_path)))
@@ -219,6 +236,16 @@ def test_a_damaged_image_costs_its_own_sample(tmp_path):
     with pytest.raises(ImageError):
         first.load()
     assert second.load().mask.any()
+
+
+def test_memory_is_that_of_the_image_however_many_polygons(tmp_path):
+    state(add(tmp_path, "images/a.png", "1 0 0 1 0 1 1 0 1\n" * 200, size=(1000, 1000)))
+    [entry] = entries_of(open_source(tmp_path))
+    tracemalloc.start()
+    entry.load()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * 10**6  # all of them at a time would be 200 MB
 
 
 def test_smaller_polygons_lie_on_larger_ones(tmp_path):

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from solarseg.classes import ClassMap
 from solarseg.datasets import open_source
+from solarseg.errors import OutputError
 from solarseg.outputs.labels import Labelled
 from solarseg.outputs.supervisely import write
 
@@ -94,6 +95,34 @@ def test_what_is_written_for_several_images(tmp_path: Path, caplog: pytest.LogCa
         "roof/datasets/north/ann/ü.v2.png.json",
     }
     read = {sample.name: sample for sample in open_source(tmp_path / "out", "supervisely")}
-    assert set(read) == {"dataset/b", "roof/a", "roof/north/ü.v2"}
-    assert np.array_equal(read["dataset/b"].mask, DIAGONAL)
+    assert set(read) == set(names)
+    assert np.array_equal(read["b"].mask, DIAGONAL)
     assert not read["roof/a"].mask.any()
+
+
+parts = st.sampled_from(["dataset", "dataset_", "dataset__", "data", "img", "ann", "meta", "a.png"])
+names_of_samples = st.lists(parts, min_size=1, max_size=4).map("/".join)
+
+
+@given(names=st.lists(names_of_samples, min_size=1, max_size=8, unique=True))
+@example(names=["a", "dataset/a", "dataset/b"])
+@example(names=["dataset_/a", "dataset__/a", "dataset/dataset_/a"])
+@example(names=["one/a"])
+@settings(deadline=None, max_examples=60)
+def test_names_come_back_and_no_sample_takes_the_place_of_another(
+    names: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("supervisely")
+    masks = {name: np.full((1 + i, 2), i % 3, np.uint8) for i, name in enumerate(names)}
+    write([labelled(folder, name, mask) for name, mask in masks.items()], CLASSES, folder / "out", 0)
+    read = {sample.name: sample.mask for sample in open_source(folder / "out", "supervisely")}
+    assert sorted(read) == sorted(names)
+    assert all(np.array_equal(read[name], masks[name]) for name in names)
+
+
+@pytest.mark.parametrize("name", ["datasets/a", "roof/datasets/a"])
+def test_a_folder_of_the_formats_own_name_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=f"^{name}: Supervisely has folders called 'datasets'.*; rename"):
+        write([labelled(tmp_path, name, DIAGONAL)], CLASSES, tmp_path / "out", 0)
+    write([labelled(tmp_path, "datasets", DIAGONAL)], CLASSES, tmp_path / "leaf", 0)
+    assert [sample.name for sample in open_source(tmp_path / "leaf", "supervisely")] == ["datasets"]

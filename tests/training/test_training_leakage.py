@@ -11,6 +11,7 @@ from PIL import Image
 
 from solarseg import evaluate, train
 from solarseg.curation.leakage import Leak, read_leaks
+from solarseg.curation.split_dataset import split_dataset
 from solarseg.curation.splits import read_split
 from solarseg.datasets.folder import read_table
 from solarseg.errors import DatasetError
@@ -54,6 +55,9 @@ def test_a_leak_that_is_allowed_is_reported_ever_after(leaking, tmp_path):
     assert "WARNING: the model saw copies or near copies of 1 of the 2 images" in run.report.summary_text()
     stored = json.loads((run.path / "evaluation" / "report.json").read_text())
     assert stored["related"] == {"count": 1, "names": ["im04"]}
+    seen = evaluate(run.path, leaking, split="val")
+    assert len(seen.trained_on) == 2
+    assert "None of these images" not in seen.summary_text()
     everything = evaluate(run.path, leaking, split="all")
     assert (everything.related, len(everything.trained_on)) == (("im04",), 10)
     # It is asked once: a resumed run goes on as it was begun.
@@ -78,6 +82,14 @@ def test_a_split_of_its_own_keeps_copies_together(squares, tmp_path, caplog):
     assert "None of these images has a copy or near copy" in run.report.summary_text()
 
 
+def test_nobody_looked_at_images_that_came_later(squares, tmp_path):
+    run = train(squares, tmp_path / "run", machine=quiet(), **SHORT)
+    for kind in ("images", "masks"):
+        turn(squares / kind / "im00.png", 1, squares / kind / "new.png")
+    (squares / "groups.csv").unlink()
+    assert evaluate(run.path, squares, split="all").related is None
+
+
 def test_nobody_looked_for_copies_in_another_dataset(trained, make_squares):
     run, _ = trained
     report = evaluate(run.path, make_squares(seed=5))
@@ -90,3 +102,21 @@ def test_what_nobody_looked_for_is_not_said_to_be_absent(leaking, tmp_path):
     run = train(leaking, tmp_path / "run", machine=quiet(), **SHORT, search=False)
     assert not (run.path / "leaks.csv").exists()
     assert run.report.related is None
+
+
+def test_groups_of_a_split_travel_with_it(squares, tmp_path, caplog):
+    """What `data split` wrote is used as it is, its groups too."""
+    (squares / "groups.csv").unlink()
+    split_dataset(squares, group_regex=r"\d$", val=0.2, test=0.3)
+    run = train(squares, tmp_path / "run", machine=quiet(), **SHORT)
+    groups = read_table(run.path / "split.csv", "name", "group")
+    assert groups == {name: name[-1] for name in groups}
+    assert run.report.groups == tuple(name[-1] for name in run.report.names)
+    assert "no groups.csv" not in caplog.text
+
+
+def test_a_split_by_images_is_trained_on_and_said_to_cut_groups(squares, tmp_path, caplog):
+    split_dataset(squares, by="images", val=0.25, test=0.25)
+    run = train(squares, tmp_path / "run", machine=quiet(), **SHORT)
+    assert "group(s) of the dataset, such as g" in caplog.text
+    assert run.report.n_groups == run.report.n_images

@@ -173,10 +173,8 @@ def _convert_one(folder: Path, source: Source, item: Entry | _Broken) -> _Outcom
     if isinstance(item, _Broken):
         return _Outcome(item.name, reason=item.reason)
     if not _is_within(item.name):
-        return _Outcome(
-            item.name,
-            reason=f"'{item.name}': a sample's name must be a path within the dataset; rename it in the source",
-        )
+        remedy = "must be a path within the dataset and not begin with a dot; rename it in the source"
+        return _Outcome(item.name, reason=f"'{item.name}': a sample's name {remedy}")
     mask = folder / "masks" / f"{item.name}.png"
     if mask.exists():  # it is written last
         return _Outcome(item.name, item.group, kept=True)
@@ -190,9 +188,11 @@ def _convert_one(folder: Path, source: Source, item: Entry | _Broken) -> _Outcom
 
 
 def _is_within(name: str) -> bool:
-    """The last line of defence against names that leave the folder."""
-    parts = PurePosixPath(name).parts
-    return bool(parts) and not PurePosixPath(name).is_absolute() and ".." not in parts and "\\" not in name
+    """The last line of defence against names that leave the folder, or that are not found in it."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
+        return False
+    return bool(path.name) and not path.name.startswith(".")  # a dataset folder passes over such files
 
 
 def _write_pixels(stem: Path, sample: Sample, item: Entry, bands: Sequence[str]) -> None:
@@ -211,6 +211,8 @@ def _describe(folder: Path, source: Source, failed: Mapping[str, str]) -> None:
     """Write what is known of the whole, and what is missing from it."""
     if failed:
         write_table(folder / "failed.csv", ("name", "reason"), failed.items())
+    else:
+        (folder / "failed.csv").unlink(missing_ok=True)  # of a call that was cut
     write_description(folder, source.description, source.classes)
 
 

@@ -1,6 +1,5 @@
 """Split a dataset folder, and write the split beside it."""
 
-import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -19,8 +18,6 @@ from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.errors import ArgumentError, OutputError
 
 __all__ = ["SplitDataset", "split_dataset"]
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -81,9 +78,12 @@ def split_dataset(
         OutputError: the split exists, or could not be written.
     """
     data = open_dataset(dataset, groups=groups, group_regex=group_regex)
+    if folds is not None and folds < 2:
+        raise ArgumentError(f"--folds {folds}: must be 2 or more")
     names = [f"folds/fold{number}.csv" for number in range(1, folds + 1)] if folds else ["split.csv"]
     files = tuple(data.root / name for name in names)
-    _check_free(files, overwrite)
+    old = sorted((data.root / "folds").glob("fold*.csv")) if folds else []
+    _check_free((*files, *old), overwrite)
     group_of = data.group_of
     if by == "images":
         if groups or group_regex:
@@ -97,6 +97,8 @@ def split_dataset(
         splits = folds_by_group(joined, folds, val=val, seed=seed, present=present)
     else:
         splits = [split_by_group(joined, val=val, test=test, seed=seed, present=present)]
+    for file in set(old) - set(files):  # of another division
+        file.unlink()
     for file, split in zip(files, splits, strict=True):
         write_split(file, split, joined)
     return SplitDataset(

@@ -50,7 +50,7 @@ def split_by_group(
         (True, ['test', 'val'])
     """
     shares = {"train": 1 - val - test, "val": val, "test": test}
-    if min(val, test) < 0 or shares["train"] <= 0:
+    if not (val >= 0 and test >= 0 and shares["train"] > 0):  # nor are they NaN
         raise ArgumentError(f"val {val} and test {test}: must be 0 or more and leave a share to train on")
     wanted = [name for name in SPLITS if shares[name] > 0]
     placed = _deal(groups, [shares[name] for name in wanted], seed, present)
@@ -101,7 +101,8 @@ def _deal(
     order = sorted(set(groups.values()))
     if len(order) < len(shares):
         raise DatasetError(
-            f"{len(order)} group(s) cannot make {len(shares)} splits; give finer groups or your own split.csv"
+            f"{len(order)} group(s) cannot make {len(shares)} splits; give finer groups, no --val or --test (0), your "
+            "own split.csv, or --no-search where images that are no copies were taken for such"
         )
     random.Random(seed).shuffle(order)
     counts = _count(groups, order, present)

@@ -25,7 +25,8 @@ _TRIES = 6  # in a row, without anything gained
 _LONGEST_PAUSE = 60.0  # seconds, of those we choose
 _LONGEST_WAIT = 600.0  # seconds, of those a server asks for
 _MOST_REDIRECTS = 10
-_PASSING = frozenset({429, 500, 502, 503, 504})  # statuses that may be others a little later
+# Statuses that may be others a little later.
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})
 _LARGEST_ANSWER = 8 * 2**20  # bytes that are read into memory
 
 Result = TypeVar("Result")

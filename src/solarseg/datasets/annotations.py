@@ -5,7 +5,7 @@ import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path, PureWindowsPath
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from solarseg.classes import ClassMap
 from solarseg.errors import ArgumentError, DatasetError, MaskError
-from solarseg.images import Pixels
+from solarseg.images import Pixels, without_pillows_limit
 
 __all__ = [
     "check_size",
@@ -24,6 +24,7 @@ __all__ = [
     "decode_base64",
     "decode_bitmap",
     "find_inside",
+    "glance",
     "is_background",
     "json_files",
     "looks_like",
@@ -36,7 +37,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _MAX_BYTES = 2**30
 _HEAD = 2**16
+_ENOUGH = 20_000
 _ROBOFLOW = re.compile(r"(.+)\.rf\.\w+$")
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes, on Linux
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors on Windows write it
 
 
@@ -69,6 +72,14 @@ def json_files(path: Path) -> Iterator[Path]:
     return (file for file in found if not file.name.startswith("."))
 
 
+def glance(folder: Path, pattern: str) -> Iterator[Path]:
+    """Go through what is called so in a folder and all folders in it, among the first 20,000 things there.
+
+    That is enough to tell a format by.
+    """
+    return (each for each in islice(folder.rglob("*"), _ENOUGH) if each.match(pattern))
+
+
 def looks_like(path: Path, *patterns: str) -> bool:
     """Whether each pattern is found at the start (64 KiB) of a JSON file; False where it cannot be read."""
     try:
@@ -89,7 +100,7 @@ def find_inside(name: str, folder: Path, root: Path, source: str) -> Path:
         source: the file and the place in it, for the error message.
 
     Raises:
-        DatasetError: the name is absolute or leads out of ``root``.
+        DatasetError: the name is absolute, leads out of ``root``, or is longer than names of files can be.
 
     Examples:
         >>> find_inside("sub\\a.png", Path("data"), Path("data"), "b.json").as_posix()
@@ -103,7 +114,13 @@ def find_inside(name: str, folder: Path, root: Path, source: str) -> Path:
     path = Path(os.path.abspath(folder / windows.as_posix()))  # noqa: PTH100
     if windows.anchor or "\0" in name or Path(top) not in path.parents:
         raise DatasetError(f"{source}: '{name}' leads out of the folder; write where it is within the folder")
+    if len(_bytes(path)) > _LONGEST_PATH or any(len(_bytes(part)) > _LONGEST_NAME for part in path.parts):
+        raise DatasetError(f"{source}: '{name[:40]}...' is longer than names of files can be; shorten it")
     return root / path.relative_to(top)
+
+
+def _bytes(name: object) -> bytes:
+    return str(name).encode("utf-8", "surrogatepass")
 
 
 def is_background(name: str) -> bool:
@@ -181,7 +198,9 @@ def decode_bitmap(content: bytes, size: tuple[int, int], source: str) -> NDArray
         MaskError: this is no PNG, is damaged, or larger than the image.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+        with without_pillows_limit():  # the image is one
+            picture = Image.open(io.BytesIO(content), formats=["PNG"])
+        with picture:
             if picture.height <= size[0] and picture.width <= size[1]:
                 return _opaque(picture)
             found = f"{picture.width} x {picture.height} pixels, more than its image of {size[1]} x {size[0]}"

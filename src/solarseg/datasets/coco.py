@@ -65,11 +65,17 @@ class _Coco(BaseModel):
     annotations: list[_Annotation] = Field(default_factory=list)
 
 
+class _Outline(BaseModel):
+    categories: Any = None
+
+
 @dataclass(frozen=True)
 class _File:
     path: Path
+    name: str
     content: _Coco
     images: dict[_Id, Path]
+    refused: dict[_Id, DatasetError]
 
 
 def _detect(path: Path) -> bool:
@@ -100,7 +106,16 @@ def _files(path: Path) -> list[Path]:
     found = [file for file in sorted(json_files(path)) if _is_coco(file)]
     if not found:
         raise DatasetError(f"{path}: holds no COCO file; one is JSON with images, categories and annotations")
-    return found
+    return _with_categories(found) if len(found) > 1 else found
+
+
+def _with_categories(files: list[Path]) -> list[Path]:
+    """Those that name classes, unless none does; COCO's own captions, beside its instances, do not."""
+    found = [file for file in files if read_json(file, _Outline).categories is not None]
+    for file in files:
+        if found and file not in found:
+            logger.warning("%s: names no categories, and is left out", file)
+    return found or files
 
 
 def _read(path: Path, root: Path) -> _File:
@@ -109,7 +124,10 @@ def _read(path: Path, root: Path) -> _File:
         _refuse_equal_ids(path, kind, [item.id for item in items])
     if not content.images:
         raise DatasetError(f"{path}: lists no images; export it again")
-    return _File(path, content, _find_images(path, root, content.images))
+    _spell_alike(content)
+    _refuse_strangers(path, content)
+    name = path.relative_to(root).with_suffix("").as_posix()
+    return _File(path, name, content, *_find_images(path, root, content.images))
 
 
 def _refuse_equal_ids(path: Path, kind: str, ids: Sequence[_Id]) -> None:
@@ -120,22 +138,58 @@ def _refuse_equal_ids(path: Path, kind: str, ids: Sequence[_Id]) -> None:
         seen.add(each)
 
 
-def _find_images(path: Path, root: Path, images: list[_Image]) -> dict[_Id, Path]:
+def _spell_alike(content: _Coco) -> None:
+    """Write the ids in annotations, which some tools write as text, as images and categories have them."""
+    images = _spellings([image.id for image in content.images])
+    categories = _spellings([category.id for category in content.categories])
+    for each in content.annotations:
+        each.image_id = images.get(each.image_id, images.get(str(each.image_id), each.image_id))
+        each.category_id = categories.get(
+            each.category_id, categories.get(str(each.category_id), each.category_id)
+        )
+
+
+def _spellings(ids: Sequence[_Id]) -> dict[_Id, _Id]:
+    """Id, as it is and as text -> id; where 7 and "7" are both there, each is itself."""
+    text: dict[_Id, _Id] = {str(each): each for each in ids}
+    return text | {each: each for each in ids}
+
+
+def _refuse_strangers(path: Path, content: _Coco) -> None:
+    images = {image.id for image in content.images}
+    if content.annotations and not any(each.image_id in images for each in content.annotations):
+        raise DatasetError(
+            f"{path}: annotations are of images such as {content.annotations[0].image_id!r}, and images have ids such "
+            f"as {content.images[0].id!r}: none of them matches; export it again"
+        )
+
+
+def _find_images(
+    path: Path, root: Path, images: list[_Image]
+) -> tuple[dict[_Id, Path], dict[_Id, DatasetError]]:
+    """The files of images, and what is wrong with names that can be of none."""
     folders = _folders(path, root)
     found: dict[_Id, Path] = {}
+    refused: dict[_Id, DatasetError] = {}
     missing: list[str] = []
     for i, image in enumerate(images):
-        relative = find_inside(image.file_name, Path(), Path(), f"{path}: images.{i}.file_name")
+        try:
+            relative = find_inside(image.file_name, Path(), Path(), f"{path}: images.{i}.file_name")
+        except DatasetError as error:
+            refused[image.id] = error
+            continue
         there = next((folder / relative for folder in folders if (folder / relative).is_file()), None)
         found[image.id] = there or folders[0] / relative
         if there is None:
             missing.append(image.file_name)
-    if len(missing) == len(images):
+    if not found:
+        raise next(iter(refused.values()))
+    if len(missing) == len(found):
         raise DatasetError(
-            f"{path}: none of its {len(images)} images is there, such as '{missing[0]}'; looked in "
+            f"{path}: none of its {len(found)} images is there, such as '{missing[0]}'; looked in "
             f"{', '.join(map(str, folders))}; put them into one of these folders"
         )
-    return found
+    return found, refused
 
 
 def _folders(path: Path, root: Path) -> list[Path]:
@@ -151,7 +205,7 @@ def _folders(path: Path, root: Path) -> list[Path]:
 
 
 def _names(files: list[_File], root: Path) -> dict[Path, str]:
-    """Name each image by its path in the source, without folders that say no more than ``images``."""
+    """Name each image by its path in the source, without the first folder called ``images``."""
     names: dict[Path, str] = {}
     owners: dict[Path, Path] = {}
     for file in files:
@@ -161,7 +215,9 @@ def _names(files: list[_File], root: Path) -> dict[Path, str]:
                     f"{file.path}: {image} is in {owners[image]} already; name it once, or give one file"
                 )
             *folders, leaf = image.relative_to(root).with_suffix("").parts
-            names[image] = "/".join([*(folder for folder in folders if folder != "images"), leaf])
+            if "images" in folders:
+                folders.remove("images")
+            names[image] = "/".join([*folders, leaf])
             owners[image] = file.path
     refuse_equal_names(names)
     return names
@@ -193,7 +249,9 @@ def _part(file: _File, named: dict[Path, str], ids: dict[str, int]) -> Part:
     _say_counts(file, set(annotations))
     entries = [
         _entry(file, image, named[file.images[image.id]], classes, annotations.get(image.id, []))
-        for image in file.content.images
+        if image.id in file.images
+        else _refused(f"{file.name}/images.{i}", str(file.refused[image.id]))
+        for i, image in enumerate(file.content.images)
     ]
     return Part(str(file.path), lambda: iter(entries), len(entries))
 
@@ -231,6 +289,13 @@ def _entry(
         return Sample(pixels, mask, name, group or name)
 
     return Entry(name, load, path, group)
+
+
+def _refused(name: str, reason: str) -> Entry:
+    def load() -> Sample:
+        raise DatasetError(reason)
+
+    return Entry(name, load)
 
 
 def _paint(columns: NDArray[np.uint8], counts: list[int], class_id: int) -> None:

@@ -6,13 +6,12 @@ Shapes are drawn with Pillow, as LabelMe's own ``shapes_to_label`` draws them.
 """
 
 import logging
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from pydantic import BaseModel
 
 from solarseg.classes import IGNORE_INDEX
@@ -22,11 +21,12 @@ from solarseg.datasets.annotations import (
     decode_base64,
     decode_bitmap,
     find_inside,
+    glance,
     json_files,
     looks_like,
     read_json,
 )
-from solarseg.datasets.polygons import Ring, as_points, stroke
+from solarseg.datasets.polygons import Ring, as_points, draw, stroke
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.source import Entry, Part, Reader, ReadOptions, Source
 from solarseg.errors import DatasetError, ImageError, MaskError
@@ -72,7 +72,8 @@ class _Labels(BaseModel):
 
 
 def _detect(path: Path) -> bool:
-    return any(map(_is_labelme, islice(json_files(path), 50)))
+    found = chain(islice(json_files(path), 50), islice(glance(path, "*.json"), 50))
+    return any(map(_is_labelme, found))
 
 
 def _is_labelme(path: Path) -> bool:
@@ -165,8 +166,7 @@ def _entry(file: Path, image: Path | None, root: Path, ids: dict[str, int], line
         for i, shape in enumerate(labels.shapes):
             source = f"{file}: shapes.{i}"
             if shape.kind not in _NO_REGION:
-                region = _region(shape, pixels.shape[:2], line_width, source)
-                mask[region] = _class_id(shape, ids, source)
+                _paint(mask, shape, _class_id(shape, ids, source), line_width, source)
         return Sample(pixels, mask, name, name)
 
     return Entry(name, load, image)
@@ -190,10 +190,12 @@ def _class_id(shape: _Shape, ids: dict[str, int], source: str) -> int:
     return ids[shape.label]
 
 
-def _region(shape: _Shape, size: tuple[int, int], line_width: int, source: str) -> NDArray[np.bool_]:
+def _paint(mask: NDArray[np.uint8], shape: _Shape, class_id: int, line_width: int, source: str) -> None:
+    """Paint on ``mask`` itself."""
     kind = shape.kind
     if kind == "mask":
-        return _mask(shape, size, source)
+        _paint_mask(mask, shape, class_id, source)
+        return
     least = {"polygon": 3, "oriented_rectangle": 4, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 2}
     if kind not in least:
         raise MaskError(
@@ -201,30 +203,29 @@ def _region(shape: _Shape, size: tuple[int, int], line_width: int, source: str) 
         )
     points = as_points(shape.points, source, kind, least[kind])
     if kind in ("line", "linestrip"):
-        return stroke(points, size, line_width)
-    picture = Image.new("L", size[::-1])
-    draw = ImageDraw.Draw(picture)
-    if kind == "circle":
-        draw.ellipse(_box_of_circle(points, size, source), fill=1, outline=1)
+        stroke(mask, points, class_id, line_width)
+    elif kind == "circle":
+        box = _box_of_circle(points, mask.shape, source)
+        draw(mask, box, class_id, lambda canvas, moved: canvas.ellipse(moved, fill=1, outline=1))
     elif kind == "rectangle":
-        draw.rectangle([*points.min(axis=0).tolist(), *points.max(axis=0).tolist()], fill=1, outline=1)
+        corners = np.stack([points.min(axis=0), points.max(axis=0)])
+        draw(mask, corners, class_id, lambda canvas, moved: canvas.rectangle(moved, fill=1, outline=1))
     else:
-        draw.polygon([(x, y) for x, y in points.tolist()], fill=1, outline=1)
-    return np.asarray(picture) > 0
+        draw(mask, points, class_id, lambda canvas, moved: canvas.polygon(moved, fill=1, outline=1))
 
 
-def _box_of_circle(points: Ring, size: tuple[int, int], source: str) -> list[float]:
+def _box_of_circle(points: Ring, size: tuple[int, ...], source: str) -> Ring:
     centre, on_it = points[:2]
     radius = np.hypot(*(on_it - centre))
-    if radius > np.hypot(*size):  # which LabelMe does not draw, and Pillow takes long to
+    if radius > np.hypot(size[0], size[1]):  # which LabelMe does not draw, and Pillow takes long to
         raise MaskError(
             f"{source}: circle of radius {radius:.0f} is larger than the image; correct or remove it"
         )
-    return [*(centre - radius).tolist(), *(centre + radius).tolist()]
+    return np.stack([centre - radius, centre + radius])
 
 
-def _mask(shape: _Shape, size: tuple[int, int], source: str) -> NDArray[np.bool_]:
-    region = decode_bitmap(decode_base64(shape.mask or "", f"{source}: mask"), size, source)
+def _paint_mask(mask: NDArray[np.uint8], shape: _Shape, class_id: int, source: str) -> None:
+    region = decode_bitmap(decode_base64(shape.mask or "", f"{source}: mask"), mask.shape, source)
     box = as_points(shape.points, source, "mask", 2)[:2]
     extent = (box[1] - box[0] + 1)[::-1]
     # Corners between pixels are those of a mask that was moved: its extent is what counts.
@@ -232,12 +233,11 @@ def _mask(shape: _Shape, size: tuple[int, int], source: str) -> NDArray[np.bool_
         raise MaskError(
             f"{source}: mask is of {region.shape[::-1]} pixels, its corners say otherwise; label it again"
         )
-    x, y = box[0].round().astype(int)
-    rows, columns = np.arange(region.shape[0]) + y, np.arange(region.shape[1]) + x
-    in_rows, in_columns = ((at >= 0) & (at < end) for at, end in zip((rows, columns), size, strict=True))
-    drawn = np.zeros(size, dtype=np.bool_)
-    drawn[np.ix_(rows[in_rows], columns[in_columns])] = region[np.ix_(in_rows, in_columns)]
-    return drawn
+    x, y = box[0].round().astype(int).tolist()
+    height, width = region.shape
+    above, left = max(0, -y), max(0, -x)  # which is outside
+    place = mask[y + above : max(0, y + height), x + left : max(0, x + width)]
+    place[region[above:, left:][: place.shape[0], : place.shape[1]]] = class_id
 
 
 READER = Reader("LabelMe JSON beside images", _detect, _open, frozenset({"line_width"}))

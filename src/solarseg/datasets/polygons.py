@@ -4,7 +4,8 @@ A ring is a closed line, ``(N, 2) float64`` x and y, whose last point is not the
 from the corner of the image: pixel (0, 0) covers 0 to 1, and a pixel belongs to a polygon that covers its centre.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -22,14 +23,17 @@ __all__ = [
     "area",
     "as_points",
     "bridge",
-    "fill",
+    "draw",
     "length",
     "outlines",
     "simplify",
     "stroke",
+    "window",
 ]
 
 Ring = NDArray[np.float64]
+
+_Numbers = NDArray[np.intp]
 
 _RASTERIO = Lock()  # it silences warnings for the whole process while it works, which threads would undo
 
@@ -85,50 +89,82 @@ def as_points(points: Any, source: str, kind: str = "polygon", least: int = 3) -
     return pairs
 
 
-def fill(rings: Sequence[Ring], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Fill polygons by the even-odd rule: what lies within a second ring is a hole.
+def window(points: NDArray[Any], size: tuple[int, ...], margin: int = 1) -> tuple[slice, slice]:
+    """Find the part of an image that holds some points and what is around them, to draw no more than that.
 
     Args:
-        rings: outlines and holes in any order; parts outside the image are left out.
+        points: ``(N, 2)`` x and y.
         size: height and width of the image.
+        margin: in pixels.
 
     Returns:
-        ``(H, W) bool``, true where the centre of the pixel is inside.
-
-    Raises:
-        MissingExtraError: rasterio is not installed.
+        Rows and columns; none where all is outside.
 
     Examples:
-        >>> square, hole = np.array([[0, 0], [3, 0], [3, 3], [0, 3]]), np.array([[1, 1], [2, 1], [2, 2], [1, 2]])
-        >>> fill([square, hole], (3, 4)).astype(int)
-        array([[1, 1, 1, 0],
-               [1, 0, 1, 0],
-               [1, 1, 1, 0]])
+        >>> window(np.array([[4.5, 2], [6, -7]]), (10, 7))
+        (slice(0, 4, None), slice(3, 7, None))
     """
-    if not rings:
-        return np.zeros(size, dtype=np.bool_)
-    closed = [np.concatenate([ring, ring[:1]]).tolist() for ring in rings]
-    geometry = {"type": "Polygon", "coordinates": closed}
-    features = require("rasterio.features", "data")
-    with _RASTERIO:
-        return features.rasterize([geometry], out_shape=size, dtype="uint8").astype(np.bool_)
+    edge = np.array(size[::-1])
+    first = (np.floor(points.min(axis=0)).astype(np.int64) - margin).clip(0, edge)
+    last = (np.floor(points.max(axis=0)).astype(np.int64) + margin + 1).clip(first, edge)
+    (left, top), (right, bottom) = first.tolist(), last.tolist()
+    return slice(top, bottom), slice(left, right)
 
 
-def stroke(points: NDArray[Any], size: tuple[int, int], width: int) -> NDArray[np.bool_]:
+def draw(
+    mask: NDArray[np.uint8],
+    points: NDArray[Any],
+    class_id: int,
+    shape: Callable[[ImageDraw.ImageDraw, list[tuple[float, float]]], None],
+    margin: int = 1,
+) -> None:
+    """Draw with Pillow on a mask itself.
+
+    Args:
+        mask: ``(H, W) uint8`` class ids.
+        points: ``(N, 2)`` x and y.
+        class_id: to draw.
+        shape: draws it, given where to, and the points as they are there; whatever is not 0 belongs to it.
+        margin: in pixels, how far beyond the points it reaches.
+
+    Examples:
+        >>> mask = np.zeros((2, 4), dtype=np.uint8)
+        >>> draw(mask, np.array([[1, 0], [2, 0]]), 7, lambda canvas, points: canvas.line(points, fill=1))
+        >>> mask.tolist()
+        [[0, 7, 7, 0], [0, 0, 0, 0]]
+    """
+    rows, columns = window(points, mask.shape, margin)
+    if rows.start == rows.stop or columns.start == columns.stop:
+        return
+    # Columns are not moved: Pillow rounds in single precision, which depends on x itself.
+    picture = Image.new("L", (columns.stop, rows.stop - rows.start))
+    moved = points - np.array([0, rows.start])
+    shape(ImageDraw.Draw(picture), [(x, y) for x, y in moved.tolist()])
+    mask[rows, columns][np.asarray(picture)[:, columns] > 0] = class_id
+
+
+def stroke(mask: NDArray[np.uint8], points: NDArray[Any], class_id: int, width: int) -> None:
     """Draw a line along points that are pixels, as Pillow and LabelMe do; OpenCV 5 draws it two pixels wider.
 
     Args:
+        mask: ``(H, W) uint8`` class ids, which is drawn on.
         points: ``(N, 2)`` x and y; pixel (0, 0) is the first.
-        size: height and width of the image.
+        class_id: to draw.
         width: of the line, in pixels.
 
     Examples:
-        >>> stroke(np.array([[0, 1], [3, 1]]), (4, 4), width=1).sum(axis=1).tolist()
-        [0, 4, 0, 0]
+        >>> mask = np.zeros((3, 4), dtype=np.uint8)
+        >>> stroke(mask, np.array([[0, 1], [3, 1]]), class_id=2, width=1)
+        >>> mask.tolist()
+        [[0, 0, 0, 0], [2, 2, 2, 2], [0, 0, 0, 0]]
     """
-    picture = Image.new("L", size[::-1])
-    ImageDraw.Draw(picture).line([(x, y) for x, y in points.tolist()], fill=1, width=width, joint="curve")
-    return np.asarray(picture) > 0
+    draw(
+        mask,
+        points,
+        class_id,
+        lambda canvas, moved: canvas.line(moved, fill=1, width=width, joint="curve"),
+        margin=width + 1,
+    )
 
 
 def outlines(region: NDArray[np.bool_], tolerance: float = 0) -> list[Polygon]:
@@ -139,7 +175,7 @@ def outlines(region: NDArray[np.bool_], tolerance: float = 0) -> list[Polygon]:
     Args:
         region: ``(H, W) bool``.
         tolerance: in pixels, see `simplify`: only pixels whose centre is within this distance of the region's
-            border change. 0 is exact: ``fill`` gives the region again.
+            border change. 0 is exact: filled by the even-odd rule, they give the region again.
 
     Returns:
         A polygon for each connected component, without points on a straight line.
@@ -220,6 +256,15 @@ def _to_segment(points: Ring, start: NDArray[np.float64], end: NDArray[np.float6
     return np.asarray(np.hypot(*(points - start - share[:, None] * along).T))
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """From the first point of a ring to the edge of another where it lands."""
+
+    edge: int
+    landing: NDArray[np.float64]
+    ring: int
+
+
 def bridge(polygon: Polygon) -> Ring:
     """Join holes to the outline by cuts without width, for formats that know no holes.
 
@@ -232,25 +277,108 @@ def bridge(polygon: Polygon) -> Ring:
         >>> bridge(Polygon(square, (hole,))).astype(int).tolist()
         [[0, 0], [3, 0], [3, 3], [0, 3], [0, 1], [1, 1], [2, 1], [2, 2], [1, 2], [1, 1], [0, 1]]
     """
-    ring = polygon.outer
-    for hole in sorted(polygon.holes, key=lambda hole: hole[:, 0].min()):
-        opened = np.roll(hole, -int(hole[:, 0].argmin()), axis=0)
-        after, landing = _left_of(ring, opened[0])
-        detour = np.concatenate([[landing], opened, opened[:1], [landing]])
-        ring = np.concatenate([ring[: after + 1], detour, ring[after + 1 :]])
-    return ring
+    if not polygon.holes:
+        return polygon.outer
+    holes = sorted(polygon.holes, key=lambda hole: hole[:, 0].min())
+    rings = [polygon.outer, *(np.roll(hole, -int(hole[:, 0].argmin()), axis=0) for hole in holes)]
+    return _join(rings, _cuts(rings))
 
 
-def _left_of(ring: Ring, point: NDArray[np.float64]) -> tuple[int, NDArray[np.float64]]:
-    """Find where a line to the left first meets a ring: number of the edge, and the point there."""
-    x, y = point
-    (x0, y0), (x1, y1) = ring.T, np.roll(ring, -1, axis=0).T
-    crossed = (np.minimum(y0, y1) <= y) & (y <= np.maximum(y0, y1)) & (y0 != y1)
-    meets = np.full(len(ring), -np.inf)
-    meets[crossed] = (x0 + (y - y0) * (x1 - x0) / np.where(crossed, y1 - y0, 1))[crossed]
-    edge = int(np.where(meets <= x, meets, -np.inf).argmax())
-    if np.isfinite(meets[edge]) and meets[edge] <= x:
-        return edge, np.array([meets[edge], y])
+def _join(rings: Sequence[Ring], cuts: Mapping[int, Sequence[_Cut]]) -> Ring:
+    """Go along the first ring, and at each cut around the ring at its other end and back."""
+
+    def pieces(number: int) -> Iterator[Ring | int]:
+        start = 0
+        for cut in cuts.get(number, ()):
+            yield rings[number][start : cut.edge + 1]
+            yield cut.landing[None]
+            yield cut.ring
+            yield cut.landing[None]
+            start = cut.edge + 1
+        yield rings[number][start:]
+        if number:
+            yield rings[number][:1]
+
+    found: list[Ring] = []
+    under_way = [pieces(0)]  # no recursion, since holes in a row may be thousands
+    while under_way:
+        piece = next(under_way[-1], None)
+        if piece is None:
+            under_way.pop()
+        elif isinstance(piece, int):
+            under_way.append(pieces(piece))
+        else:
+            found.append(piece)
+    return np.concatenate(found)
+
+
+def _cuts(rings: Sequence[Ring]) -> dict[int, list[_Cut]]:
+    """Join each ring but the first to one before it; ring -> the cuts that land on it, in order.
+
+    Args:
+        rings: all but the first begin with their leftmost point, and are sorted by it.
+    """
+    sizes = np.array([len(ring) for ring in rings])
+    begins = np.cumsum(sizes) - sizes
+    starts, owners = np.concatenate(rings), np.repeat(np.arange(len(rings)), sizes)
+    following = np.arange(1, len(starts) + 1)
+    following[begins + sizes - 1] = begins
+    points = starts[begins[1:]]
+    edges, x = _left_of(starts, starts[following], owners, points)
+    landings = np.stack([x, points[:, 1]], axis=1)
     # Simplified rings may cross, and then there may be nothing on the left.
-    nearest = int(np.hypot(*(ring - point).T).argmin())
-    return nearest, ring[nearest]
+    for i in np.flatnonzero(np.isinf(x)):
+        edges[i] = np.hypot(*(rings[0] - points[i]).T).argmin()
+        landings[i] = starts[edges[i]]
+    cuts: dict[int, list[_Cut]] = defaultdict(list)
+    from_start = np.abs(landings[:, 1] - starts[edges, 1])
+    for i in np.lexsort((from_start, edges)).tolist():
+        owner = int(owners[edges[i]])
+        cuts[owner].append(_Cut(int(edges[i] - begins[owner]), landings[i], i + 1))
+    return cuts
+
+
+def _left_of(
+    starts: Ring, ends: Ring, owners: _Numbers, points: Ring
+) -> tuple[_Numbers, NDArray[np.float64]]:
+    """Find where lines to the left from the first points of rings first meet an edge of a ring before them.
+
+    Args:
+        starts: of all edges.
+        ends: likewise.
+        owners: the ring of each.
+        points: the first of each ring but ring 0, which is its leftmost.
+
+    Returns:
+        The edge for each point, and x where it is met, which is -inf where there is none.
+    """
+    rows, row_of_point = np.unique(points[:, 1], return_inverse=True)
+    edge, row, x = _crossings(starts, ends, rows)
+    # However it was rounded, no edge is left of its ring's first point.
+    leftmost = np.concatenate([[-np.inf], points[:, 0]])
+    x = np.maximum(x, leftmost[owners[edge]])
+    # Row by row and from left to right; in one place edges of rings before, the point, edges of its own ring.
+    is_edge = np.repeat([True, False], [len(edge), len(points)])
+    ring = np.concatenate([owners[edge], np.arange(1, len(points) + 1)])
+    rows_of_all = np.concatenate([row, row_of_point])
+    order = np.lexsort((is_edge, ring, np.concatenate([x, points[:, 0]]), rows_of_all))
+    latest = np.maximum.accumulate(np.where(is_edge[order], np.arange(len(order)), -1))
+    is_point = ~is_edge[order]
+    hits = np.empty(len(points), dtype=np.intp)
+    hits[order[is_point] - len(edge)] = np.where(latest >= 0, order[latest], -1)[is_point]
+    found = (hits >= 0) & (rows_of_all[hits] == row_of_point)
+    edges, met = np.zeros(len(points), dtype=np.intp), np.full(len(points), -np.inf)
+    edges[found], met[found] = edge[hits[found]], x[hits[found]]
+    return edges, met
+
+
+def _crossings(
+    starts: Ring, ends: Ring, rows: NDArray[np.float64]
+) -> tuple[_Numbers, _Numbers, NDArray[np.float64]]:
+    """Cut edges by rows, which are sorted: numbers of edge and row, and x, for each time that one meets the other."""
+    (x0, y0), (x1, y1) = starts.T, ends.T
+    first = np.searchsorted(rows, np.minimum(y0, y1))
+    count = np.where(y0 == y1, 0, np.searchsorted(rows, np.maximum(y0, y1), side="right") - first)
+    edge = np.repeat(np.arange(len(starts)), count)
+    row = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count - first, count)
+    return edge, row, x0[edge] + (rows[row] - y0[edge]) * (x1 - x0)[edge] / (y1 - y0)[edge]

@@ -8,6 +8,7 @@ import logging
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,22 @@ from solarseg.datasets.annotations import (
     class_map,
     decode_base64,
     decode_bitmap,
+    glance,
     read_json,
     refuse_equal_names,
 )
-from solarseg.datasets.polygons import as_points, stroke
+from solarseg.datasets.polygons import as_points, stroke, window
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.source import Entry, Part, Reader, ReadOptions, Source
 from solarseg.errors import DatasetError, MaskError
 from solarseg.images import IMAGE_SUFFIXES, read_image
 
-__all__ = ["READER"]
+__all__ = ["FLAT", "NESTED", "READER"]
 
 logger = logging.getLogger(__name__)
+
+FLAT = "dataset"  # of samples whose names have no folder
+NESTED = "datasets"  # where datasets within a dataset stand
 
 _ANNOTATIONS = ("ann_json", "ann")
 _NO_REGION = {"point", "graph"}
@@ -77,8 +82,11 @@ class _Annotation(BaseModel):
     objects: list[_Object]
 
 
+_Line = NDArray[np.int32]
+
+
 def _detect(path: Path) -> bool:
-    return any(_annotations(folder) for above in ("", "*/") for folder in path.glob(f"{above}img"))
+    return any(map(_annotations, chain(path.glob("img"), path.glob("*/img"), glance(path, "img"))))
 
 
 def _annotations(image_folder: Path) -> Path | None:
@@ -96,7 +104,7 @@ def _open(path: Path, options: ReadOptions) -> Source:
     files = {folder: _shown(annotations.glob("*.json")) for folder, annotations in folders.items()}
     classes, ids = _classes(path, [file for each in files.values() for file in each])
     named = {folder: _pair(folder, each) for folder, each in files.items()}
-    prefixes = {folder: _prefix(folder, path) if len(folders) > 1 else "" for folder in folders}
+    prefixes = {folder: _prefix(folder, path) for folder in folders}
     _say_unlabelled(path, {folder: set(pairs.values()) for folder, pairs in named.items()})
     refuse_equal_names(
         {file: prefixes[f] + image.stem for f, pairs in named.items() for file, image in pairs.items()}
@@ -112,8 +120,13 @@ def _folders(path: Path) -> dict[Path, Path]:
 
 
 def _prefix(folder: Path, root: Path) -> str:
-    """What comes before the names of a folder's samples; datasets within datasets stand in ``datasets``."""
-    return "".join(f"{part}/" for part in folder.relative_to(root).parts if part != "datasets")
+    """What comes before the names of a folder's samples, as `solarseg.outputs.supervisely` spells it."""
+    parts = [part for part in folder.relative_to(root).parts if part != NESTED]
+    if parts == [FLAT]:
+        return ""
+    if parts and parts[0].rstrip("_") == FLAT:
+        parts[0] = parts[0].removesuffix("_")
+    return "".join(f"{part}/" for part in parts)
 
 
 def _pair(folder: Path, files: list[Path]) -> dict[Path, Path]:
@@ -209,20 +222,32 @@ def _paint(mask: NDArray[np.uint8], each: _Object, class_id: int, line_width: in
         _paint_bitmap(mask, each.bitmap, class_id, source)
     elif kind == "polygon":
         holes = [_pixels(hole, size, source, "hole", 3) for hole in points.interior]
-        drawn = cv2.fillPoly(np.zeros(size, np.uint8), [_pixels(points.exterior, size, source, kind, 3)], 1)
-        mask[cv2.fillPoly(drawn, holes, 0) > 0 if holes else drawn > 0] = class_id
+        _paint_polygon(mask, _pixels(points.exterior, size, source, kind, 3), holes, class_id)
     elif kind == "rectangle":
         corners = _pixels(points.exterior, size, source, kind, 2)
         cv2.rectangle(mask, corners.min(0).tolist(), corners.max(0).tolist(), class_id, cv2.FILLED)
     elif kind == "line":
-        mask[stroke(_pixels(points.exterior, size, source, kind, 2), size, line_width)] = class_id
+        stroke(mask, _pixels(points.exterior, size, source, kind, 2), class_id, line_width)
     else:
         raise MaskError(
             f"{source}: cannot draw a {kind}; bitmap, polygon, rectangle and line can be; convert it in Supervisely"
         )
 
 
-def _pixels(points: Any, size: tuple[int, int], source: str, kind: str, least: int) -> NDArray[np.int32]:
+def _paint_polygon(mask: NDArray[np.uint8], outer: _Line, holes: list[_Line], class_id: int) -> None:
+    # Holes may reach beyond, and would be drawn otherwise where they are cut off.
+    rows, columns = window(np.concatenate([outer, *holes]), mask.shape)
+    place = mask[rows, columns]
+    if not place.size:
+        return
+    corner = np.array([columns.start, rows.start], dtype=np.int32)
+    drawn = cv2.fillPoly(np.zeros(place.shape, np.uint8), [outer - corner], 1)
+    if holes:
+        drawn = cv2.fillPoly(drawn, [hole - corner for hole in holes], 0)
+    place[drawn > 0] = class_id
+
+
+def _pixels(points: Any, size: tuple[int, int], source: str, kind: str, least: int) -> _Line:
     """The pixels that points lie in; one on the right or lower edge of the image counts as within."""
     exact = as_points(points, source, kind, least)
     edge = np.array(size[::-1])

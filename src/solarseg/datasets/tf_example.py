@@ -29,6 +29,7 @@ _FLOAT_LIST_PACKED = (1, _BYTES)
 _FLOAT_LIST_VALUE = (1, _FIXED32)
 _VALUE_TAG = 1 << 3 | _FIXED32
 _VALUE_STEP = 1 + _FLOAT.itemsize
+_FIRST_STEP = 64
 
 
 def read_floats(data: bytes, source: str = "example") -> dict[str, Floats | None]:
@@ -78,7 +79,8 @@ def _read_feature(feature: memoryview) -> Floats | None:
     pieces: list[Floats] | None = None
     for field, value in _fields(feature):
         if field == _FEATURE_FLOAT_LIST:
-            pieces = [*(pieces or []), *_float_list(value)]
+            pieces = [] if pieces is None else pieces
+            pieces.extend(_float_list(value))
         elif field in (_FEATURE_BYTES_LIST, _FEATURE_INT64_LIST):
             pieces = None
     if pieces is None:
@@ -89,7 +91,7 @@ def _read_feature(feature: memoryview) -> Floats | None:
 def _float_list(message: memoryview) -> Iterator[Floats]:
     position = 0
     while position < len(message):
-        values = _unpacked(message[position:])
+        values = _unpacked(message, position)
         if len(values):
             yield values
             position += _VALUE_STEP * len(values)
@@ -105,14 +107,20 @@ def _packed(content: memoryview) -> Floats:
     return np.frombuffer(content, _FLOAT)
 
 
-def _unpacked(message: memoryview) -> Floats:
-    """As many values as follow one another at the beginning, each behind a tag of its own."""
-    if message[0] != _VALUE_TAG:
-        return np.empty(0, _FLOAT)
-    most = len(message) // _VALUE_STEP
-    tags = np.frombuffer(message, np.uint8, most * _VALUE_STEP)[::_VALUE_STEP] == _VALUE_TAG
-    count = most if tags.all() else int(tags.argmin())
-    return np.ndarray(count, _FLOAT, message, offset=1, strides=(_VALUE_STEP,))
+def _unpacked(message: memoryview, position: int) -> Floats:
+    """As many values as follow one another from a position on, each behind a tag of its own."""
+    count, most = 0, (len(message) - position) // _VALUE_STEP
+    step = _FIRST_STEP
+    while count < most and message[position + count * _VALUE_STEP] == _VALUE_TAG:
+        step = min(step, most - count)
+        begin = position + count * _VALUE_STEP
+        tags = np.frombuffer(message, np.uint8, step * _VALUE_STEP, begin)[::_VALUE_STEP] == _VALUE_TAG
+        if not tags.all():
+            count += int(tags.argmin())
+            break
+        # In growing steps: all that follows might be looked at for one value, time and again.
+        count, step = count + step, step * 8
+    return np.ndarray(count, _FLOAT, message, offset=position + 1, strides=(_VALUE_STEP,))
 
 
 def _values(message: memoryview, wanted: tuple[int, int]) -> Iterator[memoryview]:

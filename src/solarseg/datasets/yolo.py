@@ -125,12 +125,22 @@ def _images_of(path: Path, place: Path) -> Iterator[Path]:
     if place.is_dir():
         return pictures(place)
     try:
-        lines = place.read_text(encoding="utf-8").splitlines()
+        lines = place.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"{place}: cannot be read ({error}); a list of images is text, a path a line"
         ) from error
-    listed = [find_inside(line.strip(), place.parent, path, f"{place}") for line in lines if line.strip()]
+    listed: list[Path] = []
+    refused: list[DatasetError] = []
+    for line in filter(None, map(str.strip, lines)):
+        try:
+            listed.append(find_inside(line, place.parent, path, f"{place}"))
+        except DatasetError as error:
+            refused.append(error)
+    if refused and not listed:
+        raise refused[0]
+    if refused:
+        logger.warning("%s (%d lines like this are left out)", refused[0], len(refused))
     there = [image for image in listed if image.is_file()]
     if len(there) < len(listed):
         logger.warning(
@@ -201,7 +211,7 @@ def _read_polygons(file: Path, size: tuple[int, ...], class_ids: Sequence[int]) 
             raise MaskError(
                 f"{file}: {file.stat().st_size:,} bytes; at most {_MAX_LABELS:,} are read; correct it"
             )
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise MaskError(f"{file}: cannot be read ({error}); export it again") from error
     return [
@@ -242,9 +252,12 @@ def _polygon(fields: list[str], size: tuple[int, ...], class_ids: Sequence[int],
 
 def _draw(polygons: Sequence[_Polygon], size: tuple[int, ...]) -> NDArray[np.uint8]:
     """Fill polygons, the larger ones first, so that smaller ones lie on them, as Ultralytics does."""
-    drawn = [(class_id, *_fill(points, size)) for class_id, points in polygons]
     mask = np.zeros(size, dtype=np.uint8)
-    for class_id, (x, y), pixels in sorted(drawn, key=lambda each: -int(each[2].sum())):
+    # Filled twice, since all that is filled at a time may be many times the image.
+    areas = [np.count_nonzero(_fill(points, size)[1]) for _, points in polygons]
+    for i in np.argsort(-np.array(areas, dtype=np.int64), kind="stable"):
+        class_id, points = polygons[i]
+        (x, y), pixels = _fill(points, size)
         mask[y : y + pixels.shape[0], x : x + pixels.shape[1]][pixels] = class_id
     return mask
 

@@ -123,9 +123,9 @@ class _OwnSplit:
     groups: dict[str, str]
     leaks: list[Leak] | None
 
-    def related(self, names: Iterable[str]) -> tuple[str, ...] | None:
-        """Which of the images were not trained on, but copies of them were; None if nobody has looked."""
-        if self.leaks is None:
+    def related(self, names: list[str]) -> tuple[str, ...] | None:
+        """Which of the images were not trained on, but copies of them were; None if nobody has looked at all."""
+        if self.leaks is None or any(name not in self.split for name in names):
             return None
         related = {leak.name for leak in self.leaks if leak.split == "test"}
         return tuple(name for name in names if name in related)

@@ -336,7 +336,7 @@ class Report:
             )
         if any(_starred(interval) for interval in found):
             notes.append(f"* unreliable: rests on fewer than {RELIABLE_GROUPS} groups; score more groups.")
-        if self.related == ():
+        if self.related == () and not self.trained_on:
             notes.append("None of these images has a copy or near copy among those trained on.")
         for names, seen in (
             (self.trained_on, "the model saw"),

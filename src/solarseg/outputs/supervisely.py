@@ -3,13 +3,15 @@
 import base64
 import io
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from solarseg.classes import ClassMap
+from solarseg.datasets.supervisely import FLAT, NESTED
+from solarseg.errors import OutputError
 from solarseg.files import write_json
 from solarseg.outputs.labels import Labelled, check_names
 from solarseg.outputs.regions import Region, copy_image, regions, without_ignored
@@ -20,15 +22,18 @@ __all__ = ["write"]
 def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance: float) -> None:
     """Write a Supervisely project, see `Writer`: a bitmap for each connected component, exact whatever the tolerance.
 
-    Folders in names become datasets, and folders within them datasets within datasets.
+    Folders in names become datasets, and folders within them datasets within datasets. As every image must be in a
+    dataset, names without folder get the dataset ``dataset``; a first folder that is called so gets ``_`` at its end,
+    and so does one that has some there already. Our own reader undoes all that. A folder called ``datasets``, which is
+    the format's own, cannot be kept.
 
     Raises:
-        OutputError: a class is called like the background, or something could not be written.
+        OutputError: a class is called like the background or a folder ``datasets``, or something could not be written.
     """
     check_names(classes)
     for item in without_ignored(items, "Supervisely"):
         *folders, leaf = item.name.split("/")
-        dataset = folder / "/datasets/".join(folders or ["dataset"])
+        dataset = folder / _dataset(folders, item.name)
         named = copy_image(item, dataset / "img", leaf)
         height, width = item.mask.shape
         annotation = {
@@ -39,6 +44,15 @@ def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance:
         }
         write_json(dataset / "ann" / f"{named}.json", annotation)
     write_json(folder / "meta.json", {"classes": _classes(classes), "tags": [], "projectType": "images"})
+
+
+def _dataset(folders: Sequence[str], name: str) -> str:
+    if not folders:
+        return FLAT
+    if NESTED in folders:
+        raise OutputError(f"{name}: Supervisely has folders called '{NESTED}' for itself; rename that folder")
+    first, *others = folders
+    return f"/{NESTED}/".join([f"{first}_" if first.rstrip("_") == FLAT else first, *others])
 
 
 def _classes(classes: ClassMap) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets.voc import LABEL_MAP, VOID, VOID_LABELS, Colour, voc_colours
 from solarseg.errors import OutputError
 from solarseg.files import atomic_path, write_text
-from solarseg.outputs.labels import Labelled
+from solarseg.outputs.labels import Labelled, check_names
 from solarseg.outputs.regions import copy_image, regions
 
 __all__ = ["write"]
@@ -31,6 +31,7 @@ def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance:
     Raises:
         OutputError: a class has a name that ``labelmap.txt`` cannot hold, or something could not be written.
     """
+    check_names(classes)
     colours = _distinct(classes.colours)
     text = _label_map(classes, colours)
     names: list[str] = []

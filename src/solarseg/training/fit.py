@@ -115,8 +115,6 @@ def train(
     content, computing = fingerprint(data), _computing(config, machine)
     if facts is not None:
         run.check_facts(facts, data, content, computing)
-    else:
-        data.warn_if_ungrouped()
     stored = run.stored_preprocessing(config, facts) if facts is not None and checkpoint else None
     division = run.find_split(data, config, machine.progress)
     parts = _build(data, division.split, config, machine, stored)

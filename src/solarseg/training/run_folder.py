@@ -2,8 +2,9 @@
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from solarseg.curation.leakage import (
 )
 from solarseg.curation.splits import check_split, read_split, split_by_group, write_split
 from solarseg.datasets import FolderDataset
+from solarseg.datasets.folder import read_table
 from solarseg.errors import ArgumentError, DatasetError, RunError
 from solarseg.files import digest
 from solarseg.inference.model_file import MODEL_NAME
@@ -175,20 +177,22 @@ class RunFolder:
                 unless that is allowed.
         """
         if self.split.exists():
-            return Division(_read(self.split, data), data.group_of, None)
+            return Division(read_split(self.split), data.group_of)
         given = Path(config.split) if config.split else data.root / "split.csv"
-        split = _read(given, data) if config.split or given.exists() else None
+        found = _read(given, data, config) if config.split or given.exists() else None
+        if found is None or len(set(found.groups.values())) == len(data):
+            data.warn_if_ungrouped()
         copies = find_copies(data, progress=progress).pairs if config.search else ()
-        if split is None:
+        if found is None:
             groups = join_groups(data.group_of, copies)
             _say_joined(data.group_of, groups)
-            split = split_by_group(groups, val=config.val, test=config.test, seed=config.seed)
-        else:
-            groups = data.group_of
-        leaks = find_leaks(split, copies)
+            found = Division(
+                split_by_group(groups, val=config.val, test=config.test, seed=config.seed), groups
+            )
+        leaks = find_leaks(found.split, copies)
         if leaks and not config.allow_leak:
             raise DatasetError(_refusal(given, leaks))
-        return Division(split, groups, leaks if config.search else None)
+        return replace(found, leaks=leaks if config.search else None)
 
     def begin(
         self,
@@ -235,13 +239,30 @@ class Division:
 
     split: dict[str, str]
     groups: dict[str, str]
-    leaks: list[Leak] | None
+    leaks: list[Leak] | None = None
 
 
-def _read(file: Path, data: FolderDataset) -> dict[str, str]:
-    split = read_split(file)
-    check_split(split, data.group_of, str(file))
-    return split
+def _read(file: Path, data: FolderDataset, config: TrainConfig) -> Division:
+    """Read a split with the groups it keeps whole: those asked for, else those it names, else the dataset's."""
+    split, groups = read_split(file), data.group_of
+    named = read_table(file, "name", "group", optional=True)
+    if named and not config.groups and not config.group_regex:
+        groups = {name: named.get(name, name) for name in data.names}
+        _warn_if_cut(file, split, data)
+    check_split(split, groups, str(file))
+    return Division(split, groups)
+
+
+def _warn_if_cut(file: Path, split: Mapping[str, str], data: FolderDataset) -> None:
+    homes = {(group, split.get(name)) for name, group in data.group_of.items()}
+    cut = [group for group, times in Counter(group for group, _ in homes).items() if times > 1]
+    if cut:
+        logger.warning(
+            "%s: cuts %d group(s) of the dataset, such as %s, as it names groups of its own; scores may be too good",
+            file,
+            len(cut),
+            cut[0],
+        )
 
 
 def _say_joined(before: Mapping[str, str], after: Mapping[str, str]) -> None:

@@ -25,7 +25,7 @@ def build(folder: Path, samples: Sequence[Sample], classes: ClassMap) -> Path:
     (folder / "meta.json").write_text(json.dumps({"classes": listed, "tags": []}))
     for sample in samples:
         *above, leaf = sample.name.split("/")
-        dataset = folder.joinpath("first", *above)
+        dataset = folder.joinpath(*(above or ["dataset"]))
         for kind in ("img", "ann"):
             (dataset / kind).mkdir(parents=True, exist_ok=True)
         Image.fromarray(sample.image).save(dataset / "img" / f"{leaf}.png")
