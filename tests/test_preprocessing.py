@@ -82,7 +82,7 @@ def test_probabilities_are_resized_before_the_class_is_chosen():
     probabilities[..., 0] += 0.1 * (probabilities[..., 1] > 0)
     # Along the row p(class 1) falls from 0.9 to 0: at centres 0.25, 0.75, ... of 8 columns it is above one
     # half as long as 0.9 * (1 - t) > 0.5 with t running over (0, 0, .125, .375, .625, ...).
-    mask = Preprocessing.from_output(probabilities, (1, 8))
+    mask = Preprocessing.from_output(probabilities, (1, 8)).argmax(axis=-1)
     assert mask.tolist() == [[1, 1, 1, 1, 0, 0, 0, 0]]
 
 

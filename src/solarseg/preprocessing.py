@@ -146,21 +146,19 @@ class Preprocessing:
         return np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT), dtype=np.uint8)
 
     @staticmethod
-    def from_output(probabilities: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.uint8]:
-        """Turn probabilities at the network's size into a mask at the image's own size.
+    def from_output(probabilities: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+        """Bring probabilities from the network's size to that of the image, before a class is chosen.
 
-        Probabilities are resized bilinearly before the class is chosen, which gives smoother edges than
-        resizing class ids.
+        Bilinearly, which gives smoother edges than resizing class ids.
 
         Args:
             probabilities: ``(h, w, K) float32``, classes last.
             size: ``(H, W)`` of the image.
 
         Returns:
-            ``(H, W) uint8`` class ids.
+            ``(H, W, K) float32``.
         """
-        probabilities = _resize_bands(probabilities, size, cv2.INTER_LINEAR)
-        return probabilities.argmax(axis=-1).astype(np.uint8)
+        return _resize_bands(probabilities, size, cv2.INTER_LINEAR)
 
 
 def _resize_bands(image: NDArray[Any], size: tuple[int, int], interpolation: int) -> NDArray[Any]:

@@ -1,8 +1,7 @@
 """TensorFlow's ``tf.train.Example`` messages, read without TensorFlow.
 
-Their fields are in https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/example/feature.proto, and how
-fields are written in https://protobuf.dev/programming-guides/encoding. The protobuf library would make a Python number
-of each value; here values stay where they are.
+Their fields are in https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/example/feature.proto. The
+protobuf library would make a Python number of each value; here values stay where they are.
 """
 
 from collections.abc import Iterator
@@ -11,23 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.errors import ImageError
+from solarseg.protobuf import BYTES, FIXED32, fields, next_field
 
 __all__ = ["Floats", "read_floats"]
 
 Floats = NDArray[np.float32]
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # the last 3 bits of a tag
-_FIXED_SIZES = {_FIXED64: 8, _FIXED32: 4}
-_VARINT_SIZE = 10
 _FLOAT = np.dtype("<f4")
 
 # Fields: their number, and how they are written. Names are those of the definition.
-_EXAMPLE_FEATURES = _FEATURES_FEATURE = _ENTRY_KEY = _FEATURE_BYTES_LIST = (1, _BYTES)
-_ENTRY_VALUE = _FEATURE_FLOAT_LIST = (2, _BYTES)
-_FEATURE_INT64_LIST = (3, _BYTES)
-_FLOAT_LIST_PACKED = (1, _BYTES)
-_FLOAT_LIST_VALUE = (1, _FIXED32)
-_VALUE_TAG = 1 << 3 | _FIXED32
+_EXAMPLE_FEATURES = _FEATURES_FEATURE = _ENTRY_KEY = _FEATURE_BYTES_LIST = (1, BYTES)
+_ENTRY_VALUE = _FEATURE_FLOAT_LIST = (2, BYTES)
+_FEATURE_INT64_LIST = (3, BYTES)
+_FLOAT_LIST_PACKED = (1, BYTES)
+_FLOAT_LIST_VALUE = (1, FIXED32)
+_VALUE_TAG = 1 << 3 | FIXED32
 _VALUE_STEP = 1 + _FLOAT.itemsize
 _FIRST_STEP = 64
 
@@ -66,7 +63,7 @@ def read_floats(data: bytes, source: str = "example") -> dict[str, Floats | None
 
 def _read_entry(entry: memoryview) -> tuple[str, Floats | None]:
     key, feature = b"", memoryview(b"")
-    for field, value in _fields(entry):
+    for field, value in fields(entry):
         if field == _ENTRY_KEY:
             key = bytes(value)
         elif field == _ENTRY_VALUE:
@@ -77,7 +74,7 @@ def _read_entry(entry: memoryview) -> tuple[str, Floats | None]:
 def _read_feature(feature: memoryview) -> Floats | None:
     """Of lists of several kinds the last counts; those of one kind are parts of a whole."""
     pieces: list[Floats] | None = None
-    for field, value in _fields(feature):
+    for field, value in fields(feature):
         if field == _FEATURE_FLOAT_LIST:
             pieces = [] if pieces is None else pieces
             pieces.extend(_float_list(value))
@@ -96,7 +93,7 @@ def _float_list(message: memoryview) -> Iterator[Floats]:
             yield values
             position += _VALUE_STEP * len(values)
             continue
-        field, value, position = _next_field(message, position)
+        field, value, position = next_field(message, position)
         if field in (_FLOAT_LIST_PACKED, _FLOAT_LIST_VALUE):
             yield _packed(value)
 
@@ -124,38 +121,4 @@ def _unpacked(message: memoryview, position: int) -> Floats:
 
 
 def _values(message: memoryview, wanted: tuple[int, int]) -> Iterator[memoryview]:
-    return (value for field, value in _fields(message) if field == wanted)
-
-
-def _fields(message: memoryview) -> Iterator[tuple[tuple[int, int], memoryview]]:
-    position = 0
-    while position < len(message):
-        field, value, position = _next_field(message, position)
-        yield field, value
-
-
-def _next_field(message: memoryview, position: int) -> tuple[tuple[int, int], memoryview, int]:
-    """Give the field that begins at a position, what it holds, and where it ends."""
-    tag, begin = _read_varint(message, position)
-    number, kind = tag >> 3, tag & 7
-    if kind == _BYTES:
-        size, begin = _read_varint(message, begin)
-        end = begin + size
-    elif kind == _VARINT:
-        _, end = _read_varint(message, begin)
-    elif kind in _FIXED_SIZES:
-        end = begin + _FIXED_SIZES[kind]
-    else:
-        raise ValueError(f"field {number} is written in way {kind}")
-    if not number or end > len(message):
-        raise ValueError(f"field {number} reaches beyond its message" if number else "a field has number 0")
-    return (number, kind), message[begin:end], end
-
-
-def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
-    value = 0
-    for place, byte in enumerate(message[position : position + _VARINT_SIZE]):
-        value |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
-            return value, position + place + 1
-    raise ValueError("a number does not end")
+    return (value for field, value in fields(message) if field == wanted)

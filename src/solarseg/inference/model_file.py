@@ -6,21 +6,36 @@ graph cannot say stands as JSON under the metadata key ``solarseg``.
 """
 
 import json
+import mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import onnxruntime
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from solarseg.classes import ClassMap
 from solarseg.errors import ModelFileError
 from solarseg.preprocessing import Depth, Preprocessing
+from solarseg.protobuf import BYTES, fields
 
-__all__ = ["FORMAT_VERSION", "METADATA_KEY", "MODEL_NAME", "ModelInfo", "find_model_file", "open_session"]
+__all__ = [
+    "FORMAT_VERSION",
+    "METADATA_KEY",
+    "MODEL_NAME",
+    "ModelInfo",
+    "Precision",
+    "find_model_file",
+    "read_info",
+]
 
 FORMAT_VERSION = 1
 METADATA_KEY = "solarseg"
 MODEL_NAME = "model.onnx"
+
+Precision = Literal["float32", "float16", "int8"]
+
+# Fields of ONNX's ModelProto and StringStringEntryProto: their number, and how they are written.
+_MODEL_GRAPH, _MODEL_METADATA = (7, BYTES), (14, BYTES)
+_ENTRY_KEY, _ENTRY_VALUE = (1, BYTES), (2, BYTES)
 
 
 class ModelInfo(BaseModel):
@@ -41,6 +56,13 @@ class ModelInfo(BaseModel):
         depth: dtype of the input.
         mean: per band, of images scaled to [0, 1].
         std: per band, of images scaled to [0, 1].
+        trained_size: median height and width of the training images, pixels; what is much larger is cut into tiles
+            of this size. 0 where it is not known.
+        metres_per_pixel: of the training images, where they were georeferenced.
+        temperature: by which logits are divided before softmax; 1 where it was not fitted.
+        precision: of the weights.
+        fingerprint: digest of the weights and of how they are stored.
+        gate: how an export differs from the network it came from, on images that it was not trained or calibrated on.
         encoder: name of the encoder.
         encoder_weights: what the encoder started from.
         first_layer: how pretrained weights were fitted to the number of bands.
@@ -72,6 +94,12 @@ class ModelInfo(BaseModel):
     depth: Depth
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    trained_size: tuple[int, int] = (0, 0)
+    metres_per_pixel: float | None = None
+    temperature: float = Field(1.0, gt=0)
+    precision: Precision = "float32"
+    fingerprint: str = ""
+    gate: dict[str, Any] = Field(default_factory=dict)
     encoder: str
     encoder_weights: str = "none"
     first_layer: str = ""
@@ -115,25 +143,33 @@ def find_model_file(path: Path | str) -> Path:
     return file
 
 
-def open_session(path: Path, threads: int) -> tuple[onnxruntime.InferenceSession, ModelInfo]:
-    """Open a model file with ONNX Runtime.
-
-    Args:
-        path: the ``.onnx`` file.
-        threads: to compute with.
+def read_info(path: Path) -> ModelInfo:
+    """Read what a model file says about itself, without opening its graph.
 
     Raises:
         ModelFileError: the file is damaged, was not written by solarseg, or by a newer version of it.
     """
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions share no public base class
-        reason = " ".join(str(error).split())[:160]
-        raise ModelFileError(f"{path}: cannot be opened as ONNX ({reason}); export it again") from error
-    return session, _read_info(path, session.get_modelmeta().custom_metadata_map.get(METADATA_KEY))
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            text = _find_metadata(content)
+    except (OSError, ValueError) as error:  # mmap refuses an empty file
+        raise ModelFileError(f"{path}: cannot be opened as ONNX ({error}); export it again") from error
+    return _read_info(path, text)
+
+
+def _find_metadata(content: mmap.mmap) -> str | None:
+    text, has_graph = None, False
+    with memoryview(content) as message:
+        for field, value in fields(message):
+            with value:
+                has_graph |= field == _MODEL_GRAPH
+                if field == _MODEL_METADATA:
+                    entry = {key: bytes(part) for key, part in fields(memoryview(bytes(value)))}
+                    if entry.get(_ENTRY_KEY) == METADATA_KEY.encode():
+                        text = entry.get(_ENTRY_VALUE, b"").decode()
+    if not has_graph:
+        raise ValueError("it holds no graph")
+    return text
 
 
 def _read_info(path: Path, text: str | None) -> ModelInfo:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch.onnx.errors import OnnxExporterError
 
 from solarseg.errors import ModelFileError
-from solarseg.files import atomic_path
-from solarseg.inference.model_file import METADATA_KEY, ModelInfo
+from solarseg.files import atomic_path, digest
+from solarseg.inference.model_file import METADATA_KEY, ModelInfo, read_info
 from solarseg.inference.predictor import load_model
 from solarseg.networks.network import Network, SelfContained
 
-__all__ = ["check_export", "export_model", "write_info"]
+__all__ = ["check_export", "export_model", "update_info"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,14 +44,16 @@ def export_model(network: Network, info: ModelInfo, path: Path, inputs: NDArray[
         OutputError: the file could not be written.
     """
     whole = SelfContained(
-        copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format), info.preprocessing
+        copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format),
+        info.preprocessing,
+        info.temperature,
     )
     side = info.image_size
     example = torch.zeros(2, side, side, info.bands, dtype=getattr(torch, info.depth))
     with atomic_path(path) as temporary:
         _export(whole.eval(), example, temporary)
         model = onnx.load(temporary)
-        _set_metadata(model, info)
+        _set_metadata(model, info.model_copy(update={"fingerprint": digest(temporary)}))
         onnx.save(model, temporary)
         check_export(network, temporary, inputs)
 
@@ -69,7 +71,7 @@ def check_export(network: Network, path: Path, inputs: NDArray[Any]) -> None:
     """
     model = load_model(path)
     found = model.probabilities(inputs)
-    whole = SelfContained(copy.deepcopy(network).cpu(), model.preprocessing).eval()
+    whole = SelfContained(copy.deepcopy(network).cpu(), model.preprocessing, model.info.temperature).eval()
     expected = _probabilities(whole, inputs)
     apart = _largest(found - expected)
     if apart < TOLERANCE:
@@ -120,17 +122,19 @@ def _to_onnx(module: torch.nn.Module, example: torch.Tensor, path: Path, shapes:
         )
 
 
-def write_info(path: Path, info: ModelInfo) -> None:
-    """Replace the metadata of a model file.
+def update_info(path: Path, **changes: Any) -> None:
+    """Change what a model file says about itself.
+
+    Args:
+        path: the model file.
+        changes: attributes of `solarseg.inference.model_file.ModelInfo`.
 
     Raises:
-        ModelFileError: the file is not ONNX.
+        ModelFileError: the file is none of solarseg's.
         OutputError: the file could not be written.
     """
-    try:
-        model = onnx.load(path)
-    except Exception as error:  # protobuf's and onnx's errors share no public base class
-        raise ModelFileError(f"{path}: cannot be read as ONNX; export it again") from error
+    info = read_info(path).model_copy(update=changes)
+    model = onnx.load(path)
     _set_metadata(model, info)
     with atomic_path(path) as temporary:
         onnx.save(model, temporary)

@@ -54,18 +54,20 @@ class SelfContained(nn.Module):
     """What stands in the model file: images as they come from the file in, probabilities out.
 
     Input ``(N, H, W, C)`` of the preprocessing's depth, output ``(N, H, W, K) float32`` that sums to 1 over
-    the classes, background included, also where the network has one logit for two classes.
+    the classes, background included, also where the network has one logit for two classes. Logits are divided by a
+    temperature first, which makes probabilities as sure as they are right (`solarseg.training.calibration`).
     """
 
-    def __init__(self, network: Network, preprocessing: Preprocessing) -> None:
+    def __init__(self, network: Network, preprocessing: Preprocessing, temperature: float = 1.0) -> None:
         super().__init__()
         self.network = network
         self.scale = DEPTH_SCALE[preprocessing.depth]
+        self.temperature = temperature
 
     def forward(self, images: Tensor) -> Tensor:
         """Return probabilities ``(N, H, W, K)``."""
         scaled = images.to(self.network.mean.dtype).permute(0, 3, 1, 2) / self.scale
-        logits = self.network(scaled)
+        logits = self.network(scaled) / self.temperature
         if logits.shape[1] == 1:
             logits = torch.cat([torch.zeros_like(logits), logits], dim=1)  # softmax of (0, z) is sigmoid of z
         probabilities: Tensor = logits.softmax(dim=1).permute(0, 2, 3, 1)

@@ -29,7 +29,7 @@ from solarseg.losses import build_loss, class_weights_from_frequency
 from solarseg.losses.base import RegionLoss
 from solarseg.losses.weighted_sum import WeightedSum
 from solarseg.networks.encoders import first_layer_note, input_statistics
-from solarseg.networks.export import export_model, write_info
+from solarseg.networks.export import export_model, update_info
 from solarseg.networks.network import build_network
 from solarseg.networks.unet import count_gmacs, count_parameters
 from solarseg.preprocessing import Preprocessing
@@ -336,7 +336,7 @@ def _finish(
     report = evaluate(
         run.path, data.root, groups=config.groups, group_regex=config.group_regex, progress=machine.progress
     )
-    write_info(run.model, info.model_copy(update={"scores": report.scores()}))
+    update_info(run.model, scores=report.scores())
     return Run(run.path, run.model, report)
 
 

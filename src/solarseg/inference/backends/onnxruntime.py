@@ -1,0 +1,44 @@
+"""ONNX Runtime, which is always there."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from solarseg.errors import ArgumentError, ModelFileError
+from solarseg.inference.backends import Compute
+from solarseg.inference.model_file import ModelInfo
+
+__all__ = ["open_model"]
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+def open_model(path: Path, info: ModelInfo, device: str, threads: int) -> Compute:
+    """Open a model file; see `solarseg.inference.backends.open_backend`."""
+    provider = _PROVIDERS[device]
+    if provider not in onnxruntime.get_available_providers():
+        raise ArgumentError(
+            f"--device {device}: this onnxruntime computes on the CPU alone; replace it: pip uninstall onnxruntime, "
+            "then pip install onnxruntime-gpu"
+        )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
+    except Exception as error:  # onnxruntime's exceptions share no public base class
+        reason = " ".join(str(error).split())[:160]
+        raise ModelFileError(f"{path}: cannot be opened as ONNX ({reason}); export it again") from error
+    if provider not in session.get_providers():  # it falls back to the CPU without a word
+        raise ArgumentError(
+            f"--device {device}: no GPU that onnxruntime can use; look at nvidia-smi, or use --device cpu"
+        )
+
+    def compute(images: NDArray[Any]) -> NDArray[np.float32]:
+        result: NDArray[np.float32] = session.run(["probabilities"], {"images": images})[0]
+        return result
+
+    return compute
