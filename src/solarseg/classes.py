@@ -97,10 +97,14 @@ class ClassMap:
         allowed = {*self.values, *([IGNORE_INDEX] if self.ignore else [])}
         unknown = sorted(set(np.unique(raw).tolist()) - allowed)
         if unknown:
+            remedy = (
+                "JPEG changes mask values, so save masks as PNG"
+                if source.lower().endswith((".jpg", ".jpeg"))
+                else "correct the mask, or name its classes in dataset.yaml, as in classes: {0: background, 255: panel}"
+            )
             raise MaskError(
                 f"{source}: mask holds unknown value {unknown[0]}; allowed are "
-                f"{', '.join(map(str, sorted(allowed)))}; correct the mask, or name its classes in dataset.yaml, "
-                "as in classes: {0: background, 255: panel}"
+                f"{', '.join(map(str, sorted(allowed)))}; {remedy}"
             )
         table = np.full(256, IGNORE_INDEX, dtype=np.uint8)
         table[list(self.values)] = np.arange(len(self), dtype=np.uint8)

@@ -1,61 +1,29 @@
 """What is wrong with a dataset folder, file by file."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-import numpy as np
-
+from solarseg.classes import ClassMap
 from solarseg.curation.inspection import Inspection, inspect_all
 from solarseg.curation.leakage import Leak, find_copies, find_leaks
 from solarseg.curation.near_duplicates import Pair
+from solarseg.curation.odd_masks import find_odd
 from solarseg.curation.perceptual_hash import SYMMETRIES
-from solarseg.curation.splits import SPLITS, read_split
+from solarseg.curation.problems import KINDS, Problem
+from solarseg.curation.split_problems import find_split_problems
+from solarseg.curation.splits import read_split
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import read_description
-from solarseg.datasets.folder import list_files, open_pairs
-from solarseg.errors import DataError, DatasetError, ImageError, MaskError
+from solarseg.datasets.folder import MaskLook, list_files, look_into, open_pairs
+from solarseg.errors import DataError, ImageError, MaskError
 from solarseg.files import write_table
-from solarseg.images import read_mask_values
 
-__all__ = ["KINDS", "Check", "Problem", "check"]
+__all__ = ["Check", "check"]
 
-# kind -> whether it is an error, which must be mended, or something to know of.
-KINDS: Mapping[str, bool] = {
-    "no mask": True,
-    "no image": True,
-    "bad image": True,
-    "bad mask": True,
-    "not in split": True,
-    "group in several splits": True,
-    "copy in another split": True,
-    "constant image": False,
-    "full mask": False,
-    "all ignored": False,
-    "copy": False,
-    "class missing": False,
-}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong, or to know of.
-
-    Attributes:
-        kind: one of `KINDS`.
-        where: the file, the group or the split.
-        what: what is wrong, in a few words.
-    """
-
-    kind: str
-    where: str
-    what: str
-
-    @property
-    def is_error(self) -> bool:
-        """Whether it must be mended before a training."""
-        return KINDS[self.kind]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -66,12 +34,14 @@ class Check:
         dataset: the folder.
         samples: that could be read.
         empty: samples whose masks show nothing but background.
-        problems: in the order of `KINDS`, then of files.
+        searched: whether copies and near copies were looked for.
+        problems: in the order of `solarseg.curation.problems.KINDS`, then of files.
     """
 
     dataset: Path
     samples: int
     empty: int
+    searched: bool
     problems: tuple[Problem, ...]
 
     @property
@@ -105,54 +75,69 @@ def check(
         progress: show progress on the terminal.
 
     Raises:
-        DatasetError: the folder is no dataset, its tables cannot be read, or nothing in it can.
+        DatasetError: the folder is no dataset, or its tables cannot be read.
     """
     root = Path(dataset)
-    pairs, problems = _pair(root)
-    data = open_pairs(root, pairs, groups=groups, group_regex=group_regex)
+    images, masks = list_files(root, "images"), list_files(root, "masks")
+    pairs = {name: (images[name], masks[name]) for name in images if name in masks}
+    problems = [*_unpaired(images, masks)]
+    expected = None
+    if read_description(root)[1] is None:  # classes are then found from the masks, which must go together
+        odd, expected = _sort_out(root / "masks", [mask for _, mask in pairs.values()])
+        problems += odd
+        bad = {problem.where for problem in odd}
+        pairs = {name: pair for name, pair in pairs.items() if str(pair[1]) not in bad}
+    if not pairs:
+        return _sum_up(root, [], problems, searched=search)
+    data = open_pairs(root, pairs, groups=groups, group_regex=group_regex, expected=expected)
     seen, unreadable = inspect_all(data, progress=progress)
     problems += [_unreadable(data, name, error) for name, error in unreadable.items()]
     problems += [problem for one in seen for problem in _contents(data, one)]
+    problems += _unlike_most(data, seen)
     copies = find_copies(data, [one.name for one in seen], progress=progress).pairs if search else ()
-    problems += [Problem("copy", str(data.image_path(pair.second)), _likeness(pair)) for pair in copies]
+    problems += [_copy(data, pair) for pair in copies]
     file = Path(split) if split is not None else root / "split.csv"
     if split is not None or file.exists():
-        parts = read_split(file)
-        problems += _of_split(parts, data, seen)
-        problems += [_leak(data, leak) for leak in find_leaks(parts, copies)]
+        known, own_groups = images.keys() | masks.keys(), groups is None and group_regex is None
+        problems += find_split_problems(file, data, seen, known, own_groups=own_groups)
+        problems += [_leak(data, leak) for leak in find_leaks(read_split(file), copies)]
+    return _sum_up(root, seen, problems, searched=search)
+
+
+def _sum_up(root: Path, seen: Sequence[Inspection], problems: Iterable[Problem], *, searched: bool) -> Check:
     order = list(KINDS)
     return Check(
         dataset=root,
         samples=len(seen),
         empty=sum(int(one.pixels[1:].sum()) == 0 for one in seen),
+        searched=searched,
         problems=tuple(sorted(problems, key=lambda problem: (order.index(problem.kind), problem.where))),
     )
 
 
-def _pair(root: Path) -> tuple[dict[str, tuple[Path, Path]], list[Problem]]:
-    """The pairs of images and masks that can be opened, and what stands alone or has no mask one can read."""
-    images, masks = list_files(root, "images"), list_files(root, "masks")
-    problems = [
-        Problem("no mask", str(images[name]), f"add masks/{name}.png")
-        for name in images.keys() - masks.keys()
-    ]
-    problems += [
-        Problem("no image", str(masks[name]), f"add images/{name}.png")
-        for name in masks.keys() - images.keys()
-    ]
-    pairs = {name: (images[name], masks[name]) for name in images if name in masks}
-    if (
-        read_description(root)[1] is None
-    ):  # classes are then found from the masks, of which each must be readable
-        for name, (_, mask) in list(pairs.items()):
-            try:
-                read_mask_values(mask)
-            except MaskError as error:
-                problems.append(Problem("bad mask", str(mask), _reason(error, mask)))
-                del pairs[name]
-    if not pairs:
-        raise DatasetError(f"{root}: holds no image with a mask; {problems[0].where}: {problems[0].what}")
-    return pairs, problems
+def _unpaired(images: Mapping[str, Path], masks: Mapping[str, Path]) -> Iterator[Problem]:
+    for name in images.keys() - masks.keys():
+        yield Problem("no mask", str(images[name]), f"add masks/{name}.png")
+    for name in masks.keys() - images.keys():
+        yield Problem("no image", str(masks[name]), f"add images/{name}.png")
+
+
+def _sort_out(folder: Path, masks: Iterable[Path]) -> tuple[list[Problem], ClassMap | None]:
+    """Masks that cannot be read or do not go with the others; the classes, where the rest show none."""
+    looks: list[MaskLook] = []
+    problems = []
+    for mask in masks:
+        try:
+            looks.append(look_into(mask))
+        except MaskError as error:
+            problems.append(Problem("bad mask", str(mask), _reason(error, mask)))
+    odd = find_odd(looks)
+    problems += [Problem("bad mask", str(mask), why) for mask, why in odd.items()]
+    rest = [look for look in looks if look.file not in odd]
+    if not rest or any(look.values != [0] for look in rest):
+        return problems, None
+    what = "no mask holds anything but 0, so classes cannot be found; name them in dataset.yaml"
+    return [*problems, Problem("no classes", str(folder), what)], ClassMap(("background", "foreground"))
 
 
 def _unreadable(data: FolderDataset, name: str, error: DataError) -> Problem:
@@ -167,19 +152,60 @@ def _reason(error: DataError, file: Path) -> str:
 
 def _contents(data: FolderDataset, one: Inspection) -> Iterator[Problem]:
     """What is wrong, and what may be meant, but seldom is."""
+    image, mask = str(data.image_path(one.name)), str(data.mask_path(one.name))
     named, found = data.description.bands, len(one.low)
     if named and len(named) != found:
-        what = f"has {found} bands, dataset.yaml names {len(named)}; correct its bands"
-        yield Problem("bad image", str(data.image_path(one.name)), what)
+        yield Problem(
+            "bad image", image, f"has {found} bands, dataset.yaml names {len(named)}; correct its bands"
+        )
     if (one.low == one.high).all():
         values = ", ".join(f"{value:g}" for value in one.low)
-        yield Problem("constant image", str(data.image_path(one.name)), f"every pixel is {values}")
+        yield Problem("constant image", image, f"every pixel is {values}")
     kept = int(one.pixels.sum())
     if kept == 0:
-        yield Problem("all ignored", str(data.mask_path(one.name)), "no pixel counts")
-    elif kept == one.pixels[1:].max():
-        what = f"every pixel is {data.classes.names[int(one.pixels.argmax())]}"
-        yield Problem("full mask", str(data.mask_path(one.name)), what)
+        yield Problem("all ignored", mask, "no pixel counts")
+    elif kept == one.pixels[0]:
+        yield Problem("empty mask", mask, f"every pixel is {data.classes.names[0]}")
+    elif kept == one.pixels.max():
+        yield Problem("full mask", mask, f"every pixel is {data.classes.names[int(one.pixels.argmax())]}")
+
+
+def _unlike_most(data: FolderDataset, seen: Sequence[Inspection]) -> Iterator[Problem]:
+    """Images that a training does not take together, or scales."""
+    if not seen:
+        return
+    bands, depth = _commonest(len(one.low) for one in seen), _commonest(one.depth for one in seen)
+    for one in seen:
+        image, found = str(data.image_path(one.name)), len(one.low)
+        if (
+            not data.description.bands and found != bands and {found, bands} != {1, 3}
+        ):  # grey beside RGB is RGB
+            what = f"has {found} band(s), most images {bands}; save all with the same bands"
+            yield Problem("other bands", image, what)
+        if one.depth != depth and "float32" in (one.depth, depth):
+            yield Problem(
+                "other numbers", image, f"is {one.depth}, most images {depth}; save all in one type"
+            )
+        elif one.depth != depth:
+            yield Problem(
+                "other depth", image, f"is {one.depth}, most images {depth}; train scales them alike"
+            )
+
+
+def _commonest(values: Iterable[Value]) -> Value:
+    return Counter(values).most_common(1)[0][0]
+
+
+def _copy(data: FolderDataset, pair: Pair) -> Problem:
+    if pair.kind == "exact":
+        other = int((data.read_mask(pair.first) != data.read_mask(pair.second)).sum())
+        if other:
+            first, second = data.mask_path(pair.first), data.mask_path(pair.second)
+            what = (
+                f"differs from {first} in {other:,} pixel(s), and their images are equal; keep the right one"
+            )
+            return Problem("copy with another mask", str(second), what)
+    return Problem("copy", str(data.image_path(pair.second)), _likeness(pair))
 
 
 def _likeness(pair: Pair) -> str:
@@ -192,22 +218,3 @@ def _likeness(pair: Pair) -> str:
 def _leak(data: FolderDataset, leak: Leak) -> Problem:
     what = f"is in {leak.split}, its copy {leak.relative} in {leak.relative_split}; keep them in one"
     return Problem("copy in another split", str(data.image_path(leak.name)), what)
-
-
-def _of_split(split: Mapping[str, str], data: FolderDataset, seen: Sequence[Inspection]) -> Iterator[Problem]:
-    for name in data.names:
-        if split.get(name) not in SPLITS:
-            found = f"'{split[name]}'" if name in split else "nothing"
-            yield Problem("not in split", name, f"{found} is said of it; allowed are {', '.join(SPLITS)}")
-    homes: dict[str, set[str]] = defaultdict(set)
-    for name, group in data.group_of.items():
-        homes[group].add(split.get(name, ""))
-    for group, parts in homes.items():
-        if len(parts & set(SPLITS)) > 1:
-            where = ", ".join(part for part in SPLITS if part in parts)
-            yield Problem("group in several splits", group, f"is in {where}; keep it in one")
-    for part in SPLITS:
-        pixels = [one.pixels for one in seen if split.get(one.name) == part]
-        for class_id, name in enumerate(data.classes.names):
-            if pixels and np.sum(pixels, axis=0)[class_id] == 0:
-                yield Problem("class missing", part, f"no image shows {name}")

@@ -230,9 +230,14 @@ def look_into(mask: Path) -> MaskLook:
     """Find the values of a mask file.
 
     Raises:
-        MaskError: the file is missing, damaged, or a colour picture.
+        MaskError: the file is missing, damaged, a colour picture, or a JPEG of more than two values.
     """
-    return MaskLook(mask, np.unique(read_mask_values(mask)).tolist(), mask_palette(mask))
+    values = np.unique(read_mask_values(mask)).tolist()
+    if mask.suffix.lower() in (".jpg", ".jpeg") and len(values) > 2:
+        raise MaskError(
+            f"{mask}: holds {len(values)} values, and JPEG changes mask values; save masks as PNG"
+        )
+    return MaskLook(mask, values, mask_palette(mask))
 
 
 def classes_of(folder: Path, looks: Iterable[MaskLook], expected: ClassMap | None = None) -> ClassMap:
