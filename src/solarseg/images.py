@@ -49,6 +49,7 @@ _PNG_DEEP = {b"\x10\x02": slice(2, None, -1), b"\x10\x06": slice(2, None, -1), b
 _IGNORED = (128, 128, 128)
 _GDAL_METADATA = 42112
 _COLOURS = (("b4", "b3", "b2"), ("b04", "b03", "b02"), ("red", "green", "blue"), ("r", "g", "b"))
+_FINE: dict[str, Any] = {"quality": 90, "subsampling": 0}  # of JPEG: thin lines keep their colours
 _ALPHA = (1, 2)  # TIFF's ExtraSamples: associated and unassociated alpha
 
 
@@ -371,7 +372,7 @@ def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path
 def write_image(path: Path, image: NDArray[np.uint8]) -> None:
     """Write ``(H, W, 3)`` or ``(H, W) uint8`` as PNG or JPEG, by the suffix of ``path``."""
     with atomic_path(path) as temporary:
-        Image.fromarray(image).save(temporary)
+        Image.fromarray(image).save(temporary, **_FINE)
 
 
 def true_colour(image: NDArray[Any], names: Sequence[str] | None) -> NDArray[Any]:

@@ -1,14 +1,26 @@
 import csv
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from solarseg.cli import main
 from solarseg.errors import ArgumentError, OutputError
 from solarseg.images import read_mask_values
-from solarseg.outputs.predictions import find_images, name_outputs, predict
+from solarseg.inference.predictor import Manner, load_model
+from solarseg.outputs.image_files import find_images, name_outputs
+from solarseg.outputs.predictions import predict
 
 
 def test_masks_overlays_and_summary(trained, tmp_path):
@@ -23,7 +35,7 @@ def test_masks_overlays_and_summary(trained, tmp_path):
         assert mask.shape == (64, 64)
         assert int(row["foreground_pixels"]) == (mask == 1).sum()
         assert float(row["background_share"]) == pytest.approx((mask == 0).mean(), abs=1e-6)
-        assert (tmp_path / "out" / "overlays" / f"{row['image']}.png").exists()
+        assert (tmp_path / "out" / "overlays" / f"{row['image']}.jpg").exists()
 
 
 def test_masks_have_the_images_own_size(trained, tmp_path):
@@ -45,8 +57,6 @@ def test_one_bad_image_costs_only_itself(trained, tmp_path):
 
 
 def test_the_exit_code_says_that_some_failed(trained, tmp_path, capsys):
-    from solarseg.cli import main
-
     run, _ = trained
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"not an image")
@@ -56,13 +66,178 @@ def test_the_exit_code_says_that_some_failed(trained, tmp_path, capsys):
     assert main(["predict", str(run.path), str(tmp_path / "b.png"), "--out", str(tmp_path / "out2")]) == 2
 
 
-def test_nothing_is_replaced_unless_asked(trained, tmp_path):
+def written(folder):
+    return {file: file.stat().st_mtime_ns for file in (folder / "masks").rglob("*.png")}
+
+
+def test_a_second_start_does_what_is_left(trained, tmp_path):
+    run, dataset = trained
+    images = tmp_path / "images"
+    shutil.copytree(dataset / "images", images)
+    out = tmp_path / "out"
+    first = predict(run.path, images, out)
+    summary, before = (out / "summary.csv").read_text(), written(out)
+    (out / "masks" / "im03.png").unlink()
+    (out / "overlays" / "im04.jpg").unlink()
+    (out / "masks" / ".0123456789ab.png").touch()  # of a process that was killed
+    os.utime(images / "im05.png")  # changed since
+    Image.new("RGB", (64, 64)).save(images / "new.png")
+    second = predict(run.path, images, out)
+    assert second.skipped == 9
+    assert second.pixels == first.pixels | {"new": second.pixels["new"]}
+    assert (out / "summary.csv").read_text().startswith(summary)
+    after = written(out)
+    assert sorted(file.stem for file in after if after[file] != before.get(file)) == [
+        "im03",
+        "im04",
+        "im05",
+        "new",
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"manner": Manner(tta=True)},
+        {"manner": Manner(thresholds={"foreground": 0.4})},
+        {"probabilities": True},
+        {"images": "im01.png"},
+    ],
+)
+def test_what_was_made_otherwise_is_not_mixed(trained, tmp_path, change):
+    run, dataset = trained
+    images = dataset / "images"
+    predict(run.path, images / "im00.png", tmp_path / "out")
+    options = {name: value for name, value in change.items() if name != "images"}
+    other = images / change.get("images", "im00.png")
+    with pytest.raises(OutputError, match=r"prediction\.json: predictions of other images.*or --overwrite"):
+        predict(run.path, other, tmp_path / "out", **options)
+    predict(run.path, other, tmp_path / "out", **options, overwrite=True)
+
+
+def test_what_others_wrote_is_not_replaced_unless_asked(trained, tmp_path):
     run, dataset = trained
     image = dataset / "images" / "im00.png"
     predict(run.path, image, tmp_path / "out")
+    (tmp_path / "out" / "prediction.json").unlink()
     with pytest.raises(OutputError, match=r"exists already; give another --out, or --overwrite"):
         predict(run.path, image, tmp_path / "out")
     predict(run.path, image, tmp_path / "out", overwrite=True)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from solarseg.outputs.predictions import predict
+print("begins", flush=True)
+predict(*map(Path, sys.argv[1:]), overlays=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_kill_leaves_whole_files_and_the_rest_is_done_later(trained, tmp_path, how):
+    run, dataset = trained
+    (tmp_path / "images").mkdir()
+    for copy, image in itertools.product(range(30), sorted((dataset / "images").iterdir())):
+        shutil.copy(image, tmp_path / "images" / f"{copy:02}_{image.name}")
+    out = tmp_path / "out"
+    process = subprocess.Popen([sys.executable, "-c", KILLED, run.path, tmp_path / "images", out])
+    while not len(list(out.glob("masks/[0-9]*.png"))) >= 20:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(how)
+    process.wait(60)
+    done = list(out.glob("masks/[0-9]*.png"))
+    assert 20 <= len(done) < 360
+    for file in [*done, *out.glob("overlays/[0-9]*.jpg")]:
+        with Image.open(file) as picture:
+            picture.load()
+    second = predict(run.path, tmp_path / "images", out)
+    assert len(second.pixels) == 360
+    assert 20 <= second.skipped <= len(done)
+    assert list(second.pixels) == sorted(second.pixels)
+    assert not list(out.rglob(".*"))
+
+
+def test_probabilities_are_written_as_bands_that_add_up(trained, tmp_path):
+    run, dataset = trained
+    predict(run.path, dataset / "images" / "im00.png", tmp_path / "out", probabilities=True)
+    values = tifffile.imread(tmp_path / "out" / "probabilities" / "im00.tif")
+    assert values.dtype == np.float32
+    assert values.shape == (2, 64, 64)
+    assert np.allclose(values.sum(axis=0), 1, atol=1e-5)
+    mask = read_mask_values(tmp_path / "out" / "masks" / "im00.png")
+    assert np.array_equal(mask, values.argmax(axis=0))
+
+
+def test_overlays_are_drawn_for_a_hundred_images_unless_asked(trained, tmp_path, monkeypatch):
+    run, dataset = trained
+    monkeypatch.setattr("solarseg.outputs.predictions._MOST_OVERLAYS", 11)
+    done = predict(run.path, dataset / "images", tmp_path / "out")
+    assert not done.overlays
+    assert not (tmp_path / "out" / "overlays").exists()
+    done = predict(run.path, dataset / "images", tmp_path / "out", overlays=True)
+    assert done.overlays
+    assert len(list((tmp_path / "out" / "overlays").iterdir())) == 12
+
+
+def test_of_a_dataset_folder_the_images_are_taken(trained, tmp_path):
+    run, dataset = trained
+    assert list(predict(run.path, dataset, tmp_path / "out").pixels) == [f"im{i:02}" for i in range(12)]
+
+
+def test_where_nothing_can_be_done_nothing_is_left(trained, tmp_path, capsys):
+    run, _ = trained
+    images, out = tmp_path / "images", tmp_path / "out"
+    images.mkdir()
+    for name in "abc":
+        bands = np.zeros((5, 64, 64), np.uint8)
+        tifffile.imwrite(images / f"{name}.tif", bands, photometric="minisblack", planarconfig="separate")
+    assert main(["predict", str(run.path), str(images), "--out", str(out)]) == 2
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert found.err.count("image has 5 bands, the model takes 3") == 1
+    assert "a.tif and 2 others" in found.err
+    assert not out.exists()
+
+
+def test_a_large_image_is_cut_into_tiles_and_said(trained, tmp_path, capsys):
+    run, dataset = trained
+    square = np.asarray(Image.open(dataset / "images" / "im00.png"))
+    Image.fromarray(np.tile(square, (1, 5, 1))).save(tmp_path / "wide.png")
+    arguments = ["predict", str(run.path), str(tmp_path / "wide.png"), "--out"]
+    assert main([*arguments, str(tmp_path / "out")]) == 0
+    assert "1 image done, 1 cut into tiles" in capsys.readouterr().out
+    assert main([*arguments, str(tmp_path / "whole"), "--tile", "0"]) == 0
+    assert "tiles" not in capsys.readouterr().out
+    tiled, whole = (read_mask_values(tmp_path / out / "masks" / "wide.png") for out in ("out", "whole"))
+    assert tiled.shape == whole.shape == (64, 320)
+    expected = np.tile(load_model(run.path).predict(square), (1, 5))
+    assert (tiled == expected).mean() > 0.97 > (whole == expected).mean()
+
+
+@pytest.mark.parametrize(
+    ("option", "match"),
+    [
+        ("crack", "--threshold crack: must be CLASS=NUMBER"),
+        ("crack=0.4", "--threshold crack: no such class; the model knows background, foreground"),
+        ("foreground=1.4", "--threshold foreground=1.4: must be from 0 to 1"),
+    ],
+)
+def test_thresholds_that_cannot_be_are_refused(trained, tmp_path, capsys, option, match):
+    run, dataset = trained
+    arguments = [
+        "predict",
+        str(run.path),
+        str(dataset),
+        "--out",
+        str(tmp_path / "out"),
+        "--threshold",
+        option,
+    ]
+    assert main(arguments) == 2
+    assert match in capsys.readouterr().err
 
 
 def test_equal_stems_in_two_folders_do_not_collide(trained, tmp_path):
@@ -123,7 +298,7 @@ def test_files_above_the_working_folder_stay_in_their_places(trained, tmp_path, 
     assert len(done.pixels) == 2
     assert not any(".." in name for name in done.pixels)
     assert len(list((tmp_path / "deep" / "out" / "masks").rglob("*.png"))) == 2
-    assert len(list((tmp_path / "deep" / "out" / "overlays").rglob("*.png"))) == 2
+    assert len(list((tmp_path / "deep" / "out" / "overlays").rglob("*.jpg"))) == 2
 
 
 def test_pairs_of_one_folder_keep_their_suffix(tmp_path):
@@ -147,6 +322,6 @@ def test_an_overlay_in_the_way_is_not_overwritten(trained, tmp_path):
     run, _ = trained
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
     (tmp_path / "out" / "overlays").mkdir(parents=True)
-    (tmp_path / "out" / "overlays" / "a.png").write_bytes(b"mine")
-    with pytest.raises(OutputError, match=r"overlays/a\.png: exists already"):
+    (tmp_path / "out" / "overlays" / "a.jpg").write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"overlays/a\.jpg: exists already"):
         predict(run.path, tmp_path / "a.png", tmp_path / "out")

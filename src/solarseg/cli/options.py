@@ -5,9 +5,17 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Dataset", "GroupRegex", "Groups", "Model", "Quiet"]
+__all__ = ["Backend", "Dataset", "Device", "GroupRegex", "Groups", "Model", "Quiet"]
 
 Model = Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model.onnx.")]
+Backend = Annotated[
+    str,
+    typer.Option(
+        help="What computes: onnxruntime, openvino, torch, or auto: the quickest that solarseg benchmark --save found, "
+        "else onnxruntime."
+    ),
+]
+Device = Annotated[str, typer.Option(help="cpu, or cuda where there is a GPU.")]
 Groups = Annotated[
     Path | None,
     typer.Option(help="CSV of name,group: which images show one module, site or place. Default: groups.csv."),

@@ -1,16 +1,22 @@
 """``solarseg predict``."""
 
 import sys
+from collections import defaultdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from solarseg.cli.options import Model, Quiet
+from solarseg.cli.options import Backend, Device, Model, Quiet
+from solarseg.cli.report import DONE_IN_PART, counted, is_shown
+from solarseg.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from solarseg.outputs.predictions import Predictions
 
 __all__ = ["command"]
 
-_DONE_IN_PART, _NOTHING_DONE = 1, 2
+_NOTHING_DONE = 2
 
 
 def command(
@@ -19,22 +25,91 @@ def command(
         list[str], typer.Argument(metavar="IMAGE_OR_FOLDER", help="Images, folders or 'patterns/*.jpg'.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for masks/, overlays/ and summary.csv.")],
+    backend: Backend = "auto",
+    device: Device = "cpu",
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            help="Side of the tiles that images are cut into, pixels; 0: never. Default: as large as the training "
+            "images, where an image is more than twice as large or georeferenced."
+        ),
+    ] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(help="Least pixels that neighbouring tiles share. Default: a quarter of a tile."),
+    ] = None,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Average over eight flips and turns: better, eight times as long.")
+    ] = False,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Write probabilities/NAME.tif too, a band for each class.")
+    ] = False,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CLASS=0.4", help="Probability from which on a pixel is given to a class; repeatable."
+        ),
+    ] = None,
+    overlays: Annotated[
+        bool | None,
+        typer.Option("--overlays/--no-overlays", help="Draw overlays. Default: for up to 100 images."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Segment images.
 
-    Writes masks, overlays to look at, and a table of areas.
+    Writes masks, overlays to look at, and a table of areas. The same command again goes on where it was cut.
 
     Example: solarseg predict runs/first my-photos --out found
     """
+    from solarseg.inference.predictor import Manner
     from solarseg.outputs.predictions import predict
 
-    done = predict(model, images, out, overwrite=overwrite, progress=not quiet)
-    print(f"{len(done.pixels)} images done: {out}/masks, {out}/overlays, {out}/summary.csv")
-    if not done.failed:
-        return
+    manner = Manner(tile, overlap, tta, dict(map(_threshold, threshold or ())))
+    done = predict(
+        model,
+        images,
+        out,
+        backend=backend,
+        device=device,
+        manner=manner,
+        probabilities=probabilities,
+        overlays=overlays,
+        overwrite=overwrite,
+        progress=is_shown(quiet),
+    )
+    if done.pixels:
+        _say(done)
+    if done.failed:
+        _say_failed(done)
+        raise typer.Exit(DONE_IN_PART if done.pixels else _NOTHING_DONE)
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    name, _, value = text.rpartition("=")
+    try:
+        return name, float(value)
+    except ValueError as error:
+        raise ArgumentError(f"--threshold {text}: must be CLASS=NUMBER, as in crack=0.4") from error
+
+
+def _say(done: "Predictions") -> None:
+    before = f" ({done.skipped} of them by an earlier call)" if done.skipped else ""
+    tiled = f", {done.tiled} cut into tiles" if done.tiled else ""
+    written = ["masks", *["overlays"] * done.overlays, "summary.csv"]
+    where = ", ".join(f"{done.folder}/{name}" for name in written)
+    print(f"{counted(len(done.pixels), 'image')} done{before}{tiled}: {where}")
+    if not done.overlays:
+        print("no overlays drawn; --overlays draws them")
+
+
+def _say_failed(done: "Predictions") -> None:
+    """Name the files that failed, those of one reason in one line."""
+    reasons = defaultdict(list)
+    for file, reason in done.failed.items():
+        reasons[reason.removeprefix(f"{file}: ")].append(file)
     print(f"{len(done.failed)} could not be done:", file=sys.stderr)
-    for reason in done.failed.values():
-        print(f"  {reason}", file=sys.stderr)
-    raise typer.Exit(_DONE_IN_PART if done.pixels else _NOTHING_DONE)
+    for reason, files in reasons.items():
+        others = f" and {len(files) - 1} others" if len(files) > 1 else ""
+        print(f"  {files[0]}{others}: {reason}", file=sys.stderr)

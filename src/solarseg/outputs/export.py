@@ -12,8 +12,8 @@ from solarseg.datasets.folder import list_files, open_pairs, read_pairs
 from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
 from solarseg.files import atomic_folder
 from solarseg.outputs import WRITERS
+from solarseg.outputs.image_files import find_images, name_outputs
 from solarseg.outputs.labels import Labelled, Writer
-from solarseg.outputs.predictions import find_images, name_outputs
 from solarseg.registry import lookup
 
 __all__ = ["Exported", "export"]

@@ -1,0 +1,107 @@
+"""Which image files a command is given, and what their outputs are called."""
+
+import glob
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from solarseg.errors import ArgumentError
+from solarseg.images import IMAGE_SUFFIXES
+
+__all__ = ["find_images", "is_inside", "name_outputs"]
+
+logger = logging.getLogger(__name__)
+
+
+def find_images(sources: Iterable[Path | str]) -> list[tuple[Path, Path]]:
+    """Find image files.
+
+    Args:
+        sources: files, folders or glob patterns.
+
+    Returns:
+        Each file once, with the folder its name is to be taken from.
+
+    Raises:
+        ArgumentError: a source is not there, or a folder holds no images.
+    """
+    found: dict[Path, tuple[Path, Path]] = {}
+    for source in sources:
+        for file, base in _expand(Path(source)):
+            found.setdefault(_absolute(file), (file, base))
+    return list(found.values())
+
+
+def _expand(source: Path) -> list[tuple[Path, Path]]:
+    if source.is_dir():
+        if (source / "images").is_dir() and (source / "masks").is_dir():
+            logger.info("%s: is a dataset folder; its images/ are taken, its masks/ left alone", source)
+            source = source / "images"
+        files = sorted(file for file in source.rglob("*") if _is_image(file))
+        if not files:
+            raise ArgumentError(f"{source}: holds no images; looked for {', '.join(sorted(IMAGE_SUFFIXES))}")
+        return [(file, source) for file in files]
+    if source.is_file():
+        return [(source, source.parent)]
+    matches = [Path(match) for match in sorted(glob.glob(str(source), recursive=True))]  # noqa: PTH207 - patterns may be absolute
+    files = [file for file in matches if _is_image(file)]
+    if not files:
+        raise ArgumentError(f"{source}: no such image, folder or pattern; check the path")
+    return [(file, file.parent) for file in files]
+
+
+def _is_image(file: Path) -> bool:
+    return file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
+
+
+def name_outputs(found: Sequence[tuple[Path, Path]]) -> dict[Path, str]:
+    """Give each file a name of its own for its outputs.
+
+    The name is the path below the folder it was found in, without suffix, which is kept where files of one
+    folder differ in nothing else; where two would still be equal, as many folders above as it takes tell them
+    apart. Upper and lower case count as equal, since some file systems do not tell them apart.
+
+    Examples:
+        >>> files = [(Path("a/x.png"), Path("a")), (Path("b/x.png"), Path("b")), (Path("b/y.png"), Path("b"))]
+        >>> list(name_outputs(files).values())
+        ['a/x', 'b/x', 'y']
+    """
+    paths = _own_leaves([_absolute(file) for file, _ in found])
+    depths = [len(_absolute(file).relative_to(_absolute(base)).parts) for file, base in found]
+    while True:
+        names = [Path(*path.parts[-depth:]).as_posix() for path, depth in zip(paths, depths, strict=True)]
+        counts = Counter(name.casefold() for name in names)
+        clashing = [i for i, name in enumerate(names) if counts[name.casefold()] > 1]
+        if not clashing:
+            return {file: name for (file, _), name in zip(found, names, strict=True)}
+        for i in clashing:
+            depths[i] = min(depths[i] + 1, len(paths[i].parts) - 1)
+
+
+def _own_leaves(paths: list[Path]) -> list[Path]:
+    """The paths without suffix, such that no two are equal but for the case of folders."""
+    plain = [path.with_suffix("") for path in paths]
+    counts = Counter(str(path).casefold() for path in plain)
+    leaves: list[Path] = []
+    taken = set(counts) - {key for key, count in counts.items() if count > 1}
+    for path, bare in zip(paths, plain, strict=True):
+        leaf, number = bare, 2
+        if counts[str(bare).casefold()] > 1:
+            first = leaf = bare.with_name(bare.name + path.suffix.replace(".", "_"))
+            while str(leaf).casefold() in taken:
+                leaf, number = first.with_name(f"{first.name}_{number}"), number + 1
+            taken.add(str(leaf).casefold())
+        leaves.append(leaf)
+    return leaves
+
+
+def is_inside(file: Path, folder: Path) -> bool:
+    """Whether a file stands in a folder or one in it, by their names alone; links stay links."""
+    return _absolute(file).is_relative_to(_absolute(folder))
+
+
+def _absolute(path: Path) -> Path:
+    """Absolute and without ``..``, which `Path.absolute` leaves; links stay links."""
+    return Path(os.path.abspath(path))  # noqa: PTH100

@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from solarseg.errors import ArgumentError
+from solarseg.inference.predictor import Manner, Model, Strip, load_model
+
+
+def opened(info, compute, **manner):
+    """A model of a network that is given as a function."""
+    return Model("m.onnx", info, "none", "cpu", Manner(**manner), compute)
+
+
+@pytest.fixture(scope="session")
+def info(trained):
+    run, _ = trained
+    return load_model(run.path).info.model_copy(update={"trained_size": (64, 64)})
+
+
+def brightness(images):
+    """A network that looks at one pixel at a time: bright is foreground."""
+    share = images[..., :1].astype(np.float32) / 255
+    return np.concatenate([1 - share, share], axis=-1)
+
+
+def smooth(images):
+    """A network that sees two pixels to each side."""
+    padded = np.pad(
+        images[..., :1].astype(np.float32) / 255, [(0, 0), (2, 2), (2, 2), (0, 0)], mode="symmetric"
+    )
+    rows, columns = images.shape[1:3]
+    share = np.mean([padded[:, y : y + rows, x : x + columns] for y in range(5) for x in range(5)], axis=0)
+    return np.concatenate([1 - share, share], axis=-1)
+
+
+SIDES = st.integers(1, 300)
+
+
+@settings(deadline=None, max_examples=25)
+@given(height=SIDES, width=SIDES, overlap=st.integers(0, 32))
+def test_tiles_of_a_network_that_sees_one_pixel_show_no_seams(info, height, width, overlap):
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    found = opened(info, brightness, tile=64, overlap=overlap).predict_probabilities(image)
+    assert found == pytest.approx(brightness(image[None])[0], abs=1e-5)
+
+
+@settings(deadline=None, max_examples=15)
+@given(height=st.integers(65, 300), width=st.integers(65, 300))
+def test_tiles_of_a_network_that_sees_little_are_nearly_the_whole(info, height, width):
+    """Noise is the hardest of images; overlaps are wide enough that what tile borders cannot see counts little."""
+    image = np.random.default_rng(0).integers(100, 140, (height, width, 3), dtype=np.uint8)
+    found = opened(info, smooth, tile=64, overlap=32).predict_probabilities(image)
+    assert np.abs(found - smooth(image[None])[0]).mean() < 1e-3
+
+
+def test_what_is_much_larger_or_georeferenced_is_cut_into_tiles(info):
+    model = opened(info, brightness)
+    assert model.tiling((128, 128)) is None
+    assert model.tiling((129, 20)).tile == 64
+    assert model.tiling((129, 20)).overlap == 16
+    assert (
+        model.tiling((64, 64), metres_per_pixel=0.5).tile == 64
+    )  # nobody knows how wide the training images were
+    known = opened(info.model_copy(update={"metres_per_pixel": 0.25}), brightness)
+    assert known.tiling((64, 64), metres_per_pixel=0.5).tile == 32
+    assert known.tiling((500, 500), metres_per_pixel=0.05).tile == 320
+    assert opened(info, brightness, tile=0).tiling((5000, 5000), metres_per_pixel=0.5) is None
+    assert opened(info, brightness, tile=40, overlap=7).tiling((10, 10)).overlap == 7
+
+
+def test_tiles_of_another_size_are_resized(info):
+    image = np.zeros((200, 200, 3), np.uint8)
+    image[50:130, 60:160] = 255
+    found = opened(info, brightness, tile=100, overlap=20).predict(image)
+    truth = (image[..., 0] > 0).astype(np.uint8)
+    assert (found == truth).mean() > 0.98
+
+
+def test_symmetries_are_averaged(info):
+    """A network that says where in its input a pixel stands tells nothing once its input has been turned all ways."""
+
+    def place(images):
+        rows, columns = images.shape[1:3]
+        share = np.broadcast_to(
+            np.linspace(0, 1, rows)[:, None] * np.linspace(0, 1, columns), images.shape[:3]
+        )
+        return np.stack([1 - share, share], axis=-1).astype(np.float32)
+
+    images = np.zeros((1, 64, 64, 3), np.uint8)
+    found = opened(info, place, tta=True).probabilities(images)[0, ..., 1]
+    for turned in (found[::-1], found[:, ::-1], found.T):
+        assert np.allclose(found, turned, atol=1e-6)
+    assert found == pytest.approx(np.full((64, 64), 0.25), abs=0.26)
+    picture = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    assert np.allclose(
+        opened(info, brightness, tta=True).probabilities(picture), brightness(picture), atol=1e-6
+    )
+
+
+def test_thresholds_by_hand(info):
+    names = {"class_names": ("cell", "crack", "dark"), "class_colours": ((0, 0, 0),) * 3}
+    three = info.model_copy(update=names)
+    values = np.array([[[0.5, 0.3, 0.2], [0.2, 0.3, 0.5], [0.1, 0.45, 0.45], [0.3, 0.29, 0.41]]], np.float32)
+    assert opened(three, None).choose(values).tolist() == [[0, 2, 1, 2]]
+    assert opened(three, None, thresholds={"crack": 0.3}).choose(values).tolist() == [[1, 1, 1, 2]]
+    assert opened(three, None, thresholds={"dark": 0.5}).choose(values).tolist() == [[0, 2, 1, 0]]
+    both = opened(three, None, thresholds={"crack": 0.3, "dark": 0.4})
+    assert both.choose(values).tolist() == [[1, 2, 1, 2]]
+    assert values[0, 0, 0] == np.float32(0.5)  # what was given is left alone
+
+
+def test_tiles_that_show_nothing_are_not_computed(info):
+    seen = []
+
+    def counting(images):
+        seen.append(len(images))
+        return brightness(images)
+
+    model = opened(info, counting, tile=64, overlap=0)
+    image = np.full((64, 320, 3), 255, np.uint8)
+    valid = np.zeros((64, 320), bool)
+    valid[5, 70] = valid[60, 319] = True
+    (band,) = model.stitch(model.tiling((64, 320)), lambda top: Strip(image, valid))
+    assert sum(seen) == 2
+    assert band.values[..., 1].any(axis=0).nonzero()[0].tolist() == [*range(64, 128), *range(256, 320)]
+
+
+@pytest.mark.parametrize(
+    ("manner", "match"),
+    [
+        ({"tile": -4}, "--tile -4: must be 1 or more"),
+        ({"tile": 64, "overlap": 40}, "--overlap 40: must be from 0 to half a tile, 32"),
+    ],
+)
+def test_tilings_that_cannot_be_are_refused_at_once(trained, manner, match):
+    run, _ = trained
+    with pytest.raises(ArgumentError, match=match):
+        load_model(run.path, manner=Manner(**manner))

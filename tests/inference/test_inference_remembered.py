@@ -1,0 +1,42 @@
+import pytest
+
+from solarseg.inference.predictor import load_model
+from solarseg.inference.remembered import recall, remember, settings_file
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOLARSEG_SETTINGS", str(tmp_path / "settings"))
+
+
+def test_each_model_and_device_has_its_own():
+    assert recall("m1", "cpu") is None
+    remember("m1", "cpu", "openvino")
+    remember("m2", "cpu", "onnxruntime")
+    remember("m1", "cuda", "torch")
+    assert [recall(*key) for key in (("m1", "cpu"), ("m2", "cpu"), ("m1", "cuda"), ("m2", "cuda"))] == [
+        "openvino",
+        "onnxruntime",
+        "torch",
+        None,
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}'])
+def test_damaged_settings_are_as_none(text):
+    settings_file().parent.mkdir()
+    settings_file().write_text(text)
+    assert recall("m1", "cpu") is None
+    remember("m1", "cpu", "openvino")
+    assert recall("m1", "cpu") == "openvino"
+
+
+def test_what_is_remembered_is_used_unless_another_is_asked_for(trained):
+    run, _ = trained
+    model = load_model(run.path)
+    assert model.backend == "onnxruntime"
+    remember(model.info.fingerprint, "cpu", "openvino")
+    assert load_model(run.path).backend == "openvino"
+    assert load_model(run.path, backend="onnxruntime").backend == "onnxruntime"
+    remember(model.info.fingerprint, "cpu", "a backend of later days")
+    assert load_model(run.path).backend == "onnxruntime"
