@@ -188,3 +188,13 @@ def test_legend_wraps_and_cuts_nothing_off(width):
 )  # fmt: skip
 def test_percent(share, expected):
     assert percent(share) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("a" * 60 + "1", "a" * 60 + "2"), ("1" + "a" * 60, "2" + "a" * 60)]
+)
+def test_long_names_that_differ_at_an_end_differ_when_shortened(first, second):
+    shown = text(first, 120, 13)
+    assert shown.shape == (19, 120, 3)
+    assert not np.array_equal(shown, text(second, 120, 13))
+    assert np.array_equal(text(first, 120, 13), text(first.replace("aa", "a" * 40), 120, 13))

@@ -175,11 +175,12 @@ def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 
 def _shorten(string: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """Leave out the middle, since names of images often differ at both ends only."""
     string = " ".join(string.split())
-    shown = string
-    while font.getlength(shown) > width and string:
-        string = string[:-1]
-        shown = f"{string}…"
+    shown, kept = string, len(string)
+    while font.getlength(shown) > width and kept:
+        kept -= 1
+        shown = f"{string[: kept - kept // 2]}…{string[len(string) - kept // 2 :]}"
     return shown
 
 

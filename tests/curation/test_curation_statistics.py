@@ -2,11 +2,14 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from skimage.measure import label, regionprops
 
+from solarseg.curation import sample_sheet, statistics_figure
 from solarseg.curation.inspection import inspect, inspect_all, region_areas
-from solarseg.curation.sample_sheet import choose_samples
+from solarseg.curation.sample_sheet import choose_samples, draw_sheet
 from solarseg.curation.statistics import summarise
 from solarseg.curation.stats import stats
 from solarseg.datasets import open_dataset
@@ -108,3 +111,91 @@ def test_samples_are_chosen_so_that_each_class_is_shown():
     assert chosen == sorted(chosen)
     assert choose_samples(shares, 1) in (["i017"], ["i083"])
     assert choose_samples(dict(list(shares.items())[:3]), 10) == ["i000", "i001", "i002"]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that are drawn."""
+    figures = []
+
+    class Kept(Figure):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            figures.append(self)
+
+    monkeypatch.setattr(statistics_figure, "Figure", Kept)
+    return figures
+
+
+def _texts(figure):
+    return {text.get_text() for text in figure.findobj(Text)}
+
+
+def test_names_are_no_formulas_and_lose_their_middle(mixed, tmp_path, drawn):
+    names = [f"$1_$ north of the old road {i % 4}" for i in range(10)]
+    lines = "".join(f"{i},{name}\n" for i, name in enumerate(names))
+    (mixed / "groups.csv").write_text("name,group\n" + lines)
+    stats(mixed, out=tmp_path / "out")
+    shown = {text for text in _texts(drawn[0]) if text.startswith("$1_$")}
+    assert shown == {f"$1_$ north o… old road {i}" for i in range(4)}
+    assert {len(text) for text in shown} == {24}
+
+
+def test_groups_are_only_counted_where_there_are_any(mixed, tmp_path, drawn):
+    stats(mixed, out=tmp_path / "out")
+    assert "mixed: 10 images, 4 groups" in _texts(drawn[0])
+    (mixed / "groups.csv").unlink()
+    stats(mixed, out=tmp_path / "out")
+    assert "mixed: 10 images" in _texts(drawn[1])
+
+
+def test_the_legend_stands_beside_no_curve_and_no_title_leaves_its_panel(mixed, tmp_path, drawn):
+    many = [f"class number {i}" for i in range(9)]
+    (mixed / "dataset.yaml").write_text(f"classes: [background, {', '.join(many)}]\n")
+    for file in (mixed / "masks").iterdir():
+        size = Image.open(file).size[::-1]
+        Image.fromarray(RNG.integers(0, 10, size, dtype=np.uint8)).save(file)
+    stats(mixed, out=tmp_path / "out")
+    (figure,) = drawn
+    (legend,) = (axes.get_legend() for axes in figure.axes if axes.get_legend())
+    assert len(legend.get_texts()) == 6
+    assert "pixels of a region (and 3 more classes)" in _texts(figure)
+    panels = [axes.get_window_extent() for axes in figure.axes]
+    assert not any(legend.get_window_extent().overlaps(panel) for panel in panels)
+    for axes, panel in zip(figure.axes, panels, strict=True):
+        (title,) = (one for one in axes.findobj(Text) if one.get_text() == axes.get_title("left"))
+        assert title.get_window_extent().x1 < panel.x1
+
+
+def test_bands_that_were_filled_are_counted(mixed, tmp_path, drawn):
+    for i in (2, 5, 8):
+        image = RNG.integers(0, 4096, (20, 30, 4), dtype=np.uint16)
+        image[..., 2] = 0 if i != 8 else 7
+        write_bands(mixed / "images" / f"{i}.tif", np.zeros_like(image) if i == 5 else image)
+        Image.new("L", (30, 20)).save(mixed / "masks" / f"{i}.png")
+    found = stats(mixed, out=tmp_path / "out")
+    assert [band.flat for band in found.bands] == [0, 0, 2, 0]  # the fifth image is constant as a whole
+    assert "R (flat in 2)" in _texts(drawn[0])
+
+
+def test_the_sheet_says_what_its_shares_are_and_names_only_what_is_there(mixed, tmp_path, monkeypatch):
+    written, named = [], []
+    plain_text, plain_legend = sample_sheet.text, sample_sheet.legend
+
+    def text(string, *args, **options):
+        written.append(string)
+        return plain_text(string, *args, **options)
+
+    def legend(entries, *args):
+        named.append([name for _, name in entries])
+        return plain_legend(entries, *args)
+
+    monkeypatch.setattr(sample_sheet, "text", text)
+    monkeypatch.setattr(sample_sheet, "legend", legend)
+    mask = np.zeros((30, 20), np.uint8)
+    mask[:3] = 1
+    Image.fromarray(mask.T).save(mixed / "masks" / "4.png")
+    draw_sheet(open_dataset(mixed), ["4"], tmp_path / "sheet.png", "one")
+    draw_sheet(open_dataset(mixed), ["3", "4"], tmp_path / "sheet.png", "two")
+    assert "10.0% labelled" in written
+    assert named == [["crack", "busbar"], ["crack", "busbar", "ignored"]]

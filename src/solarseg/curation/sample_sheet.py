@@ -65,9 +65,14 @@ def draw_sheet(data: FolderDataset, names: Sequence[str], path: Path, title: str
     """
     columns = max(1, round(sqrt(1.6 * len(names))))
     width = columns * (_CELL + _GAP) - _GAP
-    cells = [_cell(data[name], data) for name in names]
+    ignored = False
+    cells = []
+    for name in names:
+        sample = data[name]
+        ignored |= bool((sample.mask == IGNORE_INDEX).any())
+        cells.append(_cell(sample, data))
     rows = [beside(cells[first : first + columns], _GAP) for first in range(0, len(cells), columns)]
-    head = [text(title, width, _TITLE, bold=True), _legend(data.classes, width)]
+    head = [text(title, width, _TITLE, bold=True), _legend(data.classes, width, ignored=ignored)]
     page = below([*head, *rows], _GAP)
     write_image(path, np.pad(page, ((_MARGIN,) * 2, (_MARGIN,) * 2, (0, 0)), constant_values=255))
 
@@ -81,13 +86,13 @@ def _cell(sample: Sample, data: FolderDataset) -> NDArray[np.uint8]:
     top, left = (_CELL - picture.shape[0]) // 2, (_CELL - picture.shape[1]) // 2
     framed[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     kept = sample.mask[sample.mask != IGNORE_INDEX]
-    share = percent(float((kept > 0).mean())) if kept.size else "all ignored"
+    share = f"{percent(float((kept > 0).mean()))} labelled" if kept.size else "all ignored"
     caption = [text(sample.name, _CELL, _SMALL), text(share, _CELL, _SMALL, grey=110)]
     return below([framed, *caption], 2)
 
 
-def _legend(classes: ClassMap, width: int) -> NDArray[np.uint8]:
+def _legend(classes: ClassMap, width: int, *, ignored: bool) -> NDArray[np.uint8]:
     entries = [(swatch(i, classes, _SMALL), name) for i, name in enumerate(classes.names) if i]
-    if classes.ignore:
+    if ignored:
         entries.append((swatch(IGNORE_INDEX, classes, _SMALL), "ignored"))
     return legend(entries, width, _SMALL)

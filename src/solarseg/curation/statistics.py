@@ -23,6 +23,7 @@ class BandStatistics(BaseModel):
         high: greatest value.
         mean: over all pixels.
         deviation: standard deviation over all pixels.
+        flat: images in which this band has one value throughout while others do not, as a band that was filled.
     """
 
     name: str
@@ -30,6 +31,7 @@ class BandStatistics(BaseModel):
     high: float
     mean: float
     deviation: float
+    flat: int
 
 
 class ClassStatistics(BaseModel):
@@ -131,9 +133,12 @@ def _bands(seen: Sequence[Inspection], names: Sequence[str] | None) -> list[Band
     variance = np.sum([one.squares for one in alike], axis=0) / pixels - mean**2
     low, high = np.min([one.low for one in alike], axis=0), np.max([one.high for one in alike], axis=0)
     deviation = np.sqrt(np.maximum(variance, 0))
+    alone = np.stack([(one.low == one.high) & (one.low < one.high).any() for one in alike]).sum(axis=0)
     called = names if names and len(names) == most else [str(number) for number in range(1, most + 1)]
     return [
-        BandStatistics(name=name, low=low[i], high=high[i], mean=mean[i], deviation=deviation[i])
+        BandStatistics(
+            name=name, low=low[i], high=high[i], mean=mean[i], deviation=deviation[i], flat=alone[i]
+        )
         for i, name in enumerate(called)
     ]
 

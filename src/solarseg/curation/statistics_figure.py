@@ -39,14 +39,15 @@ def draw_statistics(statistics: Statistics, path: Path) -> None:
         OutputError: the file could not be written.
     """
     panels = (_class_shares, _images_per_class, _group_sizes, _region_sizes, _bands, _sizes)
-    with style.context("default"):
+    with style.context(["default", {"text.parse_math": False}]):  # names may hold $
         figure = Figure((15, 8.4), dpi=110, layout="constrained")
         for axes, draw in zip(figure.subplots(2, 3).flat, panels, strict=True):
             draw(axes, statistics)
             axes.tick_params(labelsize=9)
             axes.spines[["top", "right"]].set_visible(False)
-        where = Path(statistics.dataset).resolve().name
-        figure.suptitle(f"{where}: {statistics.images} images, {statistics.groups} groups", weight="bold")
+        where = _short(Path(statistics.dataset).resolve().name, 60)
+        groups = f", {statistics.groups:,} groups" if statistics.grouped else ""
+        figure.suptitle(f"{where}: {statistics.images:,} images{groups}", weight="bold")
         with atomic_path(path) as temporary:
             figure.savefig(temporary)
 
@@ -69,8 +70,10 @@ def _bars(axes: Axes, values: dict[str, float], labels: list[str], note: str = "
     axes.set_xlabel(f"{note} (and {more} more, none larger)" if more else note, size=10)
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 24 else f"{name[:23]}…"
+def _short(name: str, longest: int = 24) -> str:
+    """Leave out the middle: names of images often differ at both ends only."""
+    half = (longest - 1) // 2
+    return name if len(name) <= longest else f"{name[: longest - 1 - half]}…{name[-half:]}"
 
 
 def _class_shares(axes: Axes, statistics: Statistics) -> None:
@@ -104,11 +107,12 @@ def _group_sizes(axes: Axes, statistics: Statistics) -> None:
 
 def _region_sizes(axes: Axes, statistics: Statistics) -> None:
     _title(axes, "region sizes")
-    drawn = [one for one in statistics.classes if one.histogram]
+    shown = sorted(statistics.classes, key=lambda one: -(one.regions or 0))
+    drawn = [one for one in shown if one.histogram][: len(_LINES)]
+    more = sum(bool(one.histogram) for one in shown) - len(drawn)
     longest = max((len(one.histogram) for one in drawn), default=1)
     edges = 2.0 ** np.arange(longest + 1)
-    for i, one in enumerate(drawn):
-        colour, line = _LINES[i % len(_LINES)]
+    for one, (colour, line) in zip(drawn, _LINES, strict=False):
         heights = np.pad(one.histogram, (0, longest - len(one.histogram)))
         axes.stairs(
             heights,
@@ -118,18 +122,21 @@ def _region_sizes(axes: Axes, statistics: Statistics) -> None:
             linewidth=2,
             label=f"{_short(one.name)} ({one.regions:,})",
         )
-    axes.set_xscale("log", base=4)
+    axes.set_xscale("log", base=4 if longest <= 12 else 16)  # or the numbers run into one another
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("pixels of a region", size=10)
+    axes.set_xlabel(f"pixels of a region{f' (and {more} more classes)' if more else ''}", size=10)
     axes.set_ylabel("regions", size=10)
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     if drawn:
-        axes.legend(frameon=False, fontsize=9)
+        # Below, where no curve runs.
+        axes.legend(
+            frameon=False, fontsize=9, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.16), borderpad=0
+        )
 
 
 def _bands(axes: Axes, statistics: Statistics) -> None:
-    _title(axes, "bands: mean, deviation, and full range")
+    _title(axes, "bands: mean, deviation, range")
     rows = range(len(statistics.bands))
     low, high, mean, deviation = (
         np.array([getattr(band, name) for band in statistics.bands])
@@ -137,7 +144,10 @@ def _bands(axes: Axes, statistics: Statistics) -> None:
     )
     axes.hlines(rows, low, high, color="0.7", linewidth=2)
     axes.errorbar(mean, rows, xerr=deviation, fmt="o", color="#2B4C6F", capsize=4, linewidth=2)
-    axes.set_yticks(rows, [_short(band.name) for band in statistics.bands])
+    flat = [f" (flat in {band.flat:,})" if band.flat else "" for band in statistics.bands]
+    axes.set_yticks(
+        rows, [_short(band.name) + note for band, note in zip(statistics.bands, flat, strict=True)]
+    )
     axes.set_ylim(max(len(rows), _FEW) - 0.5, -0.5)
     axes.set_xlabel("value in the files", size=10)
 

@@ -197,7 +197,7 @@ def draw_confusion_matrix(matrix: NDArray[np.int64], classes: ClassMap, path: Pa
     share = ratio(matrix, np.broadcast_to(support(matrix)[:, None], matrix.shape))
     colours = _blues()(np.nan_to_num(share))[..., :3]
     cell = min(max(5 / len(classes), 0.8), 1.6)  # inches
-    with style.context("default"):
+    with style.context(["default", {"text.parse_math": False}]):  # names may hold $
         figure = Figure((len(classes) * cell, len(classes) * cell), dpi=120)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.imshow(colours)
@@ -220,7 +220,7 @@ def _write(axes: Axes, row: int, column: int, above: float, string: str, **look:
 
 
 def _name_cells(axes: Axes, classes: ClassMap, cell: float) -> None:
-    names = [name.replace("$", r"\$") for name in classes.names]  # no formulas
+    names = classes.names
     ticks = np.arange(len(classes))
     axes.set_yticks(ticks, names, size=11)
     axes.set_xticks(ticks, names, size=11)
