@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -78,15 +79,42 @@ def test_check_leaves_with_1_where_something_must_be_mended(squares, tmp_path, c
     ]  # fmt: skip
 
 
+def test_check_says_what_it_did_not_look_for_and_what_to_do_about_copies(squares, capsys):
+    shutil.copy(squares / "images" / "im00.png", squares / "images" / "im01.png")
+    shutil.copy(squares / "masks" / "im00.png", squares / "masks" / "im01.png")
+    assert main(["data", "check", str(squares)]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(
+        "12 samples can be read, 0 of nothing but background\n\nnote: copy (1); data split keeps"
+    )
+    assert main(["data", "check", str(squares), "--no-search"]) == 0
+    assert capsys.readouterr().out == (
+        "12 samples can be read, 0 of nothing but background\n"
+        "copies and near copies were not looked for (--no-search)\nnothing is wrong\n"
+    )
+    for kind in ("images", "masks"):
+        for file in sorted((squares / kind).iterdir())[1:]:
+            file.unlink()
+    assert main(["data", "check", str(squares)]) == 0
+    assert capsys.readouterr().out.startswith("1 sample can be read, 0 of")
+
+
+def test_no_command_that_looks_at_data_leaves_blank_lines_in_a_pipe(squares, tmp_path, capsys):
+    for arguments in (["check"], ["split"], ["stats", "--out", str(tmp_path / "stats")]):
+        assert main(["data", arguments[0], str(squares), *arguments[1:]]) == 0
+        assert not capsys.readouterr().out.startswith("\n")
+
+
 def test_split_and_stats_print_what_they_did(squares, tmp_path, capsys):
     assert main(["data", "split", str(squares), "--stratify", "--quiet"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(
-        f"6 groups kept whole\n\n{squares / 'split.csv'}\n  train       8 images, 66.7%, 8 show"
+        f"6 groups kept whole, the largest g0 with 2 images\n\n{squares / 'split.csv'}\n"
+        "  train        8 images, 66.7%, foreground on 8\n  val          2 images, 16.7%, foreground on 2\n"
     )
     assert main(["data", "stats", str(squares), "--out", str(tmp_path / "stats"), "--quiet"]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("12 images, 6 groups; 64x64 (12); uint8; 3 band(s)")
+    assert shown.startswith("12 images, 6 groups; 64x64 (12); uint8; 3 bands\n")
     assert (tmp_path / "stats" / "statistics.json").exists()
 
 
@@ -109,6 +137,8 @@ def test_a_conversion_in_part_leaves_with_1_and_lists_what_failed(squares, tmp_p
         ),
         (["export", ".", "--format", "dicom"], "unknown format 'dicom'; choose one of: coco,"),
         (["download", "nothing", "--to", "out"], "unknown set 'nothing'; choose one of: glosofarid,"),
+        (["check", ".", "--out", "."], "--out .: is a folder; give a file, such as problems.csv"),
+        (["split", ".", "--val", "15"], "val 15 and test 0.15: must be 0 or more and together less than 1"),
         (["split", "nowhere"], "nowhere: has no folder 'images'"),
     ],
 )

@@ -17,7 +17,8 @@ def test_the_split_stands_where_train_looks_for_it(squares):
     assert done.files == (squares / "split.csv",)
     assert done.counts == (dict(Counter(split.values())),)
     assert sorted(done.counts[0].values()) in ([2, 4, 6], [4, 4, 4])
-    assert (done.groups, done.class_counts) == (6, ())
+    assert (done.groups, done.largest[1]) == (6, 2)
+    assert done.class_counts == ({part: {"foreground": count} for part, count in done.counts[0].items()},)
 
 
 def test_folds_stand_beside_one_another(squares):
@@ -86,6 +87,7 @@ def test_folds_of_another_division_do_not_stay(squares):
     [
         ({"folds": 0}, "--folds 0: must be 2 or more"),
         ({"folds": 1}, "--folds 1: must be 2 or more"),
+        ({"val": 15}, "val 15 and test 0.15: must be 0 or more and together less than 1, as in 0.15 for 15%"),
         ({"val": float("nan")}, "val nan and test 0.15: must be 0 or more"),
     ],
 )
@@ -93,3 +95,23 @@ def test_numbers_that_make_no_split(squares, options, match):
     with pytest.raises(ArgumentError, match=match):
         split_dataset(squares, **options)
     assert not (squares / "split.csv").exists()
+
+
+def test_wrong_shares_are_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(ArgumentError, match="val 15 and test 0"):
+        split_dataset(tmp_path / "nowhere", val=15, folds=5)
+
+
+def test_the_largest_group_is_named_and_a_damaged_mask_costs_only_its_own_count(squares, caplog):
+    names = [f"im{i:02}" for i in range(12)]
+    (squares / "groups.csv").write_text(
+        "name,group\n" + "".join(f"{name},{'big' if i < 5 else name}\n" for i, name in enumerate(names))
+    )
+    (squares / "dataset.yaml").write_text("classes: {0: background, 255: panel}\n")
+    Image.new("L", (64, 64)).save(squares / "masks" / "im07.png")
+    (squares / "masks" / "im08.png").write_bytes(b"nonsense")
+    done = split_dataset(squares, search=False)
+    assert done.largest == ("big", 5)
+    assert sum(shown["panel"] for shown in done.class_counts[0].values()) == 10
+    assert sum(done.counts[0].values()) == 12
+    assert "im08.png" in caplog.text

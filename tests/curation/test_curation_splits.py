@@ -45,7 +45,7 @@ def test_a_split_may_be_left_out():
 def test_too_few_groups_and_impossible_shares():
     with pytest.raises(DatasetError, match="2 group"):
         split_by_group({"a": "1", "b": "2"})
-    with pytest.raises(ArgumentError, match="leave a share to train on"):
+    with pytest.raises(ArgumentError, match="must be 0 or more and together less than 1"):
         split_by_group({"a": "1"}, val=0.5, test=0.5)
 
 

@@ -1,5 +1,6 @@
 """Split a dataset folder, and write the split beside it."""
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -13,11 +14,13 @@ from rich.progress import track
 
 from solarseg.curation.fan_out import fan_out
 from solarseg.curation.leakage import find_copies, join_groups
-from solarseg.curation.splits import SPLITS, folds_by_group, split_by_group, write_split
+from solarseg.curation.splits import SPLITS, check_shares, folds_by_group, split_by_group, write_split
 from solarseg.datasets import FolderDataset, open_dataset
-from solarseg.errors import ArgumentError, OutputError
+from solarseg.errors import ArgumentError, MaskError, OutputError
 
 __all__ = ["SplitDataset", "split_dataset"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,9 @@ class SplitDataset:
     Attributes:
         files: ``split.csv``, or one file for each fold.
         counts: for each file, split -> its samples.
-        class_counts: for each file, split -> class name -> its samples that show the class; empty unless stratified.
+        class_counts: for each file, split -> class name -> its samples that show the class.
         groups: number of groups kept whole.
+        largest: the largest of them, and its samples.
         joined: how many more there were before those that hold copies of one image were joined.
     """
 
@@ -36,6 +40,7 @@ class SplitDataset:
     counts: tuple[dict[str, int], ...]
     class_counts: tuple[dict[str, dict[str, int]], ...]
     groups: int
+    largest: tuple[str, int]
     joined: int
 
 
@@ -77,6 +82,7 @@ def split_dataset(
         DataError: the dataset cannot be read, or has too few groups.
         OutputError: the split exists, or could not be written.
     """
+    check_shares(val, 0 if folds else test)
     data = open_dataset(dataset, groups=groups, group_regex=group_regex)
     if folds is not None and folds < 2:
         raise ArgumentError(f"--folds {folds}: must be 2 or more")
@@ -92,11 +98,12 @@ def split_dataset(
     else:
         data.warn_if_ungrouped()
     joined = join_groups(group_of, find_copies(data, progress=progress).pairs) if search else group_of
-    present = _present(data, progress) if stratify else None
+    present = _present(data, progress)
+    wanted = present if stratify else None
     if folds:
-        splits = folds_by_group(joined, folds, val=val, seed=seed, present=present)
+        splits = folds_by_group(joined, folds, val=val, seed=seed, present=wanted)
     else:
-        splits = [split_by_group(joined, val=val, test=test, seed=seed, present=present)]
+        splits = [split_by_group(joined, val=val, test=test, seed=seed, present=wanted)]
     for file in set(old) - set(files):  # of another division
         file.unlink()
     for file, split in zip(files, splits, strict=True):
@@ -104,8 +111,9 @@ def split_dataset(
     return SplitDataset(
         files=files,
         counts=tuple(_count(split) for split in splits),
-        class_counts=tuple(_count_classes(split, present, data) for split in splits) if present else (),
+        class_counts=tuple(_count_classes(split, present, data) for split in splits),
         groups=len(set(joined.values())),
+        largest=Counter(joined.values()).most_common(1)[0],
         joined=len(set(group_of.values())) - len(set(joined.values())),
     )
 
@@ -117,13 +125,17 @@ def _check_free(files: tuple[Path, ...], overwrite: bool) -> None:
 
 
 def _present(data: FolderDataset, progress: bool) -> dict[str, frozenset[int]]:
-    """Class ids that each mask shows, the background left out."""
+    """Class ids that each mask shows, the background left out; nothing where it cannot be read."""
     found = fan_out([lambda: data.names], partial(_look, data), os.cpu_count() or 1)
     return dict(track(found, "reading masks", total=len(data), disable=not progress, transient=True))
 
 
 def _look(data: FolderDataset, name: str) -> tuple[str, frozenset[int]]:
-    shown = np.unique(data.read_mask(name)).tolist()
+    try:
+        shown = np.unique(data.read_mask(name)).tolist()
+    except MaskError as error:
+        logger.warning("%s", error)
+        shown = []
     return name, frozenset(class_id for class_id in shown if 0 < class_id < len(data.classes))
 
 

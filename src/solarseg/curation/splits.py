@@ -12,7 +12,15 @@ from solarseg.datasets.folder import read_table
 from solarseg.errors import ArgumentError, DatasetError
 from solarseg.files import write_table
 
-__all__ = ["SPLITS", "check_split", "folds_by_group", "read_split", "split_by_group", "write_split"]
+__all__ = [
+    "SPLITS",
+    "check_shares",
+    "check_split",
+    "folds_by_group",
+    "read_split",
+    "split_by_group",
+    "write_split",
+]
 
 SPLITS = ("train", "val", "test")
 
@@ -49,12 +57,19 @@ def split_by_group(
         >>> split["a1"] == split["a2"] == "train", sorted([split["b"], split["c"]])
         (True, ['test', 'val'])
     """
+    check_shares(val, test)
     shares = {"train": 1 - val - test, "val": val, "test": test}
-    if not (val >= 0 and test >= 0 and shares["train"] > 0):  # nor are they NaN
-        raise ArgumentError(f"val {val} and test {test}: must be 0 or more and leave a share to train on")
     wanted = [name for name in SPLITS if shares[name] > 0]
     placed = _deal(groups, [shares[name] for name in wanted], seed, present)
     return {name: wanted[placed[group]] for name, group in groups.items()}
+
+
+def check_shares(val: float, test: float) -> None:
+    """Raise `ArgumentError` if shares leave nothing to train on."""
+    if not (val >= 0 and test >= 0 and val + test < 1):  # nor are they NaN
+        raise ArgumentError(
+            f"val {val:g} and test {test:g}: must be 0 or more and together less than 1, as in 0.15 for 15%"
+        )
 
 
 def folds_by_group(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solarseg.cli.options import Dataset, GroupRegex, Groups, Quiet
+from solarseg.cli.report import counted, is_shown
+from solarseg.errors import ArgumentError
 
 if TYPE_CHECKING:
     from solarseg.curation.check import Check
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SHOWN = 10  # of each kind
+_REMEDIES = {
+    "copy": "data split keeps copies in one split, and so does train; remove what is there twice by mistake",
+    "copy in another split": "data split --overwrite makes a split that keeps them together",
+}
 _FAULTY = 1
 
 
@@ -35,8 +41,10 @@ def command(
     """
     from solarseg.curation.check import check
 
+    if out is not None and out.is_dir():
+        raise ArgumentError(f"--out {out}: is a folder; give a file, such as {out / 'problems.csv'}")
     found = check(
-        dataset, groups=groups, group_regex=group_regex, split=split, search=search, progress=not quiet
+        dataset, groups=groups, group_regex=group_regex, split=split, search=search, progress=is_shown(quiet)
     )
     print("\n".join(_lines(found)))
     if out is not None:
@@ -47,13 +55,16 @@ def command(
 
 
 def _lines(found: "Check") -> list[str]:
-    lines = [f"{found.samples} samples can be read, {found.empty} of them show nothing but background"]
+    lines = [f"{counted(found.samples, 'sample')} can be read, {found.empty:,} of nothing but background"]
+    if not found.searched:
+        lines.append("copies and near copies were not looked for (--no-search)")
     kinds = dict.fromkeys(problem.kind for problem in found.problems)
     for kind in kinds:
         of_kind = [problem for problem in found.problems if problem.kind == kind]
         mark = "error" if of_kind[0].is_error else "note"
-        lines += ["", f"{mark}: {kind} ({len(of_kind)})"]
+        remedy = f"; {_REMEDIES[kind]}" if kind in _REMEDIES else ""
+        lines += ["", f"{mark}: {kind} ({len(of_kind):,}){remedy}"]
         lines += [f"  {problem.where}: {problem.what}" for problem in of_kind[:_SHOWN]]
         if len(of_kind) > _SHOWN:
-            lines.append(f"  and {len(of_kind) - _SHOWN} more; --out FILE.csv lists all")
+            lines.append(f"  and {len(of_kind) - _SHOWN:,} more; --out FILE.csv lists all")
     return lines if kinds else [*lines, "nothing is wrong"]

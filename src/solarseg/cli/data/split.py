@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from solarseg.cli.options import Dataset, GroupRegex, Groups, Quiet
+from solarseg.cli.report import counted, is_shown
 
 if TYPE_CHECKING:
     from solarseg.curation.split_dataset import SplitDataset
@@ -55,23 +56,25 @@ def command(
         group_regex=group_regex,
         search=search,
         overwrite=overwrite,
-        progress=not quiet,
+        progress=is_shown(quiet),
     )
     print("\n".join(_lines(done)))
 
 
 def _lines(done: "SplitDataset") -> list[str]:
     images = sum(done.counts[0].values())
+    name, size = done.largest
     lines = [
-        f"{done.groups} groups kept whole" if done.groups < images else f"{images} images, each for itself"
+        f"{counted(done.groups, 'group')} kept whole, the largest {name} with {counted(size, 'image')}"
+        if done.groups < images
+        else f"{counted(images, 'image')}, each for itself"
     ]
     if done.joined:
         lines.append(f"{done.joined} joined to others that hold a copy or near copy of the same image")
-    for number, (file, counts) in enumerate(zip(done.files, done.counts, strict=True)):
+    for file, counts, shown in zip(done.files, done.counts, done.class_counts, strict=True):
         lines += ["", str(file)]
         for part, count in counts.items():
             share = count / max(1, sum(counts.values()))
-            shown = done.class_counts[number][part] if done.class_counts else {}
-            classes = "".join(f", {images} show {name}" for name, images in shown.items())
-            lines.append(f"  {part:5}  {count:6} images, {share:.1%}{classes}")
+            classes = "".join(f", {name} on {number:,}" for name, number in shown[part].items())
+            lines.append(f"  {part:5}  {counted(count, 'image'):>14}, {share:.1%}{classes}")
     return lines

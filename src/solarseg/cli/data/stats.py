@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solarseg.cli.options import Dataset, Quiet
-from solarseg.cli.report import report_failures
+from solarseg.cli.report import counted, is_shown, report_failures
 
 if TYPE_CHECKING:
     from solarseg.curation.statistics import Statistics
@@ -29,7 +29,7 @@ def command(
     """
     from solarseg.curation.stats import stats
 
-    found = stats(dataset, out=out, progress=not quiet)
+    found = stats(dataset, out=out, progress=is_shown(quiet))
     print("\n".join(_lines(found)))
     if out is not None:
         print(f"\nLook at: {out}/statistics.png, {out}/samples.png")
@@ -41,12 +41,13 @@ def _lines(found: "Statistics") -> list[str]:
 
     names = [one.name for one in found.classes] + [band.name for band in found.bands]
     width = max(map(len, names))
-    groups = f"{found.groups} groups" if found.grouped else "no groups"
+    groups = counted(found.groups, "group") if found.grouped else "no groups"
     sizes = ", ".join(f"{size} ({count})" for size, count in list(found.sizes.items())[:3])
     more = f" and {len(found.sizes) - 3} other sizes" if len(found.sizes) > 3 else ""
     lines = [
-        f"{found.images} images, {groups}; {sizes}{more}; {', '.join(found.depths)}; {len(found.bands)} band(s)",
-        f"{found.empty} show nothing but background; {percent(found.ignored)} of all pixels are ignored",
+        f"{counted(found.images, 'image')}, {groups}; {sizes}{more}; {', '.join(found.depths)}; "
+        f"{counted(len(found.bands), 'band')}",
+        f"{found.empty:,} of nothing but background; {percent(found.ignored)} of all pixels are ignored",
         "",
         f"{'class':{width}}  share of pixels  images  regions  median region",
     ]
@@ -61,4 +62,10 @@ def _lines(found: "Statistics") -> list[str]:
         lines.append(
             f"{band.name:{width}}  {band.mean:10.4g}  {band.deviation:10.4g} {band.low:10g} {band.high:10g}"
         )
+    for band in found.bands:
+        if band.flat:
+            lines.append(
+                f"{band.name} has one value throughout in {counted(band.flat, 'image')}, as where a band was "
+                "filled; mean and deviation include them"
+            )
     return lines
