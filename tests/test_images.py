@@ -19,6 +19,7 @@ from solarseg.errors import ImageError, MaskError
 from solarseg.images import (
     as_rgb,
     mask_palette,
+    metres_per_pixel,
     read_image,
     read_mask_values,
     true_colour,
@@ -269,3 +270,29 @@ def test_true_colour_is_of_named_bands_alone():
     assert true_colour(image[..., :3], ["Red", "Green", "Blue"]).tolist() == [[[0, 1, 2]]]
     assert true_colour(image, None) is image
     assert true_colour(image, names[:-1]) is image
+
+
+@pytest.mark.parametrize(
+    ("crs", "scale", "expected"),
+    [
+        ("EPSG:32632", 0.25, 0.25),
+        ("EPSG:4326", 1e-5, 1e-5 * 111_320 * np.cos(np.radians(48)) ** 0.5),
+        (None, 2, None),
+    ],
+)
+def test_how_wide_a_pixel_is_on_the_ground(tmp_path, crs, scale, expected):
+    transform = rasterio.transform.from_origin(11, 48, scale, scale)
+    shape = {"count": 1, "height": 4, "width": 4, "dtype": "uint8"}
+    with rasterio.open(
+        tmp_path / "a.tif", "w", driver="GTiff", crs=crs, transform=transform, **shape
+    ) as file:
+        file.write(np.zeros((1, 4, 4), np.uint8))
+    assert metres_per_pixel(tmp_path / "a.tif") == (
+        None if expected is None else pytest.approx(expected, rel=5e-3)
+    )
+
+
+def test_other_files_say_nothing_of_the_ground(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.uint8))
+    (tmp_path / "b.tif").write_bytes(b"none")
+    assert [metres_per_pixel(tmp_path / name) for name in ("a.tif", "b.tif", "c.png")] == [None] * 3

@@ -31,6 +31,7 @@ __all__ = [
     "check_pixels",
     "decode_image",
     "mask_palette",
+    "metres_per_pixel",
     "read_image",
     "read_mask_values",
     "true_colour",
@@ -215,6 +216,37 @@ def _georeference(path: Path) -> list[tuple[int, int, int, Any, bool]]:
     with tifffile.TiffFile(path) as file:
         tags = [file.pages[0].tags.get(code) for code in _GEOREFERENCE]
         return [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags if tag is not None]
+
+
+# How GeoTIFF spells that coordinates are degrees, and metres.
+_PROJECTED, _GEOGRAPHIC, _METRE = 1, 2, 9001
+_METRES_PER_DEGREE = 111_195.0  # on a sphere of 6371 km
+
+
+def metres_per_pixel(path: Path) -> float | None:
+    """Say how wide a pixel of a GeoTIFF is on the ground.
+
+    In geographic coordinates the earth is taken as a sphere, and the mean of width and height is given.
+
+    Returns:
+        Metres; None of other files, and of coordinates that are neither degrees nor metres.
+    """
+    if path.suffix.lower() not in _TIFF:
+        return None
+    try:
+        with tifffile.TiffFile(path) as file:
+            tags = file.pages[0].geotiff_tags or {}
+        wide, high = tags["ModelPixelScale"][:2]
+        kind, unit = int(tags["GTModelTypeGeoKey"]), int(tags.get("ProjLinearUnitsGeoKey", _METRE))
+        if kind == _PROJECTED and unit == _METRE:
+            return float(wide * high) ** 0.5
+        if kind == _GEOGRAPHIC:
+            return (
+                float(wide * high * np.cos(np.radians(tags["ModelTiepoint"][4]))) ** 0.5 * _METRES_PER_DEGREE
+            )
+    except Exception:  # without these tags, or with damaged ones, it is an image like others
+        return None
+    return None
 
 
 # TIFF's tag 274, which EXIF took over: what stands in the file's first row and first column.

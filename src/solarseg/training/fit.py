@@ -24,6 +24,7 @@ from solarseg.errors import ArgumentError
 from solarseg.evaluation.curves import draw_curves
 from solarseg.evaluation.evaluate import evaluate
 from solarseg.evaluation.report import Report
+from solarseg.images import metres_per_pixel, read_image
 from solarseg.inference.model_file import ModelInfo
 from solarseg.losses import build_loss, class_weights_from_frequency
 from solarseg.losses.base import RegionLoss
@@ -33,6 +34,7 @@ from solarseg.networks.export import export_model, update_info
 from solarseg.networks.network import build_network
 from solarseg.networks.unet import count_gmacs, count_parameters
 from solarseg.preprocessing import Preprocessing
+from solarseg.training.calibration import calibrate
 from solarseg.training.callbacks import (
     AtomicCheckpointIO,
     BestCheckpoint,
@@ -56,6 +58,8 @@ from solarseg.training.task import Task
 __all__ = ["Run", "train"]
 
 logger = logging.getLogger(__name__)
+
+_MEASURED = 64  # training images, at least where there are as many, whose size is looked at
 
 
 @dataclass(frozen=True)
@@ -348,6 +352,7 @@ def _describe(
     data: FolderDataset, config: TrainConfig, parts: _Parts, content: Fingerprint, epochs: int
 ) -> ModelInfo:
     preprocessing, network = parts.preprocessing, parts.task.network
+    size, scale = _typical(data, parts.batches.train.names)
     return ModelInfo(
         solarseg_version=__version__,
         class_names=data.classes.names,
@@ -360,6 +365,9 @@ def _describe(
         depth=preprocessing.depth,
         mean=preprocessing.mean,
         std=preprocessing.std,
+        trained_size=size,
+        metres_per_pixel=scale,
+        temperature=calibrate(network, parts.batches.val, preprocessing.depth),
         encoder=config.encoder,
         encoder_weights=config.encoder_weights,
         first_layer=first_layer_note(preprocessing.bands, config.encoder_weights != "none"),
@@ -373,6 +381,15 @@ def _describe(
         licence=data.description.licence,
         citation=data.description.citation,
     )
+
+
+def _typical(data: FolderDataset, names: list[str]) -> tuple[tuple[int, int], float | None]:
+    """Median size in pixels of some images, and median size of a pixel on the ground where all have one."""
+    files = [data.image_path(name) for name in names[:: max(1, len(names) // _MEASURED)]]
+    sizes = np.median([read_image(file).shape[:2] for file in files], axis=0)
+    metres = [metres_per_pixel(file) for file in files]
+    known = [value for value in metres if value is not None]
+    return (int(sizes[0]), int(sizes[1])), float(np.median(known)) if len(known) == len(files) else None
 
 
 def _band_names(data: FolderDataset, preprocessing: Preprocessing) -> tuple[str, ...]:
