@@ -129,6 +129,67 @@ def test_an_image_that_goes_away_costs_only_itself():
     assert list(found.unreadable) == ["a2"]
 
 
+def hot_spot(rng):
+    (row, column), deviation = rng.uniform(90, 166, 2), rng.uniform(8, 12)
+    y, x = np.mgrid[:256, :256]
+    return 20 + 200 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / 2 / deviation**2) + grain(rng, 1)
+
+
+def crack(rng):
+    return draw_crack(np.full((256, 256), 120.0), rng, 80, 30, 3) + grain(rng, 4)
+
+
+def octagon(rng):
+    """A flawless cell of monocrystalline silicon."""
+    cell, cut, low, high = np.full((256, 256), 10.0), 30 + int(rng.integers(2)), 4, 252
+    outline = [
+        (cut, low), (high - cut, low), (high, cut), (high, high - cut),
+        (high - cut, high), (cut, high), (low, high - cut), (low, cut),
+    ]  # fmt: skip
+    cv2.fillPoly(cell, [np.array(outline)], 130.0)
+    for busbar in (60, 128, 196):
+        cell[busbar : busbar + 5] = 40
+    return cell + grain(rng, 5)
+
+
+def cracked_octagon(rng):
+    return draw_crack(octagon(rng), rng, 25, 90, 1)
+
+
+def draw_crack(image, rng, length, level, width):
+    angle, middle = rng.uniform(0, np.pi), rng.uniform(100, 156, 2)
+    step = length * np.array([np.cos(angle), np.sin(angle)])
+    ends = [tuple(int(value) for value in middle + sign * step) for sign in (-1, 1)]
+    return cv2.line(image, *ends, level, width)
+
+
+def grain(rng, deviation):
+    return rng.normal(0, deviation, (256, 256))
+
+
+def plain(draw, count):
+    rng = np.random.default_rng(0)
+    return {str(i): draw(rng).clip(0, 255).astype(np.uint8)[..., None] for i in range(count)}
+
+
+@pytest.mark.parametrize("count", [20, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("draw", [hot_spot, crack, octagon, cracked_octagon])
+def test_images_with_one_plain_feature_are_no_copies_of_one_another(draw, count):
+    found = search(plain(draw, count))
+    assert found.proposed > count  # the hashes cannot tell them apart
+    assert found.pairs == ()
+
+
+@pytest.mark.parametrize("draw", [hot_spot, crack, octagon, cracked_octagon])
+def test_copies_of_plain_images_are_found_by_their_grain(draw):
+    images = plain(draw, 2)
+    copy = np.ascontiguousarray(np.rot90(images["0"])[3:, :-2])
+    _, content = cv2.imencode(".jpg", copy, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    images["copy"] = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)[..., None]
+    assert told(search(images))[0][:3] == ("0", "copy", "near")
+    assert len(search(images).pairs) == 1
+
+
 def test_no_images_and_one():
     assert search({}).pairs == search({"one": texture(0)}).pairs == ()
 
@@ -169,4 +230,16 @@ def test_real_tiles_and_cells(real_data):
         images[f"{name} copy"] = cv2.imdecode(content, cv2.IMREAD_UNCHANGED).reshape(copy.shape)
     assert told(search(images)) == [
         (name, f"{name} copy", "near", number % 8) for number, name in enumerate(chosen)
+    ]
+
+
+@pytest.mark.slow
+def test_the_cells_that_are_taken_for_copies_are_known(real_data):
+    """All of them were printed by one screen, side by side; docs/results.md counts them."""
+    files = sorted((real_data / "elpv-cells" / "images").iterdir())
+    images = {file.stem: read_image(file) for file in files}
+    assert len(images) == 654
+    assert [(pair.first, pair.second) for pair in search(images).pairs] == [
+        ("cell1349", "cell1350"),
+        ("cell1357", "cell1358"),
     ]

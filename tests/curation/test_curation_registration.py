@@ -43,9 +43,29 @@ def test_a_crop_is_found_as_the_map_it_is():
 
 def test_a_small_turn_and_change_of_size_are_found():
     one = small(texture(2))
-    there = AffineTransform(scale=(1.04, 0.97), rotation=0.03, translation=(2, -3))
-    other = warp(one, there.inverse, order=3, mode="edge", preserve_range=True).astype(np.float32)
-    assert register(one, other) == pytest.approx(there.params[:2], abs=0.15)
+    there = AffineTransform(scale=(1.04, 0.97), rotation=0.015, translation=(2, -3))
+    assert register(one, moved(one, there)) == pytest.approx(there.params[:2], abs=0.15)
+
+
+def moved(image, there):
+    return warp(image, there.inverse, order=3, mode="edge", preserve_range=True).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("there", "refused"),
+    [
+        ({"translation": (4, -6)}, False),
+        ({"translation": (0, 11)}, True),
+        ({"scale": 1.1, "translation": (-6, -6)}, False),
+        ({"scale": 1.25, "translation": (-16, -16)}, True),
+        ({"scale": (1, 0.8), "translation": (0, 13)}, True),
+        ({"rotation": 0.04, "translation": (2.5, -2.5)}, True),
+        ({"shear": 0.04, "translation": (2.5, 0)}, True),
+    ],
+)
+def test_only_what_a_small_crop_or_another_size_does_is_found(there, refused):
+    one = small(texture(2))
+    assert (register(one, moved(one, AffineTransform(**there))) is None) == refused
 
 
 def test_nothing_is_found_between_images_that_cannot_be_laid_on_one_another():
@@ -116,3 +136,23 @@ def test_a_common_frame_makes_no_copies():
     cells = [frame + 0.08 * (texture(seed) - 128) for seed in range(50, 56)]
     assert max(confirm(small(cells[0]), small(cell)) for cell in cells[1:]) < 0.8
     assert confirm(small(cells[0]), small(cells[0][6:, 6:])) >= CONFIRMED
+
+
+def test_one_feature_is_not_enough_whatever_its_strength():
+    rng = np.random.default_rng(2)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    spot = 200 * np.exp(-((y - 60) ** 2 + (x - 70) ** 2) / 50).astype(np.float32)
+    for deviation in (0, 0.5, 2):
+        one, other = spot + rng.normal(0, deviation, (2, SIDE, SIDE)).astype(np.float32)
+        assert np.corrcoef(structure(one), structure(other))[0, 1] > 0.99
+        assert confirm(one, other) == 0
+    assert confirm(one, one + rng.normal(0, 0.5, one.shape).astype(np.float32)) >= CONFIRMED
+
+
+def test_parts_that_show_nothing_are_left_out_unless_they_are_most():
+    image = small(texture(7))
+    grain = np.random.default_rng(3).normal(0, 1, image.shape).astype(np.float32)
+    for black, found in ((0.3, True), (0.6, False)):
+        left = image.copy()
+        left[:, : round(black * SIDE)] = 0
+        assert (confirm(left, np.where(left > 0, left + grain, 0)) >= CONFIRMED) == found

@@ -8,6 +8,10 @@ images that are no copies correlate highly too once they are aligned. The correl
 - whatever the tones: one image may be brighter, of more contrast or overexposed,
 - and corrected for grain. What a codec or a sensor adds is grain, strongest in the finest structures; what tells
   two cells apart is of all sizes. So the finest structures tell how much of the difference is grain.
+
+One strong feature correlates with any other of its kind once it is laid over it: a hot spot, a crack, the outline
+of a cell. So the images must also agree in nearly every place by itself. Images with nothing to see but one such
+feature are no copies then, unless even their grain agrees.
 """
 
 import cv2
@@ -25,14 +29,22 @@ Small = NDArray[np.float32]
 
 _HALF = SIDE // 2
 # Deviations of the Gaussians whose difference is taken, pixels of SIDE.
-_FINE, _COARSE = (0.7, 1.4), (2.8, 5.6)
+_FINE, _MIDDLE, _COARSE = (0.7, 1.4), (1.4, 2.8), (2.8, 5.6)
 _WHITE = 1 / 16  # power of white noise in the coarse structures in units of that in the fine
 _EXCUSED = 0.08  # share of the coarse structures' power that grain may explain at most
 _TRIM = 4  # pixels of SIDE by which filters are off at the borders
 _PROMISING = 0.8  # correlation at half size below which the rest is spared
 _BORDER = 3 / 32  # share of a side that is left out of registration, because crops have other edges there
-_COMMON = 0.6  # share of the image that both must show
-_BENT = 0.25  # most that registration may scale, turn or shear
+_COMMON = 0.7  # share of the image that both must show
+# What crops of some pixels and changes of size do to an image at most.
+_SCALED = 0.17  # of its size
+_BENT = 0.02  # turned or sheared
+_MOVED = 0.06  # of its side, by which its centre moves
+_PLACE = 3.0  # deviation of the Gaussian that is a place, pixels of SIDE
+_AGREES = 0.3  # correlation of a place that agrees
+_EMPTY = 0.01  # deviation of a place that shows nothing, in units of that of the image
+_ALL_OVER = 0.85  # share of the places that show something that must agree, ...
+_ENOUGH = 0.6  # ... and of all places
 _TONES = 33  # quantiles by which tones are matched
 _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-5)
 _HANN = cv2.createHanningWindow((_HALF, _HALF), cv2.CV_32F)
@@ -48,7 +60,7 @@ def confirm(first: Small, second: Small, symmetry: int = 0) -> float:
 
     Returns:
         Correlation of the structures, -1 to 1, corrected for grain; 0 where the images cannot be laid over one
-        another. From `CONFIRMED` on they are copies.
+        another, or agree in few places. From `CONFIRMED` on they are copies.
 
     Examples:
         >>> from solarseg.curation.perceptual_hash import reduce
@@ -69,6 +81,8 @@ def confirm(first: Small, second: Small, symmetry: int = 0) -> float:
     if shared is None:
         return 0.0
     one, other = shared
+    if not _agree_all_over(one, other):
+        return 0.0
     alike = ((one, other), (_match_tones(one, other), other), (one, _match_tones(other, one)))
     return max(_agreement(*pair) for pair in alike)
 
@@ -136,9 +150,18 @@ def _climb(first: Small, second: Small, start: Small) -> tuple[float, Small | No
     except cv2.error:  # it did not converge
         return -1.0, None
     warp[:, 2] -= warp[:, :2] @ centre
-    if not np.abs(warp[:, :2] - np.eye(2)).max() < _BENT:
-        return -1.0, None
-    return coefficient, warp
+    return (coefficient, warp) if _is_slight(warp, side) else (-1.0, None)
+
+
+def _is_slight(warp: Small, side: int) -> bool:
+    change = warp[:, :2] - np.eye(2)
+    centre = np.full(2, (side - 1) / 2)
+    moved = change @ centre + warp[:, 2]
+    return bool(
+        np.abs(change.diagonal()).max() < _SCALED
+        and np.abs(change[[0, 1], [1, 0]]).max() < _BENT
+        and np.abs(moved).max() < _MOVED * side
+    )
 
 
 def _overlay(first: Small, second: Small, warp: Small | None) -> tuple[Small, Small] | None:
@@ -179,6 +202,27 @@ def _agreement(first: Small, second: Small) -> float:
         for small, large in zip(fine, coarse, strict=True)
     ]
     return float(np.sqrt(min(1.0, correlation**2 + min(_EXCUSED, sum(grain) / 2))))
+
+
+def _agree_all_over(first: Small, second: Small) -> bool:
+    """Whether nearly every place agrees by itself, not one feature that is stronger than all else."""
+    one, other = (_between_bars(image) for image in (first, second))
+    power, other_power = (_by_place(image * image) for image in (one, other))
+    shown = (power > _EMPTY**2 * one.var()) & (other_power > _EMPTY**2 * other.var())
+    agree = shown & (_by_place(one * other) >= _AGREES * np.sqrt(power * other_power))
+    return bool(agree.sum() >= _ALL_OVER * shown.sum() and agree.mean() >= _ENOUGH)
+
+
+def _between_bars(image: Small) -> Small:
+    """The structures between busbars and straight edges. Means would carry a strong feature along its row."""
+    detail = _between(image, *_MIDDLE)
+    detail = detail - np.median(detail, axis=1, keepdims=True)
+    detail = detail - np.median(detail, axis=0, keepdims=True)
+    return detail[_TRIM:-_TRIM, _TRIM:-_TRIM]
+
+
+def _by_place(values: Small) -> Small:
+    return cv2.GaussianBlur(values, (0, 0), _PLACE)
 
 
 def _structure(image: Small, band: tuple[float, float], scale: float = 1) -> Small:
