@@ -5,6 +5,7 @@ A picture here is ``(H, W, 3) uint8`` RGB. No function changes the arrays it is 
 
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -168,10 +169,10 @@ def resize(array: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
 
 @cache
 def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    import matplotlib  # only for the fonts that come with it; Pillow's own lacks even ä and é
-
+    # Pillow's own font lacks even ä and é; matplotlib's is found without importing it, which takes a while.
+    (home,) = find_spec("matplotlib").submodule_search_locations  # type: ignore[union-attr, misc]
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", name), size)
+    return ImageFont.truetype(Path(home, "mpl-data", "fonts", "ttf", name), size)
 
 
 def _shorten(string: str, font: ImageFont.FreeTypeFont, width: int) -> str:

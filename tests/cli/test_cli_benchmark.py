@@ -10,7 +10,7 @@ from solarseg.inference.predictor import load_model
 
 @pytest.fixture(autouse=True)
 def quick(tmp_path, monkeypatch):
-    monkeypatch.setattr(timing, "_SECONDS", 0.0)
+    monkeypatch.setattr(timing, "SECONDS", 0.0)
     monkeypatch.setenv("SOLARSEG_SETTINGS", str(tmp_path / "settings"))
 
 

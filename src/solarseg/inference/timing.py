@@ -16,7 +16,7 @@ from solarseg.inference.predictor import Model, load_model
 
 __all__ = ["Timing", "made_up_images", "quickest", "take_turns", "time_backends"]
 
-_SECONDS = 3.0  # for each backend, at least
+SECONDS = 3.0  # for each call, at least
 _ROUNDS = 5  # at least
 
 
@@ -92,7 +92,7 @@ def quickest(timings: list[Timing], batch: int) -> Timing | None:
 def take_turns(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     """Give the median seconds of each call; they are made in turns for some seconds."""
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    end = time.perf_counter() + _SECONDS * len(calls)
+    end = time.perf_counter() + SECONDS * len(calls)
     while time.perf_counter() < end or any(len(times) < _ROUNDS for times in taken.values()):
         for name, call in calls.items():
             begin = time.perf_counter()

@@ -1,0 +1,108 @@
+"""Milliseconds an image: a model file with each backend, against the same network in eager PyTorch.
+
+    python benchmarks/inference.py runs/resnet34 runs/resnet34/model-int8.onnx ... [--batches 1 8] [--seconds 3]
+
+The peer is what a user of segmentation-models-pytorch runs: ``smp.Unet(encoder)`` in eager float32, on input that is
+normalised already, without softmax; for an encoder of our own, that network. The model files take images as they stand
+in files and give probabilities. All hold the same number of threads, and take turns in one process, so that a busy
+moment of the machine hits all alike; times are medians. OpenVINO's own default, which computes float32 weights in
+bfloat16 where the processor has it, stands in a row of its own: solarseg uses it for exports in half precision alone.
+"""
+
+import argparse
+import platform
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import segmentation_models_pytorch as smp
+import torch
+
+from solarseg.errors import SolarsegError
+from solarseg.inference import timing
+from solarseg.inference.backends import openvino
+from solarseg.inference.predictor import Model, count_cores, load_model
+from solarseg.networks.unet import build_unet
+
+PEER = "eager PyTorch"
+Call = Callable[[], object]
+
+
+def peer(model: Model, batch: int) -> Call:
+    info = model.info
+    outputs = 1 if len(info.class_names) == 2 else len(info.class_names)
+    try:
+        network = smp.Unet(info.encoder, encoder_weights=None, in_channels=info.bands, classes=outputs)
+    except KeyError:
+        network = build_unet(info.encoder, len(info.class_names), info.bands)
+    images = torch.rand(batch, info.bands, info.image_size, info.image_size)
+    network.eval()
+
+    def call() -> torch.Tensor:
+        with torch.inference_mode():
+            return network(images)
+
+    return call
+
+
+def ours(path: Path, backend: str, batch: int) -> Call:
+    model = load_model(path, backend=backend)
+    images = timing.made_up_images(model, batch)
+    return lambda: model.probabilities(images)
+
+
+def in_bfloat16(path: Path, batch: int) -> Call:
+    model = load_model(path)
+    compute = openvino.open_model(
+        path, model.info.model_copy(update={"precision": "float16"}), "cpu", count_cores()
+    )
+    images = timing.made_up_images(model, batch)
+    return lambda: compute(images)
+
+
+def calls(model: Model, batch: int) -> dict[str, Call]:
+    found: dict[str, Call] = {PEER: peer(model, batch)}
+    for backend in ("onnxruntime", "openvino", "torch"):
+        try:
+            found[backend] = ours(model.path, backend, batch)
+        except SolarsegError as error:
+            print(f"  {backend}: {error}")
+    if "openvino" in found and model.info.precision == "float32":
+        found["openvino, in bfloat16"] = in_bfloat16(model.path, batch)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each call and batch")
+    options = parser.parse_args()
+    timing.SECONDS = options.seconds
+    torch.set_num_threads(count_cores())
+    versions = {
+        name: version(name) for name in ("torch", "segmentation-models-pytorch", "onnxruntime", "openvino")
+    }
+    print(platform.processor() or platform.machine(), count_cores(), "cores", versions)
+    for path in options.models:
+        model = load_model(path)
+        size = model.path.stat().st_size / 1e6
+        print(
+            f"\n{path}: {model.info.encoder}, {model.info.precision}, {model.info.image_size} pixels, {size:.1f} MB"
+        )
+        for batch in options.batches:
+            turns = calls(model, batch)
+            for call in turns.values():
+                call()  # the first takes longer
+            taken = timing.take_turns(turns)
+            for name, seconds in taken.items():
+                print(
+                    f"  batch {batch}  {name:<22} {1000 * seconds / batch:7.1f} ms an image  "
+                    f"{taken[PEER] / seconds:5.2f} times {PEER}"
+                )
+
+
+if __name__ == "__main__":
+    main()
