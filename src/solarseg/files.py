@@ -12,11 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from solarseg.errors import OutputError
+from solarseg.errors import ArgumentError, OutputError
 
 __all__ = [
     "atomic_folder",
     "atomic_path",
+    "check_folder",
     "digest",
     "remove_temporary",
     "write_json",
@@ -25,6 +26,12 @@ __all__ = [
 ]
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{12}(\.\w+)?")
+
+
+def check_folder(path: Path) -> None:
+    """Raise `ArgumentError` if a file stands where a folder is to be made."""
+    if path.exists() and not path.is_dir():
+        raise ArgumentError(f"{path}: is a file; give a folder")
 
 
 @contextmanager

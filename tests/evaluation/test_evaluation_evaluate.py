@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, jaccard_score
 from solarseg.datasets import open_dataset
 from solarseg.errors import ArgumentError, DatasetError
 from solarseg.evaluation.comparison import compare
-from solarseg.evaluation.evaluate import evaluate
+from solarseg.evaluation.evaluate import _chosen, _rank, evaluate
 from solarseg.evaluation.report import Report
 from solarseg.images import read_mask_values
 from solarseg.outputs.predictions import predict
@@ -80,6 +80,42 @@ def test_other_classes_are_refused(trained, make_squares):
     (other / "dataset.yaml").write_text("classes: {0: background, 255: panel, 7: crack}\n")
     with pytest.raises(DatasetError, match=r"has 3 classes .* the model 2"):
         evaluate(run.path, other)
+
+
+def scored(*missed):
+    """A report of images of 100 defect pixels, of which so many were missed."""
+    names = tuple(f"im{i}" for i in range(len(missed)))
+    matrices = np.array([[[900, 0], [m, 100 - m]] for m in missed])
+    return Report(("background", "crack"), names, names, matrices, "test", "m", "d")
+
+
+@pytest.mark.parametrize(
+    ("missed", "expected"),
+    [
+        ([7], {"im0": "best"}),
+        ([50, 20], {"im1": "best", "im0": "worst"}),
+        ([50, 20, 70], {"im1": "best", "im0": "median", "im2": "worst"}),
+        ([1, 2, 3, 4, 5], {"im0": "best", "im2": "median", "im4": "worst"}),
+        (
+            range(7),
+            {"im0": "best", "im1": "best", "im2": "median", "im3": "median", "im5": "worst", "im6": "worst"},
+        ),
+    ],
+)
+def test_the_pictures_show_the_best_the_median_and_the_worst(missed, expected):
+    assert list(_rank(scored(*missed))) == list(expected.items())
+    assert _chosen(list(expected.items())).startswith("best")
+
+
+def test_a_file_in_the_way_of_the_report_is_said_before_anything_is_scored(trained, tmp_path):
+    run, dataset = trained
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ArgumentError, match="file: is a file; give a folder"):
+        evaluate(run.path, dataset, out=tmp_path / "file")
+    with pytest.raises(ArgumentError, match="file: is a file; give a folder"):
+        compare([run.path, run.path], tmp_path / "file")
+    with pytest.raises(ArgumentError, match="file: is a file; give a folder"):
+        train(dataset, tmp_path / "file", resume=True, machine=quiet())
 
 
 def test_compare_ranks_runs_and_says_what_is_noise(trained, tmp_path):

@@ -200,8 +200,8 @@ def test_confusion_matrix_says_shares_and_counts(tmp_path, monkeypatch):
     written = {}
     for note in axes.texts:
         written.setdefault(note.xy[::-1], []).append(note.get_text())
-    assert written[0, 0] == ["75.0%", "7.5k"]
-    assert written[0, 1] == ["25.0%", "2.5k"]
+    assert written[0, 0] == ["75.0%", "7,500"]
+    assert written[0, 1] == ["25.0%", "2,500"]
     assert written[1, 0] == ["25.0%", "1"]
     assert written[2, 2] == ["–", "0"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("prediction", "ground truth")

@@ -8,6 +8,7 @@ from conftest import TINY, quiet
 from solarseg.errors import ArgumentError
 from solarseg.images import read_image, write_bands
 from solarseg.inference.predictor import load_model
+from solarseg.training.datamodule import _pick
 from solarseg.training.fit import train
 
 NAMES = ["B1", "B2", "B3", "B8A", "B12"]
@@ -54,3 +55,9 @@ def test_a_band_that_is_not_there_is_named_with_those_that_are(banded, tmp_path,
     ):
         train(banded, tmp_path / "run", machine=quiet(), bands=(band,), **TINY)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_band_that_is_named_twice_is_refused():
+    assert _pick(("B8A", "1"), NAMES, 5) == (3, 0)
+    with pytest.raises(ArgumentError, match="--bands B8A,4: takes band 4 twice; name each once"):
+        _pick(("B8A", "4"), NAMES, 5)

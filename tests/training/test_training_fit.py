@@ -20,6 +20,7 @@ from solarseg.errors import ArgumentError, OutputError, RunError, SolarsegError
 from solarseg.evaluation.evaluate import evaluate
 from solarseg.inference.predictor import load_model
 from solarseg.networks.encoders import build_encoder
+from solarseg.training import run_folder
 from solarseg.training.callbacks import AtomicCheckpointIO
 from solarseg.training.config import Machine
 from solarseg.training.fit import train
@@ -131,6 +132,31 @@ def test_resuming_is_exact_for_encoders_that_draw_and_from_wherever_it_stands(sq
 def test_resume_begins_where_nothing_has_begun(squares, tmp_path):
     run = train(squares, tmp_path / "run", resume=True, machine=quiet(), **{**TINY, "epochs": 1})
     assert run.model.exists()
+
+
+def test_a_run_cut_while_it_began_is_begun_again(squares, tmp_path, monkeypatch):
+    def cut(*_):
+        raise RuntimeError("power cut")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="power cut"):
+        patch.setattr(run_folder, "write_table", cut)
+        train(squares, tmp_path / "run", machine=quiet(), **{**TINY, "epochs": 1})
+    run = train(squares, tmp_path / "run", resume=True, machine=quiet())
+    assert run.report is not None
+    assert run.report.related == ()
+
+
+def test_ctrl_c_is_no_error_of_the_training(squares, tmp_path):
+    class Pressed(Callback):
+        def on_train_start(self, trainer, pl_module):
+            raise KeyboardInterrupt
+
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(squares, tmp_path / "run", machine=quiet(), callbacks=[Pressed()], **TINY)
+    finally:
+        signal.signal(signal.SIGINT, handler)  # Lightning ignores what comes after
 
 
 def test_memory_that_does_not_suffice_is_said(squares, tmp_path):
@@ -258,7 +284,9 @@ def test_a_device_this_machine_lacks_is_said(squares, tmp_path):
 def test_an_existing_run_is_left_alone(trained):
     run, dataset = trained
     before = (run.path / "config.yaml").read_text()
-    with pytest.raises(RunError, match="exists already; give another folder, or --resume"):
+    with pytest.raises(
+        RunError, match="exists already; give another --out, --resume to go on with it, or remove it"
+    ):
         train(dataset, run.path, machine=quiet(), **TINY)
     assert (run.path / "config.yaml").read_text() == before
 

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import re
+import shlex
 import shutil
 
 import numpy as np
@@ -9,12 +11,13 @@ import pytest
 from conftest import TINY, quiet
 from PIL import Image
 
-from solarseg import evaluate, train
+from solarseg import compare, evaluate, train
+from solarseg.cli import main
 from solarseg.curation.leakage import Leak, read_leaks
 from solarseg.curation.split_dataset import split_dataset
 from solarseg.curation.splits import read_split
 from solarseg.datasets.folder import read_table
-from solarseg.errors import DatasetError
+from solarseg.errors import ArgumentError, DatasetError
 
 SHORT = {**TINY, "epochs": 1}
 
@@ -23,11 +26,16 @@ def turn(file, turns, into):
     Image.fromarray(np.rot90(np.array(Image.open(file)), turns)).save(into)
 
 
+def turn_sample(dataset, name, turns, into):
+    for kind in ("images", "masks"):
+        turn(dataset / kind / f"{name}.png", turns, dataset / kind / f"{into}.png")
+
+
 @pytest.fixture
 def leaking(squares):
     """im04, in test, is im00 turned, which is in train; im05, in val, is im01 again."""
     images = squares / "images"
-    turn(images / "im00.png", 1, images / "im04.png")
+    turn_sample(squares, "im00", 1, "im04")
     shutil.copy(images / "im01.png", images / "im05.png")
     parts = {"4": "test", "5": "val"}
     lines = [f"im{i:02},{parts.get(str(i % 6), 'train')}" for i in range(12)]
@@ -41,7 +49,33 @@ def test_a_split_that_leaks_is_refused(leaking, tmp_path):
     message = str(refused.value)
     assert message.startswith(f"{leaking / 'split.csv'}: 2 image(s) have a copy or near copy")
     assert "such as im04 (test) and im00 (train)" in message
-    assert "--allow-leak" in message
+    assert f"`solarseg data check {leaking}` lists them" in message
+    assert f"`solarseg data split {leaking} --overwrite` keeps copies together, --allow-leak" in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_commands_that_a_refusal_gives_work(leaking, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (leaking / "split.csv").rename("mine.csv")
+    options = {**SHORT, "split": "mine.csv", "group_regex": "im(..)"}
+    with pytest.raises(DatasetError, match=r"^mine\.csv: 2 image\(s\)") as refused:
+        train(leaking.name, "run", machine=quiet(), **options)
+    listing, mending = re.findall("`(.*?)`", str(refused.value))
+    assert listing == "solarseg data check squares --group-regex 'im(..)' --split mine.csv"
+    assert main(shlex.split(listing)[1:]) == 1
+    assert "copy in another split (2)" in capsys.readouterr().out
+    assert main(shlex.split(mending)[1:]) == 0
+    split = read_split(leaking / "split.csv")
+    assert split["im00"] == split["im04"]
+
+
+@pytest.mark.parametrize("given", ["split.csv", "mine.csv"])
+def test_shares_that_a_split_makes_useless_are_refused(squares, tmp_path, monkeypatch, given):
+    monkeypatch.chdir(squares)
+    (squares / given).write_text("\n".join(["name,split", *(f"im{i:02},train" for i in range(12))]))
+    split = {} if given == "split.csv" else {"split": given}
+    with pytest.raises(ArgumentError, match=rf"^--test 0\.3: has no effect, since {given} says which image"):
+        train(".", tmp_path / "run", machine=quiet(), test=0.3, **split, **SHORT)
     assert not (tmp_path / "run").exists()
 
 
@@ -66,9 +100,8 @@ def test_a_leak_that_is_allowed_is_reported_ever_after(leaking, tmp_path):
 
 
 def test_a_split_of_its_own_keeps_copies_together(squares, tmp_path, caplog):
-    images = squares / "images"
     for group in (1, 2, 3):
-        turn(images / "im00.png", group, images / f"im{group:02}.png")
+        turn_sample(squares, "im00", group, f"im{group:02}")
     with caplog.at_level(logging.INFO):
         run = train(squares, tmp_path / "run", machine=quiet(), **SHORT)
     assert "3 group(s) joined to others" in caplog.text
@@ -80,14 +113,26 @@ def test_a_split_of_its_own_keeps_copies_together(squares, tmp_path, caplog):
     assert read_leaks(run.path / "leaks.csv") == []
     assert run.report.related == ()
     assert "None of these images has a copy or near copy" in run.report.summary_text()
+    assert "Only exact copies" not in compare([run.path, run.path]).markdown()
 
 
 def test_nobody_looked_at_images_that_came_later(squares, tmp_path):
     run = train(squares, tmp_path / "run", machine=quiet(), **SHORT)
-    for kind in ("images", "masks"):
-        turn(squares / kind / "im00.png", 1, squares / kind / "new.png")
+    turn_sample(squares, "im00", 1, "new")
     (squares / "groups.csv").unlink()
     assert evaluate(run.path, squares, split="all").related is None
+
+
+def test_nobody_looked_at_a_test_image_that_was_replaced(trained, tmp_path):
+    run, dataset = trained
+    assert evaluate(run.path, dataset, out=tmp_path / "own").related == ()
+    later = shutil.copytree(dataset, tmp_path / "later")
+    split = read_split(run.path / "split.csv")
+    tested, learnt = (next(name for name in split if split[name] == part) for part in ("test", "train"))
+    turn(later / "images" / f"{learnt}.png", 1, later / "images" / f"{tested}.png")
+    report = evaluate(run.path, later, out=tmp_path / "e")
+    assert (report.split, report.related) == ("test", None)
+    assert "None of these images" not in report.summary_text()
 
 
 def test_nobody_looked_for_copies_in_another_dataset(trained, make_squares):
@@ -95,13 +140,16 @@ def test_nobody_looked_for_copies_in_another_dataset(trained, make_squares):
     report = evaluate(run.path, make_squares(seed=5))
     assert report.related is None
     assert json.loads(json.dumps(report.to_dict()))["related"] is None
-    assert "near copy" not in report.summary_text()
+    assert json.loads(json.dumps(report.to_dict()))["looked_for"] == "exact copies"
+    assert "Only exact copies of the images trained on were looked for" in report.summary_text()
 
 
 def test_what_nobody_looked_for_is_not_said_to_be_absent(leaking, tmp_path):
     run = train(leaking, tmp_path / "run", machine=quiet(), **SHORT, search=False)
     assert not (run.path / "leaks.csv").exists()
     assert run.report.related is None
+    assert "Only exact copies of the images trained on were looked for" in run.report.summary_text()
+    assert "Only exact copies" in compare([run.path, run.path]).markdown()
 
 
 def test_groups_of_a_split_travel_with_it(squares, tmp_path, caplog):

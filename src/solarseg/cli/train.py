@@ -30,7 +30,8 @@ def command(
         ),
     ] = None,
     class_weights: Annotated[
-        str | None, typer.Option(help="'frequency', or one weight a class, background first: '0.2,1,1'.")
+        str | None,
+        typer.Option(help="'frequency', or one weight a class, background first: '0.2,1,1' (all alike)."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="How often each image is seen (100).")] = None,
     bands: Annotated[
@@ -61,7 +62,7 @@ def command(
         bool | None,
         typer.Option(
             "--search/--no-search",
-            help="Look for copies and near copies, which must not be in several splits.",
+            help="Look for copies and near copies, which must not be in several splits (--search).",
         ),
     ] = None,
     allow_leak: Annotated[
@@ -72,8 +73,12 @@ def command(
     warmup: Annotated[
         float | None, typer.Option(help="Share of all steps over which the learning rate rises (0.1).")
     ] = None,
-    val: Annotated[float | None, typer.Option(help="Share of images for validation (0.15).")] = None,
-    test: Annotated[float | None, typer.Option(help="Share of images for testing (0.15).")] = None,
+    val: Annotated[
+        float | None, typer.Option(help="Share of images for validation, where no split is given (0.15).")
+    ] = None,
+    test: Annotated[
+        float | None, typer.Option(help="Share of images for testing, where no split is given (0.15).")
+    ] = None,
     precision: Annotated[
         str | None, typer.Option(help="auto (default: bfloat16 where the machine has it), 32, bf16 or 16.")
     ] = None,
@@ -82,7 +87,7 @@ def command(
     accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
     workers: Annotated[int, typer.Option(help="Processes that read images.")] = 0,
     checkpoint_seconds: Annotated[
-        float, typer.Option(help="Least time between two writings of the checkpoint to resume from.")
+        float, typer.Option(help="Least seconds between two writings of the checkpoint to resume from.")
     ] = 60.0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was cut, or begin it.")
@@ -99,7 +104,7 @@ def command(
 
     given: dict[str, Any] = {
         "encoder": encoder, "loss": loss, "class_weights": _weights(class_weights), "epochs": epochs,
-        "bands": bands.split(",") if bands else None,
+        "bands": None if bands is None else bands.split(","),
         "image_size": image_size, "batch_size": batch_size, "learning_rate": learning_rate,
         "encoder_weights": encoder_weights, "augment": augment, "accumulate": accumulate,
         "patience": patience, "seed": seed, "groups": groups, "group_regex": group_regex, "split": split,

@@ -276,7 +276,8 @@ def classes_of(folder: Path, looks: Iterable[MaskLook], expected: ClassMap | Non
     spelled = ", ".join(
         f"{value} = {name}" for value, name in zip(classes.values, classes.names, strict=True)
     )
-    logger.info("classes found from the masks: %s%s", spelled, "; 255 = ignored" if classes.ignore else "")
+    ignored = "; 255 = ignored" if classes.ignore else ""
+    logger.info("classes found from the masks: %s%s; name them in dataset.yaml", spelled, ignored)
     return classes
 
 
@@ -358,7 +359,9 @@ def read_table(file: Path, key: str, value: str, *, optional: bool = False) -> d
         with file.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{file}: cannot be read ({error}); it must be CSV with {key},{value}") from error
+        raise DatasetError(
+            f"{file}: cannot be read ({_why(error)}); it must be CSV with {key},{value}"
+        ) from error
     if optional and rows and value not in rows[0]:
         return {}
     if not rows or key not in rows[0] or value not in rows[0]:
@@ -370,6 +373,10 @@ def read_table(file: Path, key: str, value: str, *, optional: bool = False) -> d
         if table.setdefault(row[key], row[value]) != row[value]:
             raise DatasetError(f"{file}: names '{row[key]}' twice with different values; remove one line")
     return _without_image_suffixes(file, table) | table
+
+
+def _why(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _without_image_suffixes(file: Path, table: Mapping[str, str]) -> dict[str, str]:

@@ -19,9 +19,9 @@ from solarseg.evaluation.intervals import (
     bootstrap_intervals,
     paired_differences,
 )
-from solarseg.evaluation.report import REPORT_NAME, Report
+from solarseg.evaluation.report import ONLY_EXACT, REPORT_NAME, Report
 from solarseg.evaluation.scores import Counts, dice, iou, mean_defined, support
-from solarseg.files import atomic_path, write_text
+from solarseg.files import atomic_path, check_folder, write_text
 from solarseg.inference.model_file import find_model_file
 from solarseg.inference.predictor import Model, load_model
 
@@ -84,6 +84,7 @@ class Comparison:
         n_telling: those of them whose masks or predictions hold more than background, which intervals rest on.
         reliable: whether there are enough groups for the intervals to be trusted.
         n_trained_on: images among them that one of the runs was trained on, or on a copy of.
+        searched: whether near copies of images trained on were looked for, too, for each of the runs.
     """
 
     rows: tuple[Row, ...]
@@ -93,6 +94,7 @@ class Comparison:
     n_telling: int
     reliable: bool
     n_trained_on: int = 0
+    searched: bool = True
 
     def markdown(self) -> str:
         """A table, and below it a sentence for each difference."""
@@ -116,6 +118,8 @@ class Comparison:
                 f"{self.n_trained_on} of these images were trained on, themselves or as copies: the scores are too "
                 "good; score images no run has seen."
             )
+        if not self.searched:
+            lines.append(ONLY_EXACT)
         if not self.reliable:
             lines.append(
                 f"Intervals rest on {self.n_telling} group(s) that hold a defect: unreliable; score more."
@@ -161,9 +165,12 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Compar
         out: folder for table and picture; nowhere by default.
 
     Raises:
-        ArgumentError: fewer than two runs, a run without evaluation, or runs scored on different images.
+        ArgumentError: fewer than two runs, ``out`` is a file, a run without evaluation, or runs scored on different
+            images.
         ModelFileError: a run has no usable model.
     """
+    if out is not None:
+        check_folder(Path(out))
     paths = [Path(run) for run in runs]
     if len(paths) < 2:
         raise ArgumentError(f"compare: needs two runs or more, found {len(paths)}")
@@ -182,6 +189,7 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Compar
         _interval(best).groups,
         _interval(best).reliable,
         len({name for report in reports for name in (*report.trained_on, *(report.related or ()))}),
+        all(report.related is not None for report in reports),
     )
     if out is not None:
         result.save(Path(out))

@@ -1,7 +1,7 @@
 """Score a model on a dataset."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from solarseg.errors import ArgumentError, DatasetError
 from solarseg.evaluation.figures import Example, draw_confusion_matrix, draw_examples
 from solarseg.evaluation.report import Report
 from solarseg.evaluation.scores import confusion_matrix, iou
-from solarseg.files import digest
+from solarseg.files import check_folder, digest
 from solarseg.images import true_colour
 from solarseg.inference.predictor import Model, load_model
 
@@ -55,14 +55,18 @@ def evaluate(
         progress: show progress on the terminal.
 
     Raises:
-        ArgumentError: the split asked for is not known.
+        ArgumentError: the split asked for is not known, or ``out`` is a file.
         DataError: images or masks cannot be used, or their classes are not the model's.
         ModelFileError: the model cannot be used.
     """
+    if out is not None:
+        check_folder(Path(out))
     loaded = model if isinstance(model, Model) else load_model(model)
     data = open_dataset(dataset, groups=groups, group_regex=group_regex, expected=loaded.classes)
     _check_classes(loaded, data)
-    seen = _seen_in_training(loaded, data)
+    digests = {name: digest(data.image_path(name)) for name in data.names}
+    trained_on = set(loaded.info.trained_on)
+    seen = {name for name in data.names if digests[name] in trained_on}  # byte for byte
     own = _own_split(loaded, seen)
     chosen, names = _choose(data, own, split)
     group_of = data.group_of
@@ -80,7 +84,7 @@ def evaluate(
         model=str(loaded.path),
         dataset=str(data.root),
         trained_on=tuple(name for name in names if name in seen),
-        related=None if own is None else own.related(names),
+        related=None if own is None else own.related({name: digests[name] for name in names}),
     )
     folder = Path(out) if out is not None else _default_folder(loaded, data, chosen, own is not None)
     if folder is not None:
@@ -109,23 +113,22 @@ def _check_classes(model: Model, data: FolderDataset) -> None:
         logger.warning("classes are called %s here and %s in the model; they are matched by id", found, known)
 
 
-def _seen_in_training(model: Model, data: FolderDataset) -> set[str]:
-    """Names whose image file, byte for byte, was in the model's train or val split."""
-    trained_on = set(model.info.trained_on)
-    return {name for name in data.names if digest(data.image_path(name)) in trained_on}
-
-
 @dataclass(frozen=True)
 class _OwnSplit:
-    """The split a run was trained with, and the groups it kept whole."""
+    """The split a run was trained with, the groups it kept whole, and the content of the images it looked at."""
 
     split: dict[str, str]
     groups: dict[str, str]
+    digests: dict[str, str]
     leaks: list[Leak] | None
 
-    def related(self, names: list[str]) -> tuple[str, ...] | None:
-        """Which of the images were not trained on, but copies of them were; None if nobody has looked at all."""
-        if self.leaks is None or any(name not in self.split for name in names):
+    def related(self, names: Mapping[str, str]) -> tuple[str, ...] | None:
+        """Which images were not trained on, but copies of them were; None if nobody has looked at one of them.
+
+        Args:
+            names: image -> digest of its file.
+        """
+        if self.leaks is None or any(self.digests.get(name) != found for name, found in names.items()):
             return None
         related = {leak.name for leak in self.leaks if leak.split == "test"}
         return tuple(name for name in names if name in related)
@@ -147,6 +150,7 @@ def _own_split(model: Model, seen: set[str]) -> _OwnSplit | None:
     return _OwnSplit(
         split,
         read_table(file, "name", "group", optional=True),
+        read_table(file, "name", "digest", optional=True),
         read_leaks(leaks) if leaks.exists() else None,
     )
 
@@ -219,13 +223,17 @@ def _draw(report: Report, model: Model, data: FolderDataset, folder: Path) -> No
             ranked, _predict(model, data, [name for name, _ in ranked]), strict=True
         )
     ]
-    title = f"{data.root.resolve().name}, {report.split}: best, median and worst of {report.n_images} images"
+    count = "1 image" if report.n_images == 1 else f"{report.n_images} images"
+    title = f"{data.root.resolve().name}, {report.split}: {_chosen(ranked)} of {count}"
     draw_examples(examples, data.classes, folder / "examples.png", title)
     draw_confusion_matrix(report.matrices.sum(axis=0), data.classes, folder / "confusion_matrix.png")
 
 
 def _rank(report: Report) -> list[tuple[str, str]]:
-    """Names of the best, median and worst images by the mean IoU of their classes but the background."""
+    """Names of the best, median and worst images by the mean IoU of their classes but the background.
+
+    Each is in one of the three, two in each where there are six; of two images there is no median.
+    """
     per_image = iou(report.matrices)[:, 1:]
     defined = ~np.isnan(per_image)
     scored = np.flatnonzero(defined.any(axis=1))
@@ -233,13 +241,19 @@ def _rank(report: Report) -> list[tuple[str, str]]:
     order = sorted(score, key=lambda i: -score[i])
     if not order:
         return [(name, "no defect in truth or prediction") for name in report.names[:_SHOWN_OF_EACH]]
-    middle = max(0, len(order) // 2 - _SHOWN_OF_EACH // 2)
-    picks = [
-        *((i, "best") for i in order[:_SHOWN_OF_EACH]),
-        *((i, "median") for i in order[middle : middle + _SHOWN_OF_EACH]),
-        *((i, "worst") for i in order[-_SHOWN_OF_EACH:]),
-    ]
-    notes: dict[str, str] = {}
-    for i, note in picks:
-        notes.setdefault(report.names[i], note)
-    return list(notes.items())
+    shown = min(_SHOWN_OF_EACH, max(1, len(order) // 3))
+    middle = len(order) // 2 - shown // 2
+    notes = dict.fromkeys(order[middle : middle + shown], "median")
+    notes |= dict.fromkeys(order[-shown:], "worst") | dict.fromkeys(order[:shown], "best")
+    return [(report.names[i], notes[i]) for i in order if i in notes]
+
+
+def _chosen(ranked: list[tuple[str, str]]) -> str:
+    """Say in the title which images are shown.
+
+    Examples:
+        >>> _chosen([("a", "best"), ("b", "best"), ("c", "median"), ("d", "worst")])
+        'best, median and worst'
+    """
+    *others, last = dict.fromkeys(note for _, note in ranked)
+    return f"{', '.join(others)} and {last}" if others else last

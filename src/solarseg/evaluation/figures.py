@@ -204,7 +204,7 @@ def draw_confusion_matrix(matrix: NDArray[np.int64], classes: ClassMap, path: Pa
         for (row, column), part in np.ndenumerate(share):
             colour = tuple(ink(colours[row, column] * 255) / 255)
             _write(axes, row, column, 5, "–" if np.isnan(part) else percent(part), size=11, color=colour)
-            _write(axes, row, column, -9, _compact(int(matrix[row, column])), size=8, color=colour)
+            _write(axes, row, column, -9, _count(int(matrix[row, column])), size=8, color=colour)
         axes.set_xlabel("prediction", size=12, labelpad=8)
         axes.set_ylabel("ground truth", size=12, labelpad=8)
         axes.set_title("share of the row, and pixels", size=12, loc="left", pad=10)
@@ -242,14 +242,11 @@ def _blues() -> ListedColormap:
     return ListedColormap(cv2.cvtColor(lab[None], cv2.COLOR_LAB2RGB)[0].clip(0, 1))
 
 
-def _compact(count: int) -> str:
-    """Write a count in three digits.
+def _count(count: int) -> str:
+    """Write a count in full where a cell has room for it.
 
     Examples:
-        >>> [_compact(count) for count in (0, 999, 1234, 999_999, 12_345_678, 3_000_000_000)]
-        ['0', '999', '1.23k', '1M', '12.3M', '3B']
+        >>> [_count(count) for count in (473, 3000, 999_999_999, 1_234_567_890)]
+        ['473', '3,000', '999,999,999', '1.23 billion']
     """
-    for unit, suffix in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if count >= 0.9995 * unit:
-            return f"{count / unit:.3g}{suffix}"
-    return str(count)
+    return f"{count:,}" if count < 1e9 else f"{count / 1e9:,.2f} billion"

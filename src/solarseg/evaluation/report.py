@@ -26,7 +26,7 @@ from solarseg.evaluation.scores import (
 )
 from solarseg.files import write_text
 
-__all__ = ["REPORT_NAME", "TEXT_NAME", "Report"]
+__all__ = ["ONLY_EXACT", "REPORT_NAME", "TEXT_NAME", "Report"]
 
 REPORT_NAME = "report.json"
 TEXT_NAME = "classification_report.txt"
@@ -35,6 +35,7 @@ _METHOD = (
     f"percentile bootstrap: groups of images resampled with replacement {RESAMPLES} times; "
     f"unreliable where the score rests on fewer than {RELIABLE_GROUPS} groups"
 )
+ONLY_EXACT = "Only exact copies of the images trained on were looked for, near copies were not."
 _NAMED_IMAGES = 3  # of the images trained on, in the summary
 
 
@@ -204,6 +205,7 @@ class Report:
                 "related": None
                 if self.related is None
                 else {"count": len(self.related), "names": self.related},
+                "looked_for": "exact copies" if self.related is None else "exact and near copies",
                 "class_names": self.class_names,
                 "per_image": self._per_image(),
             }
@@ -336,6 +338,8 @@ class Report:
             )
         if any(_starred(interval) for interval in found):
             notes.append(f"* unreliable: rests on fewer than {RELIABLE_GROUPS} groups; score more groups.")
+        if self.related is None:
+            notes.append(ONLY_EXACT)
         if self.related == () and not self.trained_on:
             notes.append("None of these images has a copy or near copy among those trained on.")
         for names, seen in (

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import logging
 import math
 import os
 import time
@@ -33,8 +32,6 @@ __all__ = [
     "LastCheckpoint",
     "TimeLeft",
 ]
-
-logger = logging.getLogger(__name__)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -112,13 +109,6 @@ class LastCheckpoint(Checkpoint):
         if due:
             trainer.save_checkpoint(self._path)
             self._written = time.monotonic()
-
-    def on_exception(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
-    ) -> None:
-        """Say how to go on after Ctrl-C."""
-        if isinstance(exception, KeyboardInterrupt) and self._path.exists():
-            logger.warning("stopped; the same command with --resume goes on from the last checkpoint")
 
     def state_dict(self) -> dict[str, Any]:
         """Whether training had come to its end."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from solarseg.curation.splits import check_shares
 from solarseg.errors import ArgumentError, RunError
 from solarseg.files import write_text
 from solarseg.preprocessing import check_image_size
@@ -105,7 +106,17 @@ class TrainConfig(BaseModel):
     @field_validator("image_size")
     @classmethod
     def _image_size(cls, value: int) -> int:
-        return check_image_size(value)
+        try:
+            return check_image_size(value)
+        except ArgumentError as error:
+            raise ValueError(str(error).partition(": ")[2]) from error  # `make_config` names option and value
+
+    @field_validator("bands")
+    @classmethod
+    def _bands(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value is not None and not all(map(str.strip, value or ("",))):
+            raise ValueError("name each band, as in B4,B3,B2, or leave the option out for all")
+        return value and tuple(map(str.strip, value))
 
     @field_validator("groups", "split", "encoder_weights")
     @classmethod
@@ -127,7 +138,7 @@ def make_config(**options: Any) -> TrainConfig:
     """
     given = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     try:
-        return TrainConfig.model_validate(given)
+        config = TrainConfig.model_validate(given)
     except ValidationError as error:
         first = error.errors()[0]
         option = str(first["loc"][0]) if first["loc"] else "options"
@@ -137,6 +148,8 @@ def make_config(**options: Any) -> TrainConfig:
         message = re.sub(r"^Value error, ", "", first["msg"])
         message = message[0].lower() + message[1:]
         raise ArgumentError(f"{option.replace('_', '-')}: found {first['input']}; {message}") from error
+    check_shares(config.val, config.test)
+    return config
 
 
 def write_config(path: Path, config: TrainConfig, facts: dict[str, Any]) -> None:

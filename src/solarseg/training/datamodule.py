@@ -117,6 +117,8 @@ def _pick(asked: Sequence[str], names: Sequence[str], count: int) -> tuple[int, 
             raise ArgumentError(
                 f"--bands {band}: no such band; the images have {known}1 to {count} by number"
             )
+        if number in picked:
+            raise ArgumentError(f"--bands {','.join(asked)}: takes band {band} twice; name each once")
         picked.append(number)
     return tuple(picked)
 

@@ -24,6 +24,7 @@ from solarseg.errors import ArgumentError
 from solarseg.evaluation.curves import draw_curves
 from solarseg.evaluation.evaluate import evaluate
 from solarseg.evaluation.report import Report
+from solarseg.files import check_folder
 from solarseg.images import metres_per_pixel, read_image
 from solarseg.inference.model_file import ModelInfo
 from solarseg.losses import build_loss, class_weights_from_frequency
@@ -101,7 +102,7 @@ def train(
         What was made; None in every process but the first.
 
     Raises:
-        ArgumentError: an option cannot be used.
+        ArgumentError: an option cannot be used, or ``out`` is a file.
         DataError: images, masks, groups or split cannot be used.
         RunError: the run folder exists, or what is to be resumed does not fit.
         ModelFileError: the encoder's weights cannot be had.
@@ -110,6 +111,7 @@ def train(
     machine, run = machine or Machine(), RunFolder(Path(out))
     config, facts = make_config(**options), None
     check_launcher(machine.devices, machine.num_nodes)
+    check_folder(run.path)
     if resume and not run.is_free:
         config, facts = run.stored(config)
     elif is_first_process():
@@ -125,7 +127,7 @@ def train(
     trainer, history = _trainer(run, config, machine, parts.watched, callbacks)
     if trainer.is_global_zero:
         run.clear_temporary()
-        if facts is None:
+        if facts is None or not run.split.exists():  # or it was cut before the split was written
             run.begin(data, division, config, parts.preprocessing, content, computing)
     if checkpoint is not None:
         run.check_checkpoint(parts.task)
@@ -298,6 +300,8 @@ def _fit(trainer: L.Trainer, parts: _Parts, checkpoint: Path | None, config: Tra
     try:
         with keep_freed_memory():
             trainer.fit(parts.task, parts.batches, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as error:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from error
     except torch.OutOfMemoryError as error:
         raise ArgumentError(
             f"--batch-size {config.batch_size}: does not fit into the GPU's memory; halve it and double "

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,11 +23,11 @@ from solarseg.curation.leakage import (
     join_groups,
     write_leaks,
 )
-from solarseg.curation.splits import check_split, read_split, split_by_group, write_split
+from solarseg.curation.splits import check_split, read_split, split_by_group
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.folder import read_table
 from solarseg.errors import ArgumentError, DatasetError, RunError
-from solarseg.files import digest
+from solarseg.files import digest, write_table
 from solarseg.inference.model_file import MODEL_NAME
 from solarseg.preprocessing import Preprocessing
 from solarseg.training.config import TrainConfig, read_config, write_config
@@ -55,7 +56,7 @@ class RunFolder:
 
     @property
     def split(self) -> Path:
-        """Which image is in which split."""
+        """Which image is in which split, its group, and what names its content."""
         return self.path / "split.csv"
 
     @property
@@ -93,7 +94,8 @@ class RunFolder:
         if not self.is_free:
             if self.config.exists():
                 raise RunError(
-                    f"{self.path}: exists already; give another folder, or --resume to go on with it"
+                    f"{self.path}: exists already; give another --out, --resume to go on with it, or remove it to "
+                    "train anew"
                 )
             raise RunError(f"{self.path}: holds files, but no run; give another folder, or empty it")
 
@@ -180,6 +182,8 @@ class RunFolder:
             return Division(read_split(self.split), data.group_of)
         given = Path(config.split) if config.split else data.root / "split.csv"
         found = _read(given, data, config) if config.split or given.exists() else None
+        if found is not None:
+            _check_shares_unused(given, config)
         if found is None or len(set(found.groups.values())) == len(data):
             data.warn_if_ungrouped()
         copies = find_copies(data, progress=progress).pairs if config.search else ()
@@ -191,7 +195,7 @@ class RunFolder:
             )
         leaks = find_leaks(found.split, copies)
         if leaks and not config.allow_leak:
-            raise DatasetError(_refusal(given, leaks))
+            raise DatasetError(_refusal(given, leaks, data.root, config))
         return replace(found, leaks=leaks if config.search else None)
 
     def begin(
@@ -203,10 +207,7 @@ class RunFolder:
         content: "Fingerprint",
         machine: Facts,
     ) -> None:
-        """Write split, leaks and settings."""
-        if division.leaks is not None:
-            write_leaks(self.leaks, division.leaks)
-        write_split(self.split, division.split, division.groups)
+        """Write settings, leaks, and at last the split, by which it is known that nothing is missing."""
         facts: Facts = {
             "dataset": str(data.root.resolve()),
             "dataset_fingerprint": content.whole,
@@ -225,6 +226,13 @@ class RunFolder:
             },
         }
         write_config(self.config, config, facts)
+        if division.leaks is not None:
+            write_leaks(self.leaks, division.leaks)
+        rows = [
+            (name, division.split[name], group, content.images[name])
+            for name, group in division.groups.items()
+        ]
+        write_table(self.split, ("name", "split", "group", "digest"), rows)
 
 
 @dataclass(frozen=True)
@@ -249,7 +257,7 @@ def _read(file: Path, data: FolderDataset, config: TrainConfig) -> Division:
     if named and not config.groups and not config.group_regex:
         groups = {name: named.get(name, name) for name in data.names}
         _warn_if_cut(file, split, data)
-    check_split(split, groups, str(file))
+    check_split(split, groups, _shown(file))
     return Division(split, groups)
 
 
@@ -274,13 +282,37 @@ def _say_joined(before: Mapping[str, str], after: Mapping[str, str]) -> None:
         )
 
 
-def _refusal(file: Path, leaks: Sequence[Leak]) -> str:
-    first = leaks[0]
+def _check_shares_unused(file: Path, config: TrainConfig) -> None:
+    for name in ("val", "test"):
+        value = getattr(config, name)
+        if value != TrainConfig.model_fields[name].default:
+            raise ArgumentError(
+                f"--{name} {value:g}: has no effect, since {_shown(file)} says which image is in which split; leave "
+                "the option out, or move that file away"
+            )
+
+
+def _refusal(file: Path, leaks: Sequence[Leak], root: Path, config: TrainConfig) -> str:
+    first, own = leaks[0], root / "split.csv"
+    asked = [
+        ("--groups", config.groups and _shown(Path(config.groups))),
+        ("--group-regex", config.group_regex),
+    ]
+    groups = [word for option, value in asked if value for word in (option, value)]
+    listed = ["check", str(root), *groups, *([] if file == own else ["--split", _shown(file)])]
+    mended = ["split", str(root), *groups, *(["--overwrite"] if own.exists() else [])]
+    listing, mending = (shlex.join(["solarseg", "data", *words]) for words in (listed, mended))
+    without = "" if file == own else " and training without --split"
     return (
-        f"{file}: {len(leaks)} image(s) have a copy or near copy in a split that is learnt from, such as {first.name} "
-        f"({first.split}) and {first.relative} ({first.relative_split}), and scores would be too good; solarseg data "
-        "check lists them, solarseg data split --overwrite keeps copies together, --allow-leak trains all the same"
+        f"{_shown(file)}: {len(leaks)} image(s) have a copy or near copy in a split that is learnt from, such as "
+        f"{first.name} ({first.split}) and {first.relative} ({first.relative_split}), and scores would be too good; "
+        f"`{listing}` lists them, `{mending}`{without} keeps copies together, --allow-leak trains all the same"
     )
+
+
+def _shown(file: Path) -> str:
+    """Write a path as one would type it here."""
+    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
 
 
 @dataclass(frozen=True)
