@@ -102,6 +102,7 @@ def test_bad_input_is_one_line_and_exit_code_2(squares, tmp_path, capsys, traine
         (("train", squares, "--out", out, "--image-size", 100), "multiple of 32"),
         (("train", squares, "--out", out, "--encoder", "resnet35"), "resnet34"),
         (("train", squares, "--out", out, "--class-weights", "a,b"), "class-weights"),
+        (("train", squares, "--out", out, "--bands", ""), "name each band"),
         (("train", dataset, "--out", run_folder.path), "exists already"),
         (("predict", tmp_path / "no.onnx", squares, "--out", out), "no such model file"),
         (("predict", squares, squares, "--out", out), "no such model file"),
@@ -164,6 +165,28 @@ def test_a_folder_without_permission_is_one_line(capsys, monkeypatch):
 
     monkeypatch.setattr(sys.modules[program.__module__], "app", refuse)
     assert one_line_error(capsys, "train") == "error: /locked: Permission denied"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("train", "d", "--out", "r"), "stopped; the same command with --resume goes on"),
+        (("data", "convert", "s", "d"), "stopped; the same command goes on"),
+        (("data", "check", "d"), "stopped"),
+    ],
+)
+def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys, arguments, said):
+    import solarseg.curation.check
+    import solarseg.curation.convert
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(solarseg, "train", interrupted, raising=False)
+    monkeypatch.setattr(solarseg.curation.check, "check", interrupted)
+    monkeypatch.setattr(solarseg.curation.convert, "convert", interrupted)
+    assert main(arguments) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == said
 
 
 def test_wrong_words_are_explained(capsys):

@@ -20,7 +20,7 @@ def command(
 
     Says which differences are larger than the noise, by a paired bootstrap over groups.
 
-    Example: solarseg compare runs/resnet34 runs/vgg16 runs/inceptionv3 --out runs/compared
+    Example: solarseg compare runs/resnet34 runs/vgg16 --out runs/compared
     """
     from solarseg.evaluation.comparison import compare
 

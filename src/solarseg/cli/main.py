@@ -14,6 +14,14 @@ from solarseg.errors import SolarsegError
 __all__ = ["app", "main"]
 
 USER_ERROR = 2
+STOPPED = 130  # what Typer makes of Ctrl-C, as shells do
+
+_GO_ON = {
+    ("train",): "the same command with --resume goes on",
+    ("predict",): "the same command goes on",
+    ("data", "convert"): "the same command goes on",
+    ("data", "download"): "the same command goes on",
+}
 
 app = typer.Typer(
     name="solarseg",
@@ -29,13 +37,17 @@ app.add_typer(data, name="data")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit code: 0 all done, 1 done in part, 2 wrong input."""
+    """Run the program and return its exit code: 0 all done, 1 done in part, 2 wrong input, 130 stopped by Ctrl-C."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("solarseg").setLevel(logging.INFO)
     warnings.simplefilter("ignore")  # of libraries, about files that are read all the same
     try:
-        app(args=list(sys.argv[1:] if arguments is None else arguments))
+        app(args=words)
     except SystemExit as done:
+        if done.code == STOPPED:
+            hints = [hint for command, hint in _GO_ON.items() if tuple(words[: len(command)]) == command]
+            print("; ".join(["stopped", *hints]), file=sys.stderr)
         return int(done.code or 0)
     except SolarsegError as error:
         print(f"error: {error}", file=sys.stderr)

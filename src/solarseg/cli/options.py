@@ -18,7 +18,9 @@ Backend = Annotated[
 Device = Annotated[str, typer.Option(help="cpu, or cuda where there is a GPU.")]
 Groups = Annotated[
     Path | None,
-    typer.Option(help="CSV of name,group: which images show one module, site or place. Default: groups.csv."),
+    typer.Option(
+        help="CSV of name,group: which images show one module, site or place. Default: groups.csv of DATASET."
+    ),
 ]
 GroupRegex = Annotated[
     str | None, typer.Option(help="Pattern that finds the group in a name, such as '^(site\\d+)_'.")

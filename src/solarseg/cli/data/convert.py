@@ -50,7 +50,7 @@ def command(
 
     Samples that cannot be read are left out and listed. Cut in the middle, the same command goes on.
 
-    Example: solarseg data convert downloads/glosofarid solar-farms --bands B4,B3,B2,B8
+    Example: solarseg data convert glosofarid solar-farms --bands B4,B3,B2,B8
     """
     from solarseg.curation.convert import convert
     from solarseg.datasets import ReadOptions

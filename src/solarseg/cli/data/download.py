@@ -25,7 +25,7 @@ def command(
 
     Cut in the middle, the same command goes on where it stopped.
 
-    Example: solarseg data download glosofarid --to downloads/glosofarid --files '*us*'
+    Example: solarseg data download glosofarid --to glosofarid --files '*us*'
     """
     from solarseg.curation.download import download
 

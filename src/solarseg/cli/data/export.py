@@ -33,7 +33,7 @@ def command(
 
     Predictions become annotations to correct by hand: predict, export, correct, convert, train.
 
-    Example: solarseg data export found --images my-photos --format coco --out for-cvat
+    Example: solarseg data export found --images photos --format coco --out cvat
     """
     from solarseg.outputs.export import export
 
