@@ -123,7 +123,9 @@ def test_copies_are_noted_and_those_in_another_split_must_be_mended(squares):
     data, images = open_dataset(squares), squares / "images"
     for kind in ("images", "masks"):
         shutil.copy(squares / kind / "im00.png", squares / kind / "im01.png")
-    Image.fromarray(np.fliplr(np.array(Image.open(images / "im02.png")))).save(images / "im04.png")
+    for kind in ("images", "masks"):
+        flipped = np.fliplr(np.array(Image.open(squares / kind / "im02.png")))
+        Image.fromarray(flipped).save(squares / kind / "im04.png")
     parts = {name: "test" if group in ("g4", "g5") else "train" for name, group in data.group_of.items()}
     write_split(squares / "split.csv", parts, data.group_of)
     leak, exact, near = check(squares).problems
@@ -133,6 +135,18 @@ def test_copies_are_noted_and_those_in_another_split_must_be_mended(squares):
     assert exact.what == "is im00 again, pixel by pixel"
     assert near.what.startswith("is a near copy of im02, mirrored left to right (correlation 1.0")
     assert check(squares, search=False).problems == ()
+
+
+def test_images_that_are_alike_but_not_their_masks(squares):
+    images = squares / "images"
+    Image.fromarray(np.fliplr(np.array(Image.open(images / "im02.png")))).save(images / "im04.png")
+    (problem,) = check(squares).problems
+    assert (problem.kind, problem.where, problem.is_error) == (
+        "alike with another mask",
+        str(images / "im04.png"),
+        False,
+    )
+    assert problem.what.startswith("looks like im02, mirrored left to right, but their masks differ")
 
 
 def test_what_train_would_refuse_in_a_split(squares):

@@ -70,8 +70,8 @@ def test_the_relative_named_is_the_copy_itself_where_it_can_be():
 def test_copies_are_found_in_a_folder(squares):
     images = squares / "images"
     shutil.copy(images / "im02.png", images / "im07.png")
-    turned = Image.fromarray(np.rot90(np.array(Image.open(images / "im03.png"))))
-    turned.save(images / "im09.png")
+    for kind in ("images", "masks"):
+        turn(squares / kind / "im03.png", squares / kind / "im09.png")
     (images / "im11.png").write_bytes(b"nonsense")
     found = find_copies(open_dataset(squares))
     assert [(pair.first, pair.second, pair.kind, pair.symmetry) for pair in found.pairs] == [
@@ -80,6 +80,23 @@ def test_copies_are_found_in_a_folder(squares):
     ]
     assert list(found.unreadable) == ["im11"]
     assert find_copies(open_dataset(squares), ["im02", "im03", "im04"]).pairs == ()
+
+
+def turn(file, into):
+    Image.fromarray(np.rot90(np.array(Image.open(file)))).save(into)
+
+
+def test_near_copies_with_other_masks_do_not_count_and_are_told(squares, caplog):
+    turn(squares / "images" / "im03.png", squares / "images" / "im09.png")
+    shutil.copy(squares / "images" / "im02.png", squares / "images" / "im07.png")
+    found = find_copies(open_dataset(squares))
+    assert [(pair.first, pair.second) for pair in found.pairs] == [("im02", "im07")]  # equal images always do
+    assert [(pair.first, pair.second, pair.symmetry) for pair in found.alike] == [("im03", "im09", 1)]
+    assert "1 pair(s) of images look alike but have different masks, such as im03 and im09" in caplog.text
+    # A mask that cannot be read speaks against nothing.
+    (squares / "dataset.yaml").write_text("classes: {0: background, 255: square}\n")
+    (squares / "masks" / "im09.png").write_bytes(b"nonsense")
+    assert len(find_copies(open_dataset(squares)).pairs) == 2
 
 
 def test_leaks_are_read_as_they_were_written(tmp_path):

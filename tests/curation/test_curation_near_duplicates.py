@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from solarseg.curation import near_duplicates
 from solarseg.curation.near_duplicates import Pair, find_duplicates, relatives
 from solarseg.curation.perceptual_hash import fingerprint, turn
 from solarseg.errors import ImageError
@@ -127,6 +128,21 @@ def test_an_image_that_goes_away_costs_only_itself():
     found = find_duplicates(list(images), load)
     assert told(found) == [("b", "b2", "near", 0)]
     assert list(found.unreadable) == ["a2"]
+
+
+def test_proposals_are_compared_as_they_come_and_not_kept(monkeypatch):
+    proposed, compared, ahead = 300, [], []
+
+    def propose(*_, **__):
+        for _ in range(proposed):
+            ahead.append(len(ahead) - len(compared))
+            yield np.array([[0, 1, 0]])
+
+    monkeypatch.setattr(near_duplicates, "propose", propose)
+    monkeypatch.setattr(near_duplicates, "confirm", lambda *_: compared.append(1) or 0.0)
+    found = search({"a": texture(0), "b": texture(1)}, workers=2)
+    assert (found.proposed, len(compared)) == (proposed, proposed)
+    assert max(ahead) < 20
 
 
 def hot_spot(rng):

@@ -1,3 +1,6 @@
+import threading
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -117,6 +120,25 @@ def test_a_tile_that_cannot_be_read_costs_only_itself():
     found = find_same_places(["a", "torn", "b"], load)
     assert [(pair.first, pair.second) for pair in found.pairs] == [("a", "b")]
     assert str(found.unreadable["torn"]) == "torn: truncated"
+
+
+def test_proposals_are_compared_in_several_threads_and_not_kept(monkeypatch):
+    proposed, threads, ahead = 300, [], []
+
+    def propose(_):
+        for _ in range(proposed):
+            ahead.append(len(ahead) - len(threads))
+            yield 0, 1
+
+    def compare(*_):
+        threads.append(threading.current_thread().name)
+        time.sleep(0.001)
+
+    monkeypatch.setattr(same_place, "_propose", propose)
+    monkeypatch.setattr(same_place, "_agreement", compare)
+    assert search({"a": tile(0, 1), "b": tile(1, 1)}, workers=2).proposed == proposed
+    assert len(set(threads)) == 2
+    assert max(ahead) < 20
 
 
 def test_rows_of_comparisons_change_nothing(monkeypatch):

@@ -58,10 +58,10 @@ def test_an_earlier_split_is_kept_unless_told(squares):
 
 def test_groups_that_hold_copies_of_one_image_stay_together(squares):
     (squares / "groups.csv").unlink()
-    images = squares / "images"
     for number in range(1, 6):
-        turned = np.rot90(np.array(Image.open(images / "im00.png")), number)
-        Image.fromarray(turned).save(images / f"im{number:02}.png")
+        for kind in ("images", "masks"):
+            turned = np.rot90(np.array(Image.open(squares / kind / "im00.png")), number)
+            Image.fromarray(turned).save(squares / kind / f"im{number:02}.png")
     done = split_dataset(squares, val=0.25, test=0.25)
     assert (done.groups, done.joined) == (7, 5)
     split = read_split(squares / "split.csv")

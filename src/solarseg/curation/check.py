@@ -94,8 +94,11 @@ def check(
     problems += [_unreadable(data, name, error) for name, error in unreadable.items()]
     problems += [problem for one in seen for problem in _contents(data, one)]
     problems += _unlike_most(data, seen)
-    copies = find_copies(data, [one.name for one in seen], progress=progress).pairs if search else ()
-    problems += [_copy(data, pair) for pair in copies]
+    copies: tuple[Pair, ...] = ()
+    if search:
+        found = find_copies(data, [one.name for one in seen], progress=progress)
+        copies = found.pairs
+        problems += [_copy(data, pair) for pair in (*copies, *found.alike)]
     file = Path(split) if split is not None else root / "split.csv"
     if split is not None or file.exists():
         known, own_groups = images.keys() | masks.keys(), groups is None and group_regex is None
@@ -205,13 +208,16 @@ def _copy(data: FolderDataset, pair: Pair) -> Problem:
                 f"differs from {first} in {other:,} pixel(s), and their images are equal; keep the right one"
             )
             return Problem("copy with another mask", str(second), what)
-    return Problem("copy", str(data.image_path(pair.second)), _likeness(pair))
+    kind = "alike with another mask" if pair.kind == "alike" else "copy"
+    return Problem(kind, str(data.image_path(pair.second)), _likeness(pair))
 
 
 def _likeness(pair: Pair) -> str:
     if pair.kind == "exact":
         return f"is {pair.first} again, pixel by pixel"
     turned = f", {SYMMETRIES[pair.symmetry]}" if pair.symmetry else ""
+    if pair.kind == "alike":
+        return f"looks like {pair.first}{turned}, but their masks differ; correct one if it is a copy"
     return f"is a near copy of {pair.first}{turned} (correlation {pair.correlation:.4f})"
 
 

@@ -1,6 +1,7 @@
 """Copies of one image in several splits, through which a model is scored on what it was trained on."""
 
 import csv
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
@@ -16,6 +17,8 @@ from solarseg.images import read_image
 __all__ = ["LEAKS_NAME", "Leak", "find_copies", "find_leaks", "join_groups", "read_leaks", "write_leaks"]
 
 LEAKS_NAME = "leaks.csv"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,29 @@ class Leak:
 def find_copies(
     data: FolderDataset, names: Sequence[str] | None = None, *, progress: bool = False
 ) -> Duplicates:
-    """Find the copies and near copies among the images of a dataset folder.
+    """Find the copies and near copies among the images of a dataset folder; near copies agree in their masks too.
 
     Args:
         data: the dataset.
         names: samples to look at; by default all.
         progress: show progress on the terminal.
     """
-    return find_duplicates(
+    found = find_duplicates(
         data.names if names is None else names,
         lambda name: read_image(data.image_path(name)),
+        load_mask=data.read_mask,
         progress=progress,
     )
+    if found.alike:
+        pair = found.alike[0]
+        logger.warning(
+            "%d pair(s) of images look alike but have different masks, such as %s and %s; they are not taken for "
+            "copies (solarseg data check lists them)",
+            len(found.alike),
+            pair.first,
+            pair.second,
+        )
+    return found
 
 
 def find_leaks(split: Mapping[str, str], pairs: Iterable[Pair]) -> list[Leak]:

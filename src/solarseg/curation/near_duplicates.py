@@ -1,7 +1,7 @@
 """Images that are there twice: the same, or copies flipped, turned, re-compressed, slightly cropped or changed in tone.
 
 Two steps: perceptual hashes propose (`solarseg.curation.perceptual_hash`), registration and correlation confirm
-(`solarseg.curation.registration`). Only what is confirmed counts.
+(`solarseg.curation.registration`). Only what is confirmed counts, and where there are masks, only if they agree too.
 """
 
 import os
@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import track
+from rich.progress import Progress, track
 
 from solarseg.curation.fan_out import fan_out
-from solarseg.curation.perceptual_hash import Fingerprint, fingerprint, propose, reduce
-from solarseg.curation.registration import CONFIRMED, confirm
+from solarseg.curation.mask_agreement import masks_agree
+from solarseg.curation.perceptual_hash import Fingerprint, fingerprint, propose, reduce, turn
+from solarseg.curation.registration import CONFIRMED, confirm, register
 from solarseg.errors import DataError
 
-__all__ = ["Duplicates", "Pair", "find_duplicates", "relatives"]
+__all__ = ["Duplicates", "Pair", "find_duplicates", "relatives", "track_pairs"]
 
 _KEPT = 2000  # small copies of 64 KiB that are kept while pairs are confirmed
 
@@ -35,7 +36,8 @@ class Pair:
     Attributes:
         first: name of the image that comes first.
         second: name of the other.
-        kind: ``"exact"``, where shape, depth and every pixel are equal, or ``"near"``.
+        kind: ``"exact"``, where shape, depth and every pixel are equal, ``"near"``, or ``"alike"``: the images look
+            like near copies, but their masks do not agree.
         symmetry: index into `solarseg.curation.perceptual_hash.SYMMETRIES`: how the first is turned to look like
             the second.
         correlation: what `solarseg.curation.registration.confirm` says; 1.0 of exact ones.
@@ -57,17 +59,20 @@ class Duplicates:
             ones with each near one. In the order of the names.
         proposed: pairs that the hashes proposed, confirmed or not.
         unreadable: image -> why; it was left out.
+        alike: pairs of that kind, which do not count as copies.
     """
 
     pairs: tuple[Pair, ...]
     proposed: int
     unreadable: dict[str, DataError]
+    alike: tuple[Pair, ...] = ()
 
 
 def find_duplicates(
     names: Sequence[str],
     load: Load,
     *,
+    load_mask: Load | None = None,
     fingerprints: Mapping[str, Fingerprint] | None = None,
     workers: int | None = None,
     progress: bool = False,
@@ -80,6 +85,8 @@ def find_duplicates(
     Args:
         names: of the images, each once.
         load: reads an image ``(H, W, C)`` of any depth; raises `DataError` where it cannot. Called in threads.
+        load_mask: reads a mask ``(H, W) uint8`` class ids likewise; where it is given, near copies must agree in their
+            masks too. A mask that cannot be read speaks against nothing.
         fingerprints: of the images, where they were taken before; others are then left out.
         workers: threads; by default as many as there are processors.
         progress: show progress on the terminal.
@@ -102,16 +109,36 @@ def find_duplicates(
     pairs = [Pair(group[0], other, "exact", 0, 1.0) for group in alike for other in group[1:]]
 
     found = propose([fingerprints[name] for name in firsts], workers=threads)
-    blocks = list(track(found, "proposing", total=None, disable=not progress, transient=True))
-    proposed = sum(map(_count_pairs, blocks))
-    check = partial(_check, firsts, lru_cache(maxsize=_KEPT)(lambda name: reduce(load(name))), unreadable)
-    checked = fan_out([lambda: _by_pair(blocks)], check, threads)
-    shown = track(checked, "comparing", total=proposed, disable=not progress, transient=True)
-    pairs += [pair for pair in shown if pair is not None]
+    read = lru_cache(maxsize=_KEPT)(lambda name: reduce(load(name)))
+    check = partial(_check, firsts, read, load_mask, unreadable)
+    checked = fan_out([lambda: _by_pair(found)], check, threads)
+    proposed = 0
+    for pair in track_pairs(checked, len(firsts), progress):
+        proposed += 1
+        if pair is not None:
+            pairs.append(pair)
 
     place = {name: number for number, name in enumerate(names)}
     pairs.sort(key=lambda pair: (place[pair.first], place[pair.second]))
-    return Duplicates(tuple(pairs), proposed, unreadable)
+    copies = tuple(pair for pair in pairs if pair.kind != "alike")
+    return Duplicates(copies, proposed, unreadable, tuple(pair for pair in pairs if pair.kind == "alike"))
+
+
+def track_pairs(
+    checked: Iterable[tuple[int, Pair | None]], count: int, progress: bool
+) -> Iterator[Pair | None]:
+    """Pass pairs on, and show how far the comparison of all images with all later ones is.
+
+    Args:
+        checked: the number of the pair's first image, in rising order or nearly so, and the pair.
+        count: images.
+        progress: show it on the terminal.
+    """
+    with Progress(disable=not progress, transient=True) as bar:
+        task = bar.add_task("comparing", total=count**2)
+        for first, pair in checked:
+            bar.update(task, completed=first * (2 * count - first))
+            yield pair
 
 
 def _take_fingerprints(
@@ -139,11 +166,6 @@ def _group_equal(names: Sequence[str], fingerprints: Mapping[str, Fingerprint]) 
 _Proposal = tuple[tuple[int, int], list[int]]
 
 
-def _count_pairs(rows: NDArray[Any]) -> int:
-    """How many pairs are proposed; the rows of a pair follow one another."""
-    return 1 + int(np.diff(rows[:, :2], axis=0).any(axis=1).sum())
-
-
 def _by_pair(found: Iterable[NDArray[Any]]) -> Iterator[_Proposal]:
     """The pairs that are proposed, with their symmetries."""
     for rows in found:
@@ -152,21 +174,36 @@ def _by_pair(found: Iterable[NDArray[Any]]) -> Iterator[_Proposal]:
 
 
 def _check(
-    names: Sequence[str], read: Load, unreadable: dict[str, DataError], proposal: _Proposal
-) -> Pair | None:
-    first, second = (names[number] for number in proposal[0])
+    names: Sequence[str],
+    read: Load,
+    load_mask: Load | None,
+    unreadable: dict[str, DataError],
+    proposal: _Proposal,
+) -> tuple[int, Pair | None]:
+    (number, other), symmetries = proposal
+    first, second = names[number], names[other]
     small = {}
     for name in (first, second):
         try:
             small[name] = read(name)
         except DataError as error:  # it could be read before
             unreadable[name] = error
-            return None
-    for symmetry in proposal[1]:
+            return number, None
+    for symmetry in symmetries:
         correlation = confirm(small[first], small[second], symmetry)
         if correlation >= CONFIRMED:
-            return Pair(first, second, "near", symmetry, correlation)
-    return None
+            agree = load_mask is None or _masks_agree(small, load_mask, symmetry)
+            return number, Pair(first, second, "near" if agree else "alike", symmetry, correlation)
+    return number, None
+
+
+def _masks_agree(small: Mapping[str, NDArray[np.float32]], load_mask: Load, symmetry: int) -> bool:
+    (first, image), (second, other) = small.items()
+    warp = register(np.ascontiguousarray(turn(image, symmetry)), other)
+    try:
+        return warp is None or masks_agree(turn(load_mask(first), symmetry), load_mask(second), warp)
+    except DataError:
+        return True
 
 
 def relatives(pairs: Iterable[Pair]) -> dict[str, int]:

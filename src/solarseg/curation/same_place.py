@@ -19,7 +19,7 @@ from rich.progress import track
 
 from solarseg.classes import IGNORE_INDEX
 from solarseg.curation.fan_out import fan_out
-from solarseg.curation.near_duplicates import Duplicates, Pair
+from solarseg.curation.near_duplicates import Duplicates, Pair, track_pairs
 from solarseg.errors import DataError
 
 __all__ = ["find_same_places", "outlines"]
@@ -75,13 +75,17 @@ def find_same_places(
     shown = track(seen, "reading", total=len(names), disable=not progress, transient=True)
     looks = {name: look for name, look in shown if look is not None}
     known = [name for name in names if name in looks]
-    proposed = list(_propose(np.stack([looks[name].coarse for name in known]))) if known else []
-    pairs = []
-    for first, second in proposed:
-        correlation = _agreement(looks[known[first]], looks[known[second]])
-        if correlation is not None:
-            pairs.append(Pair(known[first], known[second], "place", 0, correlation))
-    return Duplicates(tuple(pairs), len(proposed), unreadable)
+
+    def compare(proposal: tuple[int, int]) -> tuple[int, Pair | None]:
+        first, second = (known[number] for number in proposal)
+        correlation = _agreement(looks[first], looks[second])
+        return proposal[0], None if correlation is None else Pair(first, second, "place", 0, correlation)
+
+    proposals = _propose(np.stack([looks[name].coarse for name in known])) if known else iter(())
+    found = list(track_pairs(fan_out([lambda: proposals], compare, threads), len(known), progress))
+    place = {name: number for number, name in enumerate(known)}
+    pairs = sorted((pair for pair in found if pair), key=lambda pair: (place[pair.first], place[pair.second]))
+    return Duplicates(tuple(pairs), len(found), unreadable)
 
 
 def outlines(image: NDArray[np.generic]) -> NDArray[np.float32]:

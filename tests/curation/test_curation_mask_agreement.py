@@ -1,0 +1,76 @@
+import cv2
+import numpy as np
+import pytest
+
+from solarseg.curation.mask_agreement import masks_agree
+from solarseg.curation.near_duplicates import find_duplicates
+from solarseg.curation.perceptual_hash import turn
+
+STILL = np.eye(2, 3, dtype=np.float32)
+
+
+def lines(*ends, side=300, width=2):
+    mask = np.zeros((side, side), np.uint8)
+    for start, end in ends:
+        cv2.line(mask, start, end, 1, width)
+    return mask
+
+
+CRACK = lines(((40, 60), (250, 200)))
+BRANCHED = lines(((40, 60), (250, 200)), ((145, 130), (200, 60)))
+
+
+def texture(seed):
+    noise = np.random.default_rng(seed).normal(size=(300, 300)).astype(np.float32)
+    blurred = cv2.GaussianBlur(noise, (0, 0), 4)
+    return (128 + 40 * blurred / blurred.std()).clip(0, 255).astype(np.uint8)[..., None]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "agree"),
+    [
+        (CRACK, CRACK, True),
+        (CRACK, np.roll(CRACK, 3, axis=0), True),
+        (CRACK, np.roll(CRACK, 12, axis=0), False),
+        (CRACK, BRANCHED, False),
+        (BRANCHED, CRACK, False),
+        (CRACK, 0 * CRACK, False),
+        (0 * CRACK, 0 * CRACK, True),
+        (255 * CRACK, 0 * CRACK, True),  # ignored pixels say nothing
+        (CRACK, 3 * CRACK, True),  # of another class
+        (CRACK, cv2.resize(CRACK, (150, 150), interpolation=cv2.INTER_NEAREST), True),
+    ],
+)
+def test_masks_by_hand(first, second, agree):
+    assert masks_agree(first, second, STILL) == agree
+
+
+@pytest.mark.parametrize(("overlap", "agree"), [(95, True), (80, False)])
+def test_nine_tenths_of_each_must_be_in_the_other(overlap, agree):
+    """Bars of which so many hundredths are in both; 2/128 of the side are forgiven at either end."""
+    first, second = np.zeros((2, 256, 256), np.uint8)
+    first[100:150, 20:220] = 1
+    second[100:150, 220 - 2 * overlap : 420 - 2 * overlap] = 1
+    assert masks_agree(first, second, STILL) == agree
+
+
+@pytest.mark.parametrize("symmetry", range(8))
+@pytest.mark.parametrize(
+    ("second", "kind"), [(CRACK, "near"), (BRANCHED, "alike"), (np.flipud(CRACK), "alike")]
+)
+def test_masks_are_turned_and_moved_as_their_images(symmetry, second, kind):
+    crop = np.s_[12:, :-9]
+    images = {"a": texture(0), "b": np.ascontiguousarray(turn(texture(0), symmetry)[crop])}
+    masks = {"a": CRACK, "b": turn(second, symmetry)[crop]}
+    found = find_duplicates(["a", "b"], images.__getitem__, load_mask=masks.__getitem__)
+    assert [pair.kind for pair in (*found.pairs, *found.alike)] == [kind]
+    assert len(found.pairs) == (kind == "near")
+
+
+def test_what_a_crop_takes_away_is_not_missed():
+    edge = lines(((5, 20), (5, 280)), side=300)
+    images = {"a": texture(1), "b": texture(1)[:, 10:]}
+    masks = {"a": edge, "b": edge[:, 10:]}
+    assert not masks["b"].any()
+    for order in ("ab", "ba"):
+        assert len(find_duplicates(list(order), images.__getitem__, load_mask=masks.__getitem__).pairs) == 1
