@@ -8,14 +8,13 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from xml.sax.saxutils import escape
 
 import cv2
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -190,6 +189,8 @@ def _read_deep_png(content: bytes) -> NDArray[np.uint16]:
 
 
 def _read_tiff(path: Path) -> Pixels:
+    import tifffile
+
     with tifffile.TiffFile(path) as file:
         series, page = file.series[0], file.pages[0]
         sizes = dict(zip(series.axes, series.shape, strict=True))
@@ -213,6 +214,8 @@ _GEOREFERENCE = (33550, 33922, 34264, 34735, 34736, 34737)
 
 def _georeference(path: Path) -> list[tuple[int, int, int, Any, bool]]:
     """What a TIFF says of its place on the ground, as tifffile writes it."""
+    import tifffile
+
     with tifffile.TiffFile(path) as file:
         tags = [file.pages[0].tags.get(code) for code in _GEOREFERENCE]
         return [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags if tag is not None]
@@ -231,6 +234,8 @@ def metres_per_pixel(path: Path) -> float | None:
     Returns:
         Metres; None of other files, and of coordinates that are neither degrees nor metres.
     """
+    import tifffile
+
     if path.suffix.lower() not in _TIFF:
         return None
     try:
@@ -319,6 +324,8 @@ def _read_mask_picture(path: Path) -> NDArray[np.integer]:
 
 
 def _read_mask_tiff(path: Path) -> NDArray[np.integer]:
+    import tifffile
+
     with tifffile.TiffFile(path) as file:
         series = file.series[0]
         sizes = dict(zip(series.axes, series.shape, strict=True))
@@ -382,6 +389,8 @@ def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path
     Raises:
         OutputError: the file could not be written.
     """
+    import tifffile
+
     items = "".join(
         f'<Item name="DESCRIPTION" sample="{band}" role="description">{escape(name)}</Item>'
         for band, name in enumerate(names)

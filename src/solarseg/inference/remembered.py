@@ -9,8 +9,6 @@ import os
 import platform
 from pathlib import Path
 
-import click
-
 from solarseg.files import write_json
 from solarseg.inference.backends import BACKENDS
 
@@ -19,7 +17,9 @@ __all__ = ["recall", "remember", "settings_file"]
 
 def settings_file() -> Path:
     """Where it stands; the environment variable ``SOLARSEG_SETTINGS`` names another folder."""
-    return Path(os.environ.get("SOLARSEG_SETTINGS") or click.get_app_dir("solarseg")) / "backends.json"
+    import typer
+
+    return Path(os.environ.get("SOLARSEG_SETTINGS") or typer.get_app_dir("solarseg")) / "backends.json"
 
 
 def remember(fingerprint: str, device: str, backend: str) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import track
 
 from solarseg.classes import ClassMap
 from solarseg.datasets.description import FILE_NAME, Description, write_description
@@ -117,7 +116,7 @@ def predict(
     }
     left = [job for job in jobs if job.name not in done]
     folder.begin(mark)
-    worked = list(track(_work(loaded, left), "predicting", total=len(left), disable=not progress))
+    worked = list(_shown(_work(loaded, left), len(left)) if progress else _work(loaded, left))
     done |= {one.job.name: one.pixels for one in worked if one.error is None}
     folder.end({name: done[name] for name in named.values() if name in done}, loaded.classes)
     return Predictions(
@@ -250,6 +249,12 @@ def _work(model: Model, jobs: Iterable[_Job]) -> Iterator[_Work]:
     finally:
         encoded.close()
         decoded.close()
+
+
+def _shown(worked: Iterator[_Work], count: int) -> Iterable[_Work]:
+    from rich.progress import track  # takes a while to import
+
+    return track(worked, "predicting", total=count)
 
 
 def _decode(model: Model, job: _Job) -> _Work:
