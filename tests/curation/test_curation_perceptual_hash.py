@@ -1,3 +1,5 @@
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -156,6 +158,18 @@ def test_the_small_copy_is_grey():
         many.mean(axis=-1).reshape(128, 2, 128, 2).mean(axis=(1, 3)), abs=0.01
     )
     assert reduce(texture(3, 5, 7)).shape == (SIDE, SIDE)
+
+
+@pytest.mark.parametrize("bands", [1, 3, 4])
+def test_large_images_are_made_grey_strip_by_strip(bands, monkeypatch):
+    image = np.random.default_rng(0).integers(0, 256, (3000, 2000, bands), dtype=np.uint8)
+    tracemalloc.start()
+    small = reduce(image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 3000 * 2000 + 2 * 4 * 256 * 2000 * bands + 10**6  # grey as float32, and a strip
+    monkeypatch.setattr(perceptual_hash, "_STRIP", 7)
+    assert reduce(image) == pytest.approx(small, abs=1e-3)
 
 
 def test_the_digest_is_of_shape_depth_and_pixels():

@@ -40,6 +40,7 @@ SYMMETRIES = (
 )
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, what programs convert RGB to grey with
+_STRIP = 256  # rows that are made grey at once
 _FLAT = 1e-4  # deviation in units of the largest value, up to which an image shows nothing
 
 # Numbers u, v of the 64 lowest frequencies along both axes.
@@ -102,9 +103,14 @@ def reduce(image: NDArray[Any]) -> NDArray[np.float32]:
         >>> reduce(np.full((20, 30, 3), 7, np.uint8))[5, 5].round(3)
         np.float32(7.0)
     """
-    grey = image @ _LUMA if image.shape[-1] == 3 else image.mean(axis=-1, dtype=np.float32)
+    grey = np.empty(image.shape[:2], np.float32)
+    for top in range(0, len(image), _STRIP):  # or a large image would be there as float32, all its bands
+        strip = image[top : top + _STRIP]
+        grey[top : top + _STRIP] = (
+            strip @ _LUMA if image.shape[-1] == 3 else strip.mean(axis=-1, dtype=np.float32)
+        )
     way = cv2.INTER_AREA if min(image.shape[:2]) >= SIDE else cv2.INTER_LINEAR
-    return cv2.resize(grey.astype(np.float32), (SIDE, SIDE), interpolation=way)
+    return cv2.resize(grey, (SIDE, SIDE), interpolation=way)
 
 
 def fingerprint(image: NDArray[Any]) -> Fingerprint:
