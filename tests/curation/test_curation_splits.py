@@ -38,6 +38,11 @@ def test_the_seed_decides_and_repeats():
     assert split_by_group(groups, seed=1) == split_by_group(groups, seed=1) != split_by_group(groups, seed=2)
 
 
+def test_too_few_groups_say_that_copies_join_them_and_how_not_to_look():
+    with pytest.raises(DatasetError, match=r"copies of one image were joined, which --no-search leaves out"):
+        split_by_group({"a": "1", "b": "1", "c": "1"})
+
+
 def test_a_split_may_be_left_out():
     assert set(split_by_group({"a": "1", "b": "2"}, val=0.0, test=0.5).values()) == {"train", "test"}
 

@@ -79,7 +79,7 @@ def test_shares_that_a_split_makes_useless_are_refused(squares, tmp_path, monkey
     assert not (tmp_path / "run").exists()
 
 
-def test_a_leak_that_is_allowed_is_reported_ever_after(leaking, tmp_path):
+def test_a_leak_that_is_allowed_is_reported_ever_after(leaking, tmp_path, monkeypatch):
     run = train(leaking, tmp_path / "run", machine=quiet(), **SHORT, allow_leak=True)
     assert read_leaks(run.path / "leaks.csv") == [
         Leak("im04", "test", "im00", "train"),
@@ -95,6 +95,7 @@ def test_a_leak_that_is_allowed_is_reported_ever_after(leaking, tmp_path):
     everything = evaluate(run.path, leaking, split="all")
     assert (everything.related, len(everything.trained_on)) == (("im04",), 10)
     # It is asked once: a resumed run goes on as it was begun.
+    monkeypatch.delattr("solarseg.training.run_folder.find_copies")  # nor are copies looked for again
     again = train(leaking, tmp_path / "run", resume=True, machine=quiet())
     assert again.report.related == ("im04",)
 

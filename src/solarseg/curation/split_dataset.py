@@ -49,7 +49,7 @@ def split_dataset(
     *,
     by: Literal["groups", "images"] = "groups",
     val: float = 0.15,
-    test: float = 0.15,
+    test: float | None = None,
     stratify: bool = False,
     folds: int | None = None,
     seed: int = 0,
@@ -67,7 +67,7 @@ def split_dataset(
         dataset: folder with ``images/`` and ``masks/``.
         by: ``"groups"``, or ``"images"`` to take each image for a group of its own.
         val: share of samples for validation; with folds, of what a fold does not test.
-        test: share of samples for testing; without meaning for folds, of which each tests its own part.
+        test: share of samples for testing, by default 0.15; not with folds, of which each tests its own part.
         stratify: give each split its share of the samples that show a class.
         folds: write so many splits for cross-validation as ``folds/fold1.csv`` and so on.
         seed: of the order among groups of equal size.
@@ -82,7 +82,12 @@ def split_dataset(
         DataError: the dataset cannot be read, or has too few groups.
         OutputError: the split exists, or could not be written.
     """
-    check_shares(val, 0 if folds else test)
+    if folds is not None and test is not None:
+        raise ArgumentError(
+            f"--test {test:g}: does not go with --folds, of which each tests its own part; leave it out"
+        )
+    share = 0 if folds is not None else 0.15 if test is None else test
+    check_shares(val, share)
     data = open_dataset(dataset, groups=groups, group_regex=group_regex)
     if folds is not None and folds < 2:
         raise ArgumentError(f"--folds {folds}: must be 2 or more")
@@ -103,7 +108,7 @@ def split_dataset(
     if folds:
         splits = folds_by_group(joined, folds, val=val, seed=seed, present=wanted)
     else:
-        splits = [split_by_group(joined, val=val, test=test, seed=seed, present=wanted)]
+        splits = [split_by_group(joined, val=val, test=share, seed=seed, present=wanted)]
     for file in set(old) - set(files):  # of another division
         file.unlink()
     for file, split in zip(files, splits, strict=True):

@@ -116,8 +116,8 @@ def _deal(
     order = sorted(set(groups.values()))
     if len(order) < len(shares):
         raise DatasetError(
-            f"{len(order)} group(s) cannot make {len(shares)} splits; give finer groups, no --val or --test (0), your "
-            "own split.csv, or --no-search where images that are no copies were taken for such"
+            f"{len(order)} group(s) cannot make {len(shares)} splits; give finer groups, --val 0, --test 0 or your own "
+            "split.csv; groups that hold copies of one image were joined, which --no-search leaves out"
         )
     random.Random(seed).shuffle(order)
     counts = _count(groups, order, present)

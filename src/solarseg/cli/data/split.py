@@ -20,7 +20,9 @@ def command(
         typer.Option(help="What is kept whole; images: each image is for itself, whatever groups.csv says."),
     ] = "groups",
     val: Annotated[float, typer.Option(help="Share of images for validation.")] = 0.15,
-    test: Annotated[float, typer.Option(help="Share of images for testing.")] = 0.15,
+    test: Annotated[
+        float | None, typer.Option(help="Share of images for testing (0.15); not with --folds.")
+    ] = None,
     stratify: Annotated[
         bool, typer.Option("--stratify", help="Give each split its share of the images that show a class.")
     ] = False,
