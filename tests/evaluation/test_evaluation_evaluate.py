@@ -120,8 +120,8 @@ def test_a_file_in_the_way_of_the_report_is_said_before_anything_is_scored(train
 
 def test_compare_ranks_runs_and_says_what_is_noise(trained, tmp_path):
     run, _ = trained
-    shutil.copytree(run.path, tmp_path / "again")
-    result = compare([run.path, tmp_path / "again"], tmp_path / "out")
+    shutil.copytree(run.path, tmp_path / "again $_$")  # which is no formula
+    result = compare([run.path, tmp_path / "again $_$"], tmp_path / "out")
     assert [row.encoder for row in result.rows] == ["resnet18"] * 2
     assert result.rows[0].iou == pytest.approx(run.report.iou["foreground"])
     assert result.differences[0].value == 0

@@ -281,7 +281,7 @@ def _draw(rows: Sequence[Row], path: Path, label: str) -> None:
         )
     left.set(xlabel=label, xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4))
     labels = [row.run if row.run == row.encoder else f"{row.run} ({row.encoder})" for row in rows]
-    left.set_yticks(places, labels)
+    left.set_yticks(places, labels, parse_math=False)  # names may hold $
     left.grid(axis="x", color="0.9")
     right.barh(places, [row.seconds * 1000 for row in rows], height=0.5, color="#BBBBBB", edgecolor="0.3")
     for row, place in zip(rows, places, strict=True):
