@@ -14,6 +14,7 @@ from solarseg.evaluation.comparison import compare
 from solarseg.evaluation.evaluate import _chosen, _rank, evaluate
 from solarseg.evaluation.report import Report
 from solarseg.images import read_mask_values
+from solarseg.inference.predictor import load_model
 from solarseg.outputs.predictions import predict
 from solarseg.training.fit import train
 
@@ -32,7 +33,7 @@ def test_scores_are_those_of_the_masks_that_predict_writes(trained, tmp_path):
     stored = json.loads((tmp_path / "e" / "report.json").read_text())
     assert stored["n_images"] == 12
     assert stored["iou"]["foreground"] == pytest.approx(report.iou["foreground"])
-    for name in ("examples.png", "confusion_matrix.png", "classification_report.txt"):
+    for name in ("examples.png", "confusion_matrix.png", "reliability.png", "classification_report.txt"):
         assert (tmp_path / "e" / name).stat().st_size > 100
 
 
@@ -258,3 +259,26 @@ def test_compare_refuses_runs_scored_over_other_groups(trained, tmp_path):
     replace(report, groups=report.names).save(copy / "evaluation")
     with pytest.raises(ArgumentError, match="over other groups"):
         compare([run.path, copy])
+
+
+def test_calibration_is_that_of_the_probabilities(trained):
+    """Counted anew, at the size of the images, which is that of the network: temperature can be taken out exactly."""
+    run, dataset = trained
+    model = load_model(run.path)
+    report = evaluate(model, dataset, split="val")
+    data, found = open_dataset(dataset), []
+    for name in report.names:
+        sample = data[name]
+        after = model.predict_probabilities(sample.image)[..., 1].astype(float)
+        logits = model.info.temperature * np.log(after / (1 - after))
+        found += [(share, sample.mask) for share in (after, 1 / (1 + np.exp(-logits)))]
+    for name, pairs in (("", found[::2]), ("_before", found[1::2])):
+        share, truth = (
+            np.concatenate([part.ravel() for part in parts]) for parts in zip(*pairs, strict=True)
+        )
+        confidence, right = np.maximum(share, 1 - share), (share > 0.5) == truth
+        bins = np.clip(np.ceil(confidence * 15) - 1, 0, 14)
+        gaps = [abs((confidence - right)[bins == number].sum()) for number in range(15)]
+        stated = report.calibration["expected_calibration_error" + name]["value"]
+        assert stated == pytest.approx(sum(gaps) / len(share), abs=1e-4)
+    assert report.calibration["temperature"] == model.info.temperature

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from solarseg.cli.options import Dataset, GroupRegex, Groups, Model, Quiet
+from solarseg.cli.options import Backend, Dataset, Device, GroupRegex, Groups, Model, Quiet, Tta
 
 __all__ = ["command"]
 
@@ -26,18 +26,31 @@ def command(
     ] = None,
     groups: Groups = None,
     group_regex: GroupRegex = None,
+    backend: Backend = "auto",
+    device: Device = "cpu",
+    tta: Tta = False,
     quiet: Quiet = False,
 ) -> None:
     """Score a model on images with masks.
 
-    Accuracy, IoU with intervals, classification report, and pictures of the best and worst images.
+    Accuracy, IoU with intervals, classification report, calibration, and pictures of the best and worst images.
 
     Example: solarseg evaluate runs/first my-cells
     """
     from solarseg.evaluation.evaluate import evaluate
+    from solarseg.inference.predictor import Manner
 
     report = evaluate(
-        model, dataset, split=split, out=out, groups=groups, group_regex=group_regex, progress=not quiet
+        model,
+        dataset,
+        split=split,
+        out=out,
+        groups=groups,
+        group_regex=group_regex,
+        backend=backend,
+        device=device,
+        manner=Manner(tta=tta),
+        progress=not quiet,
     )
     print(report.classification_text())
     print(report.summary_text())

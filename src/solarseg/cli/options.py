@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Backend", "Dataset", "Device", "GroupRegex", "Groups", "Model", "Quiet"]
+__all__ = ["Backend", "Dataset", "Device", "GroupRegex", "Groups", "Model", "Quiet", "Tta"]
 
 Model = Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model.onnx.")]
 Backend = Annotated[
@@ -27,3 +27,4 @@ GroupRegex = Annotated[
 ]
 Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="Folder with images/ and masks/.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+Tta = Annotated[bool, typer.Option("--tta", help="Average over eight flips and turns: eight times as long.")]

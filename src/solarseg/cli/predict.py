@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from solarseg.cli.options import Backend, Device, Model, Quiet
+from solarseg.cli.options import Backend, Device, Model, Quiet, Tta
 from solarseg.cli.report import DONE_IN_PART, counted, is_shown
 from solarseg.errors import ArgumentError
 
@@ -38,9 +38,7 @@ def command(
         int | None,
         typer.Option(help="Least pixels that neighbouring tiles share. Default: a quarter of a tile."),
     ] = None,
-    tta: Annotated[
-        bool, typer.Option("--tta", help="Average over eight flips and turns: better, eight times as long.")
-    ] = False,
+    tta: Tta = False,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write probabilities/NAME.tif too, a band for each class.")
     ] = False,

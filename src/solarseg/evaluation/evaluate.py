@@ -16,11 +16,13 @@ from solarseg.datasets import FolderDataset, Sample, open_dataset
 from solarseg.datasets.folder import read_table
 from solarseg.errors import ArgumentError, DatasetError
 from solarseg.evaluation.figures import Example, draw_confusion_matrix, draw_examples
+from solarseg.evaluation.reliability import Reliability, count_bins, without_temperature
+from solarseg.evaluation.reliability_figure import draw_reliability
 from solarseg.evaluation.report import Report
 from solarseg.evaluation.scores import confusion_matrix, iou
 from solarseg.files import check_folder, digest
 from solarseg.images import true_colour
-from solarseg.inference.predictor import Model, load_model
+from solarseg.inference.predictor import Manner, Model, load_model
 
 __all__ = ["evaluate"]
 
@@ -39,6 +41,9 @@ def evaluate(
     out: Path | str | None = None,
     groups: Path | str | None = None,
     group_regex: str | None = None,
+    backend: str = "auto",
+    device: str = "cpu",
+    manner: Manner | None = None,
     progress: bool = False,
 ) -> Report:
     """Score a model on a dataset, at each image's own size, on the masks that `predict` writes.
@@ -52,6 +57,9 @@ def evaluate(
             ``evaluation`` in the run folder, or nowhere for a bare model file.
         groups: CSV of ``name,group`` over which intervals resample.
         group_regex: pattern that finds the group in a name.
+        backend: what computes the network; see `load_model`. Of a model that is loaded already, its own counts.
+        device: likewise.
+        manner: likewise.
         progress: show progress on the terminal.
 
     Raises:
@@ -61,7 +69,11 @@ def evaluate(
     """
     if out is not None:
         check_folder(Path(out))
-    loaded = model if isinstance(model, Model) else load_model(model)
+    loaded = (
+        model
+        if isinstance(model, Model)
+        else load_model(model, backend=backend, device=device, manner=manner)
+    )
     data = open_dataset(dataset, groups=groups, group_regex=group_regex, expected=loaded.classes)
     _check_classes(loaded, data)
     digests = {name: digest(data.image_path(name)) for name in data.names}
@@ -74,22 +86,27 @@ def evaluate(
         data.warn_if_ungrouped()
     elif groups is None and group_regex is None:
         group_of = group_of | own.groups  # it may have been trained with --groups or --group-regex
-    matrices = _count(loaded, data, names, progress)
+    counts = _count(loaded, data, names, progress)
+    group_names = tuple(group_of[name] for name in names)
+    reliability = Reliability(counts.bins, counts.before, loaded.info.temperature, group_names)
     report = Report(
         class_names=data.classes.names,
         names=tuple(names),
-        groups=tuple(group_of[name] for name in names),
-        matrices=matrices,
+        groups=group_names,
+        matrices=counts.matrices,
         split=chosen,
         model=str(loaded.path),
         dataset=str(data.root),
         trained_on=tuple(name for name in names if name in seen),
         related=None if own is None else own.related({name: digests[name] for name in names}),
+        calibration=reliability.to_dict(),
     )
     folder = Path(out) if out is not None else _default_folder(loaded, data, chosen, own is not None)
     if folder is not None:
         report.save(folder)
         _draw(report, loaded, data, folder)
+        title = f"{data.root.resolve().name}, {report.split}: is it as right as it is sure?"
+        draw_reliability(reliability, folder / "reliability.png", title)
         logger.info("report and pictures: %s", folder)
     else:
         logger.info("no report and pictures written: the model stands in no run folder; say where with --out")
@@ -198,28 +215,47 @@ def _default_folder(model: Model, data: FolderDataset, chosen: str, is_own: bool
 
 def _predict(
     model: Model, data: FolderDataset, names: Iterable[str]
-) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
-    """Each sample with the mask that `predict` would write for it."""
+) -> Iterator[tuple[Sample, NDArray[np.float32]]]:
+    """Each sample with the probabilities behind the mask that `predict` would write for it."""
     for name in names:
         sample = data[name]
-        yield sample, model.predict(sample.image, str(data.image_path(name)))
+        yield sample, model.predict_probabilities(sample.image, str(data.image_path(name)))
 
 
-def _count(model: Model, data: FolderDataset, names: list[str], progress: bool) -> NDArray[np.int64]:
+@dataclass(frozen=True)
+class _Counts:
+    """What is kept of each image: its confusion matrix, and its bins of confidence with and without temperature."""
+
+    matrices: NDArray[np.int64]
+    bins: NDArray[np.float64]
+    before: NDArray[np.float64]
+
+
+def _count(model: Model, data: FolderDataset, names: list[str], progress: bool) -> _Counts:
     shown = track(names, "evaluating", disable=not progress, transient=True)
-    return np.stack(
-        [
-            confusion_matrix(sample.mask, mask, len(data.classes), data.classes.ignore_index)
-            for sample, mask in _predict(model, data, shown)
-        ]
-    )
+    ignore, temperature = data.classes.ignore_index, model.info.temperature
+    counts = [
+        (
+            confusion_matrix(sample.mask, model.choose(found), len(data.classes), ignore),
+            count_bins(found, sample.mask, ignore),
+            count_bins(without_temperature(found, temperature), sample.mask, ignore),
+        )
+        for sample, found in _predict(model, data, shown)
+    ]
+    return _Counts(*(np.stack(parts) for parts in zip(*counts, strict=True)))
 
 
 def _draw(report: Report, model: Model, data: FolderDataset, folder: Path) -> None:
     ranked = _rank(report)
     examples = [
-        Example(sample.name, true_colour(sample.image, data.description.bands), sample.mask, mask, note)
-        for (_, note), (sample, mask) in zip(
+        Example(
+            sample.name,
+            true_colour(sample.image, data.description.bands),
+            sample.mask,
+            model.choose(found),
+            note,
+        )
+        for (_, note), (sample, found) in zip(
             ranked, _predict(model, data, [name for name, _ in ranked]), strict=True
         )
     ]

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import classification_report
 
 from solarseg.errors import ArgumentError, DataError
+from solarseg.evaluation.classification import classification_report, classification_text
 from solarseg.evaluation.intervals import LEVEL, RELIABLE_GROUPS, RESAMPLES, Interval, bootstrap_intervals
 from solarseg.evaluation.scores import (
     CONVENTION,
@@ -54,6 +54,8 @@ class Report:
         trained_on: names of scored images that the model saw in its training.
         related: names of scored images that it did not see, but copies or near copies of them; None if nobody has
             looked for such.
+        calibration: whether probabilities are as high as they are right, from
+            `solarseg.evaluation.reliability.Reliability.to_dict`; None where that was not measured.
 
     Raises:
         ArgumentError: the parts do not fit together, or there is no valid pixel to score.
@@ -74,6 +76,7 @@ class Report:
     dataset: str
     trained_on: tuple[str, ...] = ()
     related: tuple[str, ...] | None = None
+    calibration: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         images, classes = len(self.names), len(self.class_names)
@@ -138,38 +141,12 @@ class Report:
 
     @property
     def classification_report(self) -> dict[str, Any]:
-        """scikit-learn's classification report as a dict, with pixels as samples.
-
-        Supports are ``int``. A class in neither truth nor prediction has support 0 and NaN scores; as with
-        scikit-learn, it is left out of the averages.
-        """
-        report = self._classification_report(output_dict=True)
-        absent = {"precision": np.nan, "recall": np.nan, "f1-score": np.nan, "support": 0}
-        rows = {name: report.get(name, absent) for name in self.class_names} | report
-        return {
-            name: row | {"support": int(row["support"])} if isinstance(row, dict) else row
-            for name, row in rows.items()
-        }
+        """Precision, recall, F1 score and support with pixels as samples; see `classification_report`."""
+        return classification_report(self.confusion_matrix, self.class_names)
 
     def classification_text(self) -> str:
-        """scikit-learn's classification report as text, with pixels as samples."""
-        text: str = self._classification_report(output_dict=False)
-        # Weighted supports are floats to scikit-learn, though ours are whole: write them as it does integers.
-        return re.sub(r" +(\d+)\.0$", lambda match: f" {match[1]:>9}", text, flags=re.MULTILINE)
-
-    def _classification_report(self, *, output_dict: bool) -> Any:
-        # Each cell of the matrix stands for its pixels, by weight; so the pixels themselves are not needed.
-        counts = self.confusion_matrix
-        truth, prediction = np.nonzero(counts)
-        present = np.union1d(truth, prediction)
-        return classification_report(
-            truth,
-            prediction,
-            target_names=[self.class_names[i] for i in present],
-            sample_weight=counts[truth, prediction],
-            output_dict=output_dict,
-            zero_division=0.0,
-        )
+        """The same as a table of plain text."""
+        return classification_text(self.classification_report)
 
     def _by_class(self, values: NDArray[np.float64]) -> dict[str, float]:
         return dict(zip(self.class_names, values.tolist(), strict=True))
@@ -207,6 +184,7 @@ class Report:
                 else {"count": len(self.related), "names": self.related},
                 "looked_for": "exact copies" if self.related is None else "exact and near copies",
                 "class_names": self.class_names,
+                "calibration": self.calibration,
                 "per_image": self._per_image(),
             }
         )
@@ -268,6 +246,7 @@ class Report:
             dataset=value["dataset"],
             trained_on=tuple(value["trained_on"]["names"]),
             related=None if value.get("related") is None else tuple(value["related"]["names"]),
+            calibration=value.get("calibration"),
         )
 
     @classmethod
@@ -338,6 +317,8 @@ class Report:
             )
         if any(_starred(interval) for interval in found):
             notes.append(f"* unreliable: rests on fewer than {RELIABLE_GROUPS} groups; score more groups.")
+        if self.calibration is not None:
+            notes.append(_calibration_note(self.calibration))
         if self.related is None:
             notes.append(ONLY_EXACT)
         if self.related == () and not self.trained_on:
@@ -353,6 +334,15 @@ class Report:
                     f"({', '.join(names[:_NAMED_IMAGES])}{more}); on new images expect lower scores."
                 )
         return notes
+
+
+def _calibration_note(calibration: Mapping[str, Any]) -> str:
+    name = "expected_calibration_error"
+    after, before = calibration[name]["value"], calibration[f"{name}_before"]["value"]
+    return (
+        f"Probabilities are off by {after:.3f} on average (expected calibration error; {before:.3f} without the "
+        f"model's temperature of {calibration['temperature']:.2f})."
+    )
 
 
 def _plain(value: Any) -> Any:
