@@ -269,9 +269,9 @@ def test_calibration_is_that_of_the_probabilities(trained):
     data, found = open_dataset(dataset), []
     for name in report.names:
         sample = data[name]
-        after = model.predict_probabilities(sample.image)[..., 1].astype(float)
-        logits = model.info.temperature * np.log(after / (1 - after))
-        found += [(share, sample.mask) for share in (after, 1 / (1 + np.exp(-logits)))]
+        dark, bright = np.moveaxis(model.predict_probabilities(sample.image).astype(float), -1, 0)
+        logits = model.info.temperature * (np.log(bright) - np.log(dark))
+        found += [(share, sample.mask) for share in (bright, 1 / (1 + np.exp(-logits)))]
     for name, pairs in (("", found[::2]), ("_before", found[1::2])):
         share, truth = (
             np.concatenate([part.ravel() for part in parts]) for parts in zip(*pairs, strict=True)
