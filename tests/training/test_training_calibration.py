@@ -7,6 +7,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from solarseg.inference.predictor import load_model
+from solarseg.networks.backend import load_network
+from solarseg.networks.export import export_model
 from solarseg.training.calibration import calibrate, fit_temperature
 
 
@@ -20,7 +22,7 @@ def drawn(classes, seed, sureness=1.0):
 
 
 @settings(deadline=None, max_examples=15)
-@given(classes=st.integers(2, 5), seed=st.integers(0, 99), sureness=st.floats(0.5, 8))
+@given(classes=st.integers(2, 5), seed=st.integers(0, 99), sureness=st.floats(1.2, 8))
 def test_the_temperature_is_that_of_a_second_optimiser(classes, seed, sureness):
     logits, truth = drawn(classes, seed, sureness)
 
@@ -33,9 +35,13 @@ def test_the_temperature_is_that_of_a_second_optimiser(classes, seed, sureness):
     assert fit_temperature(logits, truth) == pytest.approx(sureness, rel=0.12)
 
 
+def test_a_network_that_could_be_surer_is_left_alone():
+    assert fit_temperature(*drawn(3, 0, sureness=0.4)) == 1
+
+
 def test_where_likelihood_cannot_tell():
     sure = torch.tensor([[0.0, 4.0]])
-    assert fit_temperature(sure, torch.tensor([1])) == 0.25
+    assert fit_temperature(sure, torch.tensor([1])) == 1
     assert fit_temperature(sure, torch.tensor([0])) == 20
     assert fit_temperature(sure[:0], torch.tensor([0])[:0]) == 1
     assert fit_temperature(torch.tensor([[0.0, torch.nan]]), torch.tensor([1])) == 1
@@ -71,17 +77,17 @@ def test_a_network_that_is_too_sure_is_found_out():
     assert calibrate(network, [], "float32") == 1
 
 
-def test_the_model_file_has_it_inside(trained):
-    """The network of the checkpoint, softened by what the file states, is what the file computes."""
-    from solarseg.networks.backend import load_network
-
+def test_the_model_file_has_it_inside(trained, tmp_path):
+    """Plain probabilities of the network, softened by hand, are what a file of that temperature gives."""
     run, _ = trained
-    model = load_model(run.path)
-    assert model.info.temperature != 1
-    assert model.info.trained_size == (64, 64)
+    info = load_model(run.path).info
+    assert 1 <= info.temperature <= 20
+    network = load_network(run.model, info)
     images = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
     with torch.inference_mode():
-        scaled = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
-        logits = load_network(model.path, model.info)(scaled)[0, 0].numpy()
-    expected = 1 / (1 + np.exp(-logits / model.info.temperature))
-    assert model.probabilities(images)[0, ..., 1] == pytest.approx(expected, abs=1e-4)
+        logits = network(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)[0, 0].numpy()
+    for temperature in (1.0, 2.5):
+        file = tmp_path / f"{temperature}.onnx"
+        export_model(network, info.model_copy(update={"temperature": temperature}), file, images)
+        found = load_model(file).probabilities(images)[0, ..., 1]
+        assert found == pytest.approx(1 / (1 + np.exp(-logits / temperature)), abs=1e-4)
