@@ -16,8 +16,8 @@ __all__ = ["calibrate", "fit_temperature"]
 
 _IMAGES = 64  # looked at, at most
 _PIXELS = 4096  # of each
-# Never surer than it is: what a few val images allow does not hold on sites it has not seen (docs/results.md). And a val
-# split that is all wrong would have it infinitely unsure.
+# Never surer than it is: what a few val images allow does not hold on sites it has not seen (docs/results.md). And a
+# val split that is all wrong would have it infinitely unsure.
 _LEAST, _MOST = 1.0, 20.0
 
 
@@ -64,7 +64,8 @@ def fit_temperature(logits: Tensor, truth: Tensor) -> float:
         truth: ``(P,) int64`` class ids.
 
     Returns:
-        From 1 to 20, so that probabilities are only ever made less sure; 1 where there are no pixels, or logits that are not finite.
+        From 1 to 20, so that probabilities are only ever made less sure; 1 where there are no pixels, or logits that
+        are not finite.
 
     Examples:
         >>> sure = torch.tensor([[0.0, 4.0]]).repeat(4, 1)
