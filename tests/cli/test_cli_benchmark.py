@@ -55,11 +55,11 @@ def test_what_is_not_installed_is_said(trained, capsys, monkeypatch):
 def test_turns_are_taken_and_the_middle_counts(monkeypatch):
     now, order = [0.0], []
     monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
-    lasting = {"a": iter([1, 2, 3, 4, 100]), "b": iter([5] * 5)}
+    lasting = {"a": iter([100, 1, 2, 3, 4, 5] * 3), "b": iter([0, 7, 7, 7, 7, 7] * 3)}
 
     def work(name):
         order.append(name)
         now[0] += next(lasting[name])
 
-    assert timing.take_turns({"a": lambda: work("a"), "b": lambda: work("b")}) == {"a": 3, "b": 5}
-    assert order == ["a", "b"] * 5
+    assert timing.take_turns({"a": lambda: work("a"), "b": lambda: work("b")}) == {"a": 3, "b": 7}
+    assert order == [*"aaaaaabbbbbb"] * 3

@@ -17,7 +17,8 @@ from solarseg.inference.predictor import Model, load_model
 __all__ = ["Timing", "made_up_images", "quickest", "take_turns", "time_backends"]
 
 SECONDS = 3.0  # for each call, at least
-_ROUNDS = 5  # at least
+_TURNS = 3  # at least
+_IN_A_ROW = 5
 
 
 @dataclass(frozen=True)
@@ -90,15 +91,26 @@ def quickest(timings: list[Timing], batch: int) -> Timing | None:
 
 
 def take_turns(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """Give the median seconds of each call; they are made in turns for some seconds."""
+    """Give the median seconds of each call.
+
+    They take turns for some seconds, so that a busy moment of the machine hits all. A turn is several calls in a row,
+    the first of which does not count: threads of the one before still spin for a while.
+    """
     taken: dict[str, list[float]] = {name: [] for name in calls}
     end = time.perf_counter() + SECONDS * len(calls)
-    while time.perf_counter() < end or any(len(times) < _ROUNDS for times in taken.values()):
+    turns = 0
+    while time.perf_counter() < end or turns < _TURNS:
+        turns += 1
         for name, call in calls.items():
-            begin = time.perf_counter()
             call()
-            taken[name].append(time.perf_counter() - begin)
+            taken[name] += [_seconds(call) for _ in range(_IN_A_ROW)]
     return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
 
 
 def _call(model: Model, images: NDArray[Any]) -> Callable[[], NDArray[np.float32]]:
