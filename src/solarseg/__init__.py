@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from solarseg.inference.predictor import load_model
     from solarseg.outputs.predictions import predict
     from solarseg.training.config import Machine
+    from solarseg.training.export import export
     from solarseg.training.fit import train
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "export",
     "load_model",
     "open_dataset",
     "predict",
@@ -35,6 +37,7 @@ _HOMES = {
     "Machine": "solarseg.training.config",
     "compare": "solarseg.evaluation.comparison",
     "evaluate": "solarseg.evaluation.evaluate",
+    "export": "solarseg.training.export",
     "load_model": "solarseg.inference.predictor",
     "open_dataset": "solarseg.datasets",
     "predict": "solarseg.outputs.predictions",

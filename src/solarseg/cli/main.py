@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from solarseg.cli import benchmark, compare, demo, evaluate, predict, train
+from solarseg.cli import benchmark, compare, demo, evaluate, export, predict, train
 from solarseg.cli.data.main import app as data
 from solarseg.errors import SolarsegError
 
@@ -31,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for command in (demo, train, evaluate, predict, compare, benchmark):
+for command in (demo, train, evaluate, predict, compare, export, benchmark):
     app.command(command.__name__.rsplit(".", 1)[-1])(command.command)
 app.add_typer(data, name="data")
 

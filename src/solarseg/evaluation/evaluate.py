@@ -22,6 +22,7 @@ from solarseg.evaluation.report import Report
 from solarseg.evaluation.scores import confusion_matrix, iou
 from solarseg.files import check_folder, digest
 from solarseg.images import true_colour
+from solarseg.inference.model_file import MODEL_NAME
 from solarseg.inference.predictor import Manner, Model, load_model
 
 __all__ = ["evaluate"]
@@ -209,8 +210,9 @@ def _split_of_dataset(data: FolderDataset, asked: str) -> dict[str, str]:
 def _default_folder(model: Model, data: FolderDataset, chosen: str, is_own: bool) -> Path | None:
     if not (model.path.parent / "config.yaml").exists():
         return None
-    usual = is_own and chosen == "test"
-    return model.path.parent / ("evaluation" if usual else f"evaluation-{data.root.resolve().name}-{chosen}")
+    of_export = "" if model.path.name == MODEL_NAME else f"-{model.path.stem}"
+    of_others = "" if is_own and chosen == "test" else f"-{data.root.resolve().name}-{chosen}"
+    return model.path.parent / f"evaluation{of_export}{of_others}"
 
 
 def _predict(

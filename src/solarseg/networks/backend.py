@@ -15,6 +15,7 @@ from solarseg.networks.network import Network, SelfContained, build_network
 __all__ = ["load_network", "open_model"]
 
 CHECKPOINT = Path("checkpoints", "best.ckpt")
+LAST = CHECKPOINT.with_name("last.ckpt")  # what is exported where no val split says which epoch is best
 _PREFIX = "network."  # of the network's weights in a checkpoint, which holds the loss's too
 
 
@@ -25,6 +26,7 @@ def load_network(path: Path, info: ModelInfo) -> Network:
         ModelFileError: the file stands in no run folder, or its checkpoint does not fit.
     """
     file = path.parent / CHECKPOINT
+    file = file if file.exists() else path.parent / LAST
     network = build_network(info.encoder, len(info.class_names), info.preprocessing)
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]

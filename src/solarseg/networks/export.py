@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
+from onnxscript.rewriter import rewrite
 from torch.onnx.errors import OnnxExporterError
 
 from solarseg.errors import ModelFileError
@@ -18,7 +19,7 @@ from solarseg.inference.model_file import METADATA_KEY, ModelInfo, read_info
 from solarseg.inference.predictor import load_model
 from solarseg.networks.network import Network, SelfContained
 
-__all__ = ["check_export", "export_model", "update_info"]
+__all__ = ["check_export", "export_model", "sign", "update_info", "write_graph"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,14 @@ def export_model(network: Network, info: ModelInfo, path: Path, inputs: NDArray[
         ModelFileError: it does not.
         OutputError: the file could not be written.
     """
+    with atomic_path(path) as temporary:
+        write_graph(network, info, temporary)
+        sign(temporary, info)
+        check_export(network, temporary, inputs)
+
+
+def write_graph(network: Network, info: ModelInfo, path: Path) -> None:
+    """Write a network as ONNX of float32, without metadata; see `export_model`."""
     whole = SelfContained(
         copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format),
         info.preprocessing,
@@ -50,12 +59,28 @@ def export_model(network: Network, info: ModelInfo, path: Path, inputs: NDArray[
     )
     side = info.image_size
     example = torch.zeros(2, side, side, info.bands, dtype=getattr(torch, info.depth))
-    with atomic_path(path) as temporary:
-        _export(whole.eval(), example, temporary)
-        model = onnx.load(temporary)
-        _set_metadata(model, info.model_copy(update={"fingerprint": digest(temporary)}))
-        onnx.save(model, temporary)
-        check_export(network, temporary, inputs)
+    _export(whole.eval(), example, path)
+    onnx.save(_fold(onnx.load(path)), path)
+
+
+def _fold(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Merge normalisations into convolutions also where the size of what stands between them is asked for."""
+    following: dict[str, str] = {}
+    for node in model.graph.node:
+        if node.op_type in {"BatchNormalization", "Relu"}:
+            following[node.input[0]] = node.output[0]
+        elif node.op_type == "Shape":
+            while node.input[0] in following:
+                node.input[0] = following[node.input[0]]
+    return rewrite(model)
+
+
+def sign(path: Path, info: ModelInfo) -> None:
+    """Write into an ONNX file what is known of it, with a fingerprint of what stands in it."""
+    fingerprint = digest(path)
+    model = onnx.load(path)
+    _set_metadata(model, info.model_copy(update={"fingerprint": fingerprint}))
+    onnx.save(model, path)
 
 
 def check_export(network: Network, path: Path, inputs: NDArray[Any]) -> None:

@@ -1,0 +1,33 @@
+"""Model files of half the size: weights stored as float16."""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+__all__ = ["halve"]
+
+_WEIGHTS = 256  # numbers in a tensor from where on it is worth storing as float16
+
+
+def halve(model: onnx.ModelProto) -> None:
+    """Store the weights of a model as float16, and cast them back to float32 where they are used.
+
+    So every runtime computes in float32 with the same weights, and gives the same, unless it is told to compute in half
+    precision. Tensors that hold a number too large for float16 are left as they are.
+
+    Args:
+        model: of float32; changed in place.
+    """
+    graph, casts = model.graph, []
+    for tensor in graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _WEIGHTS:
+            continue
+        weights = numpy_helper.to_array(tensor)
+        if np.abs(weights).max() > np.finfo(np.float16).max:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(weights.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], f"{name}.cast", to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)

@@ -1,0 +1,166 @@
+"""Eight-bit model files: the weights and what flows between layers as whole numbers.
+
+A value x stands for ``scale * (x - zero point)``: uint8 for what flows, with one scale a tensor from the least and
+greatest value seen in calibration images, and int8 for weights, with one scale an output channel. What the graph
+begins and ends with (normalisation, segmentation head, softmax) stays in float.
+
+Weights are kept to 7 bits, from -64 to 64. Processors with AVX2 and without VNNI multiply by ``vpmaddubsw``, which adds
+two products of an unsigned and a signed byte in 16 bits and cuts off what does not fit. 2 * 255 * 64 = 32,640 fits;
+2 * 255 * 127 = 64,770 would become 32,767, and the answer would depend on the processor.
+"""
+
+import logging
+import re
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quant_pre_process,
+    quantize_static,
+)
+
+from solarseg.networks.gate import Comparison
+
+__all__ = ["list_blocks", "quantise", "quantise_until_it_passes"]
+
+logger = logging.getLogger(__name__)
+
+# Convolutions, and what stands between them: a layer in float among them would cost two conversions.
+_TYPES = ("Conv", "Relu", "Add", "Concat", "Resize", "MaxPool", "AveragePool")
+_HEAD = "segmentation_head"
+# The part of the network a weight belongs to: encoder.layer1.0, encoder.Mixed_5b, decoder.blocks.3
+_BLOCK = re.compile(r"unet\.((?:encoder|decoder)\.(?:model\.)?(?:[\w.]*?\.\d+(?=\.)|\w+))")
+
+Images = Iterable[NDArray[Any]]
+
+
+class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is not typed
+    """Images one by one, in the form that calibration asks for."""
+
+    def __init__(self, images: Images) -> None:
+        self._images = iter(images)
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        image = next(self._images, None)
+        return None if image is None else {"images": image[None]}
+
+
+def quantise(source: Path, target: Path, images: Images, blocks: Collection[str] | None = None) -> None:
+    """Write a model file with eight-bit layers.
+
+    Args:
+        source: a model file of float32, as `solarseg.networks.export.write_graph` leaves it.
+        target: the file to write; solarseg's metadata is not carried over.
+        images: ``(S, S, C)`` preprocessed images of the model's depth to calibrate with, which are gone through once.
+        blocks: parts of the network to quantise, of `list_blocks`; by default all.
+    """
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        prepared = Path(folder, "prepared.onnx")
+        # Shapes and types are found; the graph was simplified when it was exported.
+        quant_pre_process(str(source), str(prepared), skip_optimization=True, skip_symbolic_shape=True)
+        wanted = [
+            name
+            for name, block in _quantisable(onnx.load(prepared)).items()
+            if blocks is None or block in blocks
+        ]
+        quantize_static(
+            str(prepared),
+            str(target),
+            _Reader(images),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(_TYPES),
+            nodes_to_quantize=wanted,
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+    model = onnx.load(target)
+    _measure_before_conversion(model)
+    onnx.save(model, target)
+
+
+def _measure_before_conversion(model: onnx.ModelProto) -> None:
+    """Take the size of a tensor from its eight bits; onnxruntime would convert it to float for nothing else."""
+    quantised = {
+        node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"
+    }
+    for node in model.graph.node:
+        if node.op_type == "Shape":
+            node.input[0] = quantised.get(node.input[0], node.input[0])
+
+
+def list_blocks(source: Path) -> list[str]:
+    """Name the parts of the network that can be quantised, such as ``encoder.layer1.0``, in order."""
+    return list(dict.fromkeys(_quantisable(onnx.shape_inference.infer_shapes(onnx.load(source))).values()))
+
+
+def _quantisable(model: onnx.ModelProto) -> dict[str, str]:
+    """Nodes before the segmentation head that can be quantised -> block."""
+    types = {value.name: value.type.tensor_type.elem_type for value in model.graph.value_info}
+    block_of: dict[str, str] = {}  # of each tensor
+    found: dict[str, str] = {}
+    for node in model.graph.node:
+        if any(_HEAD in name for name in node.input):
+            break
+        named = next(filter(None, map(_BLOCK.search, node.input)), None)
+        block = named[1] if named else next((block_of[name] for name in node.input if name in block_of), "")
+        block_of |= dict.fromkeys(node.output, block)
+        # A Concat of whole numbers joins sizes, not images.
+        if block and node.op_type in _TYPES and types.get(node.output[0]) == onnx.TensorProto.FLOAT:
+            found[node.name] = block
+    return found
+
+
+def quantise_until_it_passes(
+    source: Path, target: Path, images: Images, compare: Callable[[Path], Comparison]
+) -> list[str]:
+    """Write a model file with eight-bit layers, and with as many blocks in float as it needs to pass.
+
+    Blocks are left in float one after another, in the order in which each, quantised alone, changes the probabilities.
+
+    Args:
+        source: a model file of float32.
+        target: the file to write.
+        images: to calibrate with, gone through many times.
+        compare: gives a file's comparison with the network, on images that later are to judge nothing.
+
+    Returns:
+        The blocks that were left in float.
+    """
+    blocks = list_blocks(source)
+    quantise(source, target, images)
+    if compare(target).passes:
+        return []
+    logger.info("int8 loses too much: looking for the layers that suffer among %d", len(blocks))
+    changes: dict[str, float] = {}
+    for block in blocks:
+        quantise(source, target, images, {block})
+        changes[block] = compare(target).mean_difference
+    order = sorted(blocks, key=lambda block: -changes[block])
+    for count in range(1, len(order) + 1):
+        quantise(source, target, images, set(order[count:]))
+        if compare(target).passes:
+            break
+    logger.info("left in float: %s", ", ".join(order[:count]))
+    return order[:count]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep onnxruntime from advising on the root logger, which users cannot act upon."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

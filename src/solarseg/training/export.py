@@ -1,0 +1,251 @@
+"""From a trained run to model files in other forms, each compared with the network before it is trusted."""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from solarseg._version import __version__
+from solarseg.errors import ArgumentError, ModelFileError, OutputError, RunError
+from solarseg.extras import require
+from solarseg.files import atomic_folder, atomic_path
+from solarseg.inference.backends import Compute, open_backend
+from solarseg.inference.model_file import MODEL_NAME, ModelInfo, Precision, find_model_file, read_info
+from solarseg.inference.predictor import count_cores
+from solarseg.networks.backend import load_network
+from solarseg.networks.export import check_export, sign, write_graph
+from solarseg.networks.gate import LIMIT, Comparison, compare_networks
+from solarseg.networks.half import halve
+from solarseg.networks.openvino_ir import open_ir, write_ir
+from solarseg.networks.quantisation import quantise_until_it_passes
+from solarseg.training.export_images import ExportImages, Samples, find_images
+from solarseg.training.run_folder import RunFolder
+
+__all__ = ["Exported", "export"]
+
+logger = logging.getLogger(__name__)
+
+_NAMES: dict[Precision, str] = {
+    "float32": MODEL_NAME,
+    "float16": "model-half.onnx",
+    "int8": "model-int8.onnx",
+}
+_CHECKED = 4  # images, by the check that every float32 export passes
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export made.
+
+    Attributes:
+        model: the model file.
+        openvino: the folder of OpenVINO's files, or None.
+        comparison: of the model file with the network.
+        kept_in_float: parts of the network that are not of eight bits in an int8 file.
+    """
+
+    model: Path
+    openvino: Path | None
+    comparison: Comparison
+    kept_in_float: tuple[str, ...] = ()
+
+
+def export(
+    run: Path | str,
+    *,
+    int8: bool = False,
+    calibrate: Path | str | None = None,
+    half: bool = False,
+    openvino: bool = False,
+    dataset: Path | str | None = None,
+    out: Path | str | None = None,
+    force: bool = False,
+    overwrite: bool = False,
+) -> Exported:
+    """Export the network of a run, and compare the export with it on held-out images.
+
+    The held-out images are the run's test split, or its val split where it has no other. An export in which a class
+    loses more than 0.5 points of IoU is refused, and nothing is written. The comparison is stored in the model file.
+
+    Args:
+        run: the run folder.
+        int8: layers of eight bits, calibrated on training images.
+        calibrate: another dataset to calibrate on; images that the run holds out are left out of it.
+        half: weights stored as float16.
+        openvino: also in OpenVINO's own format, in a folder beside the model file.
+        dataset: where the dataset that the run was trained on stands now, if it was moved.
+        out: the file to write; by default ``model.onnx``, ``model-int8.onnx`` or ``model-half.onnx`` in the run folder.
+        force: write an export that loses too much all the same.
+        overwrite: replace an earlier export. The run's own ``model.onnx`` is replaced in any case.
+
+    Raises:
+        ArgumentError: options that do not go together.
+        RunError: the folder holds no run that has ended.
+        DataError: the dataset is not where it was, has changed, or has no image to compare or to calibrate on.
+        ModelFileError: the export loses too much, or the checkpoint cannot be used.
+        OutputError: the export exists, or could not be written.
+        MissingExtraError: openvino is asked for and not installed.
+    """
+    if int8 and half:
+        raise ArgumentError("--int8 --half: give one of them; an int8 file is the smaller already")
+    if calibrate is not None and not int8:
+        raise ArgumentError("--calibrate: is of use with --int8 alone; leave it out, or add --int8")
+    folder, precision = RunFolder(Path(run)), _precision(int8, half)
+    info = _describe(folder, precision)
+    model = _target(folder, precision, None if out is None else Path(out), overwrite)
+    ir = model.with_name(f"{model.stem}-openvino") if openvino else None
+    if ir is not None:
+        require("openvino", "openvino")
+        _check_free(ir, overwrite)
+    images = find_images(folder, info, dataset, calibrate)
+    job = _Job(folder, info, images, force)
+    with atomic_path(model) as temporary, _folder_beside(ir) as temporary_ir:
+        kept = job.write(temporary)
+        comparison = job.judge(temporary, kept)
+        if temporary_ir is not None:
+            job.write_ir(temporary, temporary_ir)
+    return Exported(model, ir, comparison, tuple(kept))
+
+
+def _precision(int8: bool, half: bool) -> Precision:
+    return "int8" if int8 else "float16" if half else "float32"
+
+
+def _describe(folder: RunFolder, precision: Precision) -> ModelInfo:
+    """What the export will say of itself: what the run's model file says, but for what is no longer true."""
+    if not folder.path.is_dir():
+        raise RunError(f"{folder.path}: no such run folder; give a folder that train made")
+    info = read_info(find_model_file(folder.path))
+    if not folder.best.exists() and not folder.last.exists():
+        raise RunError(f"{folder.best}: no such checkpoint, and nothing else holds the weights; train anew")
+    scores = info.scores if precision == "float32" else {}  # the gate's figures are this file's own
+    return info.model_copy(
+        update={"solarseg_version": __version__, "precision": precision, "scores": scores, "gate": {}}
+    )
+
+
+def _target(folder: RunFolder, precision: Precision, out: Path | None, overwrite: bool) -> Path:
+    usual = folder.path / _NAMES[precision]
+    target = out or usual
+    if target.suffix != ".onnx":
+        raise ArgumentError(f"--out {target}: must end in .onnx")
+    own = target.resolve() == folder.model.resolve()
+    if own and precision != "float32":
+        raise ArgumentError(f"--out {target}: is the run's own file of float32; give another name")
+    if not own:
+        _check_free(target, overwrite)
+    return target
+
+
+def _check_free(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise OutputError(
+            f"{path}: exists already; give --overwrite to replace it, or another name with --out"
+        )
+
+
+@contextmanager
+def _folder_beside(path: Path | None) -> Iterator[Path | None]:
+    """Give a temporary folder that takes the place of what stands at a path, if there is a path."""
+    if path is None:
+        yield None
+        return
+    with atomic_folder(path) as temporary:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+
+
+class _Job:
+    """Writing one export and comparing it with its network."""
+
+    def __init__(self, folder: RunFolder, info: ModelInfo, images: ExportImages, force: bool) -> None:
+        self._info = info
+        self._images = images
+        self._force = force
+        self._network = load_network(folder.model, info)
+        whole = info.model_copy(update={"precision": "float32"})
+        self._reference = open_backend("torch", folder.model, whole, "cpu", count_cores())
+
+    def write(self, path: Path) -> list[str]:
+        """Write the model file, and return the parts of the network that were kept in float."""
+        kept: list[str] = []
+        write_graph(self._network, self._info, path)
+        if self._info.precision == "float32":
+            sign(path, self._info)
+            some = [image for image, _ in islice(self._images.gate, _CHECKED)]
+            check_export(self._network, path, np.stack(some))
+        elif self._info.precision == "float16":
+            model = onnx.load(path)
+            halve(model)
+            onnx.save(model, path)
+        else:
+            kept = self._quantise(path)
+        return kept
+
+    def _quantise(self, path: Path) -> list[str]:
+        logger.info("calibrating on %d images", len(self._images.calibration))
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "float.onnx")
+            shutil.move(path, source)
+            return quantise_until_it_passes(
+                source,
+                path,
+                _Pictures(self._images.calibration),
+                lambda file: self._compare(self._open(file), self._images.choice),
+            )
+
+    def judge(self, path: Path, kept: list[str]) -> Comparison:
+        """Compare a model file with its network, and write what was found into it."""
+        comparison = self._compare(self._open(path), self._images.gate)
+        self._pass("the model file", comparison)
+        record: dict[str, Any] = {"split": self._images.gate_split, **comparison.record()}
+        if self._info.precision == "int8":
+            record |= {
+                "calibrated_on": self._images.calibrated_on,
+                "calibration_images": len(self._images.calibration),
+                "kept_in_float": kept,
+            }
+        sign(path, self._info.model_copy(update={"gate": record}))
+        return comparison
+
+    def write_ir(self, source: Path, folder: Path) -> None:
+        """Write a model file in OpenVINO's format, and compare that, too."""
+        write_ir(source, folder)
+        self._pass("OpenVINO's files", self._compare(open_ir(folder, count_cores()), self._images.gate))
+
+    def _open(self, path: Path) -> Compute:
+        return open_backend("onnxruntime", path, self._info, "cpu", count_cores())
+
+    def _compare(self, export: Compute, samples: Samples) -> Comparison:
+        return compare_networks(
+            self._reference, export, samples, self._info.class_names, self._images.ignore_index
+        )
+
+    def _pass(self, what: str, comparison: Comparison) -> None:
+        if comparison.passes:
+            return
+        worst = comparison.worst
+        loss = f"{self._info.precision}: {what} lost {max(comparison.lost):.2f} points of IoU on the class {worst}"
+        if not self._force:
+            logger.info("%s", comparison.text())
+            raise ModelFileError(
+                f"{loss}, and more than {LIMIT:g} is refused; use the float32 model file, or --force to write it all "
+                "the same"
+            )
+        logger.warning("%s, more than %g; written all the same", loss, LIMIT)
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    samples: Samples
+
+    def __iter__(self) -> Iterator[Any]:
+        return (image for image, _ in self.samples)

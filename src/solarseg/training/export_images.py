@@ -1,0 +1,136 @@
+"""Which images of a run an export is calibrated on, and which decide whether it is trusted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.curation.splits import SPLITS, read_split
+from solarseg.datasets import FolderDataset, open_dataset
+from solarseg.errors import DatasetError
+from solarseg.files import digest
+from solarseg.inference.model_file import ModelInfo
+from solarseg.training.config import read_config
+from solarseg.training.datamodule import TrainingData
+from solarseg.training.run_folder import RunFolder, fingerprint
+
+__all__ = ["ExportImages", "Samples", "find_images"]
+
+_CALIBRATION = 128  # images, at most
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Preprocessed images ``(S, S, C)`` with masks ``(S, S) uint8``, read anew each time they are gone through."""
+
+    data: TrainingData
+
+    def __iter__(self) -> Iterator[tuple[NDArray[Any], NDArray[np.uint8]]]:
+        for number in range(len(self.data)):
+            image, mask = self.data[number]
+            yield image.permute(1, 2, 0).numpy(), mask.numpy()
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+@dataclass(frozen=True)
+class ExportImages:
+    """The images of an export.
+
+    Attributes:
+        gate: held out; they decide whether the export is trusted.
+        gate_split: the split they are: test, or val where the run has no other.
+        calibration: of the train split, or of another dataset.
+        choice: by which it is decided what stays in float; never those of the gate.
+        calibrated_on: name of the dataset that calibration is of.
+        ignore_index: class id of pixels that do not count.
+    """
+
+    gate: Samples
+    gate_split: str
+    calibration: Samples
+    choice: Samples
+    calibrated_on: str
+    ignore_index: int | None
+
+
+def find_images(
+    run: RunFolder, info: ModelInfo, dataset: Path | str | None, calibrate: Path | str | None
+) -> ExportImages:
+    """Find the images of a run's dataset that an export needs.
+
+    Args:
+        run: the run.
+        info: what its model file says.
+        dataset: where the run's dataset stands, if not where it stood.
+        calibrate: another dataset to calibrate on.
+
+    Raises:
+        RunError: the run has no settings.
+        DataError: the dataset is not there, has changed, or has no images for one of the purposes.
+    """
+    data = _open_own(run, info, dataset)
+    split = read_split(run.split)
+    train, val, test = ([name for name in data.names if split.get(name) == part] for part in SPLITS)
+    if not val and not test:
+        raise DatasetError(
+            f"{run.split}: no image is held out for test or val, and no other could tell whether an export is right; "
+            "train with --test 0.15"
+        )
+    if calibrate is None:
+        source, drawn = data, train
+    else:
+        source = open_dataset(calibrate)
+        drawn = _others(source, data, [*val, *test])
+
+    def read(folder: FolderDataset, names: list[str]) -> Samples:
+        return Samples(TrainingData(folder, names, info.preprocessing, keep=False))
+
+    return ExportImages(
+        gate=read(data, test or val),
+        gate_split="test" if test else "val",
+        calibration=read(source, _draw(drawn)),
+        choice=read(data, val if val and test else _draw(train)),
+        calibrated_on=source.root.resolve().name,
+        ignore_index=data.classes.ignore_index,
+    )
+
+
+def _open_own(run: RunFolder, info: ModelInfo, dataset: Path | str | None) -> FolderDataset:
+    """Open the dataset a run was trained on, which must be what it was."""
+    _, facts = read_config(run.config)
+    root = Path(dataset or str(facts.get("dataset", "")))
+    if not root.is_dir():
+        raise DatasetError(
+            f"{root}: the dataset that {run.path} was trained on is not there; say where it stands with --dataset"
+        )
+    data = open_dataset(root, expected=info.classes)
+    found = fingerprint(data).whole
+    if found != info.dataset_fingerprint:
+        raise DatasetError(
+            f"{root}: is not the dataset that {run.path} was trained on, or has changed since (its fingerprint is "
+            f"{found}, it was {info.dataset_fingerprint}); bring back what it held, or say where that stands with "
+            "--dataset"
+        )
+    return data
+
+
+def _others(source: FolderDataset, own: FolderDataset, held_out: list[str]) -> list[str]:
+    """The images of another dataset that are not, byte for byte, held out by the run."""
+    digests = {digest(own.image_path(name)) for name in held_out}
+    others = [name for name in source.names if digest(source.image_path(name)) not in digests]
+    if not others:
+        raise DatasetError(
+            f"{source.root}: the run holds out all its images; give others to --calibrate, or leave it out"
+        )
+    return others
+
+
+def _draw(names: list[str]) -> list[str]:
+    """Draw as many as calibration takes, always the same."""
+    order = np.random.default_rng(0).permutation(len(names))[:_CALIBRATION]
+    return [names[number] for number in sorted(order.tolist())]

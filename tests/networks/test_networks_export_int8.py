@@ -1,0 +1,205 @@
+"""Eight-bit model files: what is quantised, how far, and what is left in float."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from solarseg.inference.model_file import ModelInfo
+from solarseg.networks.export import write_graph
+from solarseg.networks.gate import compare_networks
+from solarseg.networks.network import build_network
+from solarseg.networks.quantisation import list_blocks, quantise, quantise_until_it_passes
+from solarseg.preprocessing import Preprocessing
+
+NAMES = ("background", "crack")
+INT16 = np.iinfo(np.int16)
+
+
+@pytest.fixture(scope="module")
+def images():
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 60, (6, 64, 64, 3), dtype=np.uint8)
+    noise[:, 16:40, 16:40] += 150
+    return noise
+
+
+def make_network(images, encoder="resnet18"):
+    """A network with running statistics that go with the images."""
+    torch.manual_seed(0)
+    network = build_network(encoder, 2, Preprocessing(64, 3, "uint8", (0.3,) * 3, (0.25,) * 3))
+    inputs = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
+    with torch.no_grad():
+        for _ in range(30):
+            network.train()(inputs)
+    return network.eval()
+
+
+def info_of(encoder="resnet18"):
+    return ModelInfo(
+        solarseg_version="0", class_names=NAMES, class_colours=((0, 0, 0), (1, 1, 1)), image_size=64, bands=3,
+        depth="uint8", mean=(0.3,) * 3, std=(0.25,) * 3, encoder=encoder, loss="jaccard", parameters=1, gmacs=1,
+        epochs=1, dataset="d", dataset_fingerprint="0",
+    )  # fmt: skip
+
+
+def open_file(path):
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return lambda inputs: session.run(["probabilities"], {"images": inputs})[0]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, images):
+    """A file of float32, and one of int8."""
+    folder = tmp_path_factory.mktemp("int8")
+    write_graph(make_network(images), info_of(), folder / "float.onnx")
+    quantise(folder / "float.onnx", folder / "int8.onnx", images)
+    return folder / "float.onnx", folder / "int8.onnx"
+
+
+def weights_of(path):
+    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+    return {name: array for name, array in arrays.items() if array.dtype == np.int8 and array.ndim == 4}
+
+
+def multiply_in_16_bits(activations, weights):
+    """What ``vpmaddubsw`` and the sum after it make of ``(N,) uint8`` and ``(O, N) int8``: exact, but for pairs."""
+    products = activations.astype(np.int32) * weights.astype(np.int32)
+    pairs = products[:, 0::2] + products[:, 1::2]
+    return pairs.clip(INT16.min, INT16.max).sum(axis=1)
+
+
+def test_weights_have_seven_bits_so_that_pairs_fit_into_sixteen(files):
+    weights = weights_of(files[1])
+    assert len(weights) == sum(node.op_type == "Conv" for node in onnx.load(files[0]).graph.node) - 1
+    for values in weights.values():
+        assert -64 <= values.min() <= values.max() <= 64
+        assert np.abs(values.astype(int)).max() > 60  # the seven bits are used
+    assert INT16.max >= 2 * 255 * 64
+    assert INT16.min <= 2 * 255 * -64
+
+
+def test_eight_bits_would_saturate_and_seven_do_not(files):
+    brightest = 255
+    cut_off = 0
+    for values in weights_of(files[1]).values():
+        rows = values.reshape(len(values), -1)
+        rows = rows[:, : rows.shape[1] // 2 * 2].astype(np.int32)
+        # What is brightest where a weight is positive, or negative, sums up most.
+        for row in (rows[0], -rows[0]):
+            activations = np.where(row > 0, brightest, 0)
+            exact = rows @ activations
+            assert (multiply_in_16_bits(activations, rows) == exact).all()
+            eight = np.rint(rows * 127 / 64).astype(np.int32)
+            cut_off += (multiply_in_16_bits(activations, eight) != eight @ activations).sum()
+    assert cut_off > 0
+
+
+def test_one_scale_a_channel(files):
+    model = onnx.load(files[1])
+    scales = {node.input[0]: node.input[1] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    sizes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    for name, values in weights_of(files[1]).items():
+        assert sizes[scales[name]] == [len(values)]
+
+
+def test_all_between_the_normalisation_and_the_head_is_of_eight_bits(files):
+    """As onnxruntime understands it: what it does not fuse would be computed in float."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(files[1].with_name("optimized.onnx"))
+    onnxruntime.InferenceSession(str(files[1]), options, providers=["CPUExecutionProvider"])
+    optimised = [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
+    original = [node.op_type for node in onnx.load(files[0]).graph.node]
+    assert optimised.count("QLinearConv") == original.count("Conv") - 1
+    assert optimised.count("Conv") + optimised.count("FusedConv") == 1  # the head
+    assert optimised.count("QLinearAdd") == original.count("Add")
+    assert optimised.count("QLinearConcat") == 4  # skip connections
+    assert optimised.count("QuantizeLinear") == 1
+    assert optimised.count("DequantizeLinear") == 1
+    assert "BatchNormalization" not in original
+    assert {"Relu", "Add"}.isdisjoint(optimised)
+
+
+def test_openvino_computes_it_in_eight_bits(files):
+    openvino = pytest.importorskip("openvino")
+    core = openvino.Core()
+    model = core.read_model(files[1])
+    model.reshape([1, 64, 64, 3])
+    compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    layers = [node.get_rt_info() for node in compiled.get_runtime_model().get_ops()]
+    found = [
+        str(layer["runtimePrecision"].value) for layer in layers if layer["layerType"].value == "Convolution"
+    ]
+    assert sorted(found)[:1] == ["f32"]
+    assert sorted(found)[1:] == ["u8"] * (len(found) - 1)
+
+
+def test_head_normalisation_and_softmax_stay_in_float(files):
+    graph = onnx.load(files[1]).graph
+    (head,) = (node for node in graph.node if any("segmentation_head" in name for name in node.input))
+    floats = {tensor.name for tensor in graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT}
+    assert set(head.input[1:]) <= floats
+    after = [node.op_type for node in graph.node[list(graph.node).index(head) :]]
+    assert "QuantizeLinear" not in after
+    first = next(
+        node for node in graph.node if node.op_type == "QuantizeLinear" and node.input[0] not in floats
+    )
+    before = {node.op_type for node in graph.node if node.output[0] == first.input[0]}
+    assert before == {"Div"}  # by the deviation
+
+
+def test_probabilities_stay_near_and_any_size_and_batch_are_taken(files, images):
+    exact, found = open_file(files[0]), open_file(files[1])
+    assert np.abs(exact(images) - found(images)).mean() < 0.03
+    larger = np.concatenate([images[:3], images[3:]], axis=1)
+    assert found(larger).shape == (3, 128, 64, 2)
+    assert np.allclose(found(larger).sum(axis=-1), 1, atol=1e-5)
+
+
+def test_blocks_are_the_parts_of_the_network(files):
+    assert list_blocks(files[0]) == [
+        "encoder.conv1",
+        *(f"encoder.layer{stage}.{unit}" for stage in (1, 2, 3, 4) for unit in (0, 1)),
+        *(f"decoder.blocks.{number}" for number in range(5)),
+    ]
+
+
+@pytest.mark.slow
+def test_the_layer_that_suffers_is_left_in_float(tmp_path, images):
+    """One channel a hundred thousand times as strong leaves its layer's others no levels; the next layer undoes it."""
+    network = make_network(images)
+    block = network.unet.decoder.blocks[2]
+    with torch.no_grad():
+        block.conv1[1].weight[0] *= 1e5
+        block.conv1[1].bias[0] *= 1e5
+        block.conv2[0].weight[:, 0] /= 1e5
+    write_graph(network, info_of(), tmp_path / "float.onnx")
+    exact = open_file(tmp_path / "float.onnx")
+    # What the network says is the truth: every pixel that changes costs.
+    samples = [(image, exact(image[None])[0].argmax(axis=-1).astype(np.uint8)) for image in images[:2]]
+    quantise(tmp_path / "float.onnx", tmp_path / "int8.onnx", images[:2])
+
+    def compare(path):
+        return compare_networks(exact, open_file(path), samples, NAMES)
+
+    spoiled = compare(tmp_path / "int8.onnx")
+    kept = quantise_until_it_passes(
+        tmp_path / "float.onnx",
+        tmp_path / "int8.onnx",
+        images[:2],
+        lambda path: _eased(compare(path), 0.5 * max(spoiled.lost)),
+    )
+    assert kept == ["decoder.blocks.2"]
+    names = weights_of(tmp_path / "int8.onnx")
+    assert names
+    assert not [name for name in names if "decoder.blocks.2." in name]
+    assert compare(tmp_path / "int8.onnx").mean_difference < spoiled.mean_difference / 2
+
+
+def _eased(found, points):
+    """The comparison with so many points of loss forgiven: random weights lose more than trained ones."""
+    from dataclasses import replace
+
+    return replace(found, export=tuple(value + points / 100 for value in found.export))

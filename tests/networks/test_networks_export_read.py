@@ -1,0 +1,47 @@
+"""The page on the model file: its ten lines, and its table of metadata."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from solarseg.images import read_image
+from solarseg.inference.model_file import ModelInfo
+from solarseg.inference.predictor import load_model
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "model-file.md").read_text()
+WITHOUT_SOLARSEG = (
+    "import runpy, sys; sys.modules['solarseg'] = None; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0])"
+)
+
+
+def test_ten_lines_of_onnxruntime_read_the_file_without_solarseg(trained, tmp_path):
+    run, _ = trained
+    (lines,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert lines.count("\n") == 10
+    assert "import solarseg" not in lines
+    (tmp_path / "ten.py").write_text(lines)
+    picture = np.random.default_rng(0).integers(0, 80, (160, 128, 3), dtype=np.uint8)
+    picture[40:90, 30:80] += np.array([150, 140, 120], np.uint8)
+    cv2.imwrite(str(tmp_path / "picture.png"), picture)
+    command = [sys.executable, "-c", WITHOUT_SOLARSEG, "ten.py", str(run.model), "picture.png"]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    found = cv2.imread(str(tmp_path / "mask.png"), cv2.IMREAD_UNCHANGED)
+    model = load_model(run.model)
+    inputs = model.preprocessing.to_input(read_image(tmp_path / "picture.png"))
+    expected = model.probabilities(inputs[None])[0].argmax(axis=-1)
+    assert 0 < expected.mean() < 1
+    assert (found == expected).all()
+
+
+def test_every_key_of_the_metadata_is_on_the_page():
+    table = PAGE.split("## Metadata")[1].split("## Exports")[0]
+    named = {
+        key
+        for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        for key in re.findall(r"`(\w+)`", row)
+    }
+    assert named == set(ModelInfo.model_fields)
