@@ -1,7 +1,7 @@
 """A trained model, ready to predict, without torch."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -182,7 +182,7 @@ class Model:
 
     def stitch(
         self, tiling: Tiling, read: Callable[[int], Strip], source: str = "image", first: int = 0
-    ) -> Iterator[Band]:
+    ) -> Generator[Band, None, None]:
         """Predict an image tile by tile.
 
         Args:

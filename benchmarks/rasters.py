@@ -1,0 +1,180 @@
+"""Memory and time of rasters larger than memory, and how near they come to the bare network.
+
+    python benchmarks/rasters.py [--sides 5000 10000 20000] [--model FILE]
+
+Rasters of three bands are made up: smooth spots of a hundred pixels with grain, a tenth of them nodata, as compressed
+GeoTIFFs of blocks of 256. Without ``--model`` the network is a single 3 x 3 convolution on tiles of 256 pixels, so that
+what is measured is everything but the network. Each side is a process of its own, whose largest resident memory counts,
+Python and all libraries among it. With ``--model`` the bare network then computes as many tiles as were shown to it, in
+the same process, before and after, and the ratio of the times is printed.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import rasterio
+from onnx import TensorProto, helper, numpy_helper
+
+from solarseg import __version__
+from solarseg.inference.model_file import METADATA_KEY, ModelInfo
+from solarseg.inference.predictor import Model, load_model
+from solarseg.inference.timing import made_up_images
+from solarseg.outputs.rasters import predict_raster
+
+SPOT = 100
+ROWS = 1000
+
+
+def write_model(path: Path) -> None:
+    """A blur and a threshold, in the form of solarseg's model files."""
+    kernel = np.full((1, 3, 3, 3), 20 / 27 / 255, np.float32)
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["floats"], ["bands"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["bands", "kernel", "bias"], ["logits"], pads=[1, 1, 1, 1]),
+        helper.make_node("Sigmoid", ["logits"], ["found"]),
+        helper.make_node("Sub", ["one", "found"], ["rest"]),
+        helper.make_node("Concat", ["rest", "found"], ["both"], axis=1),
+        helper.make_node("Transpose", ["both"], ["probabilities"], perm=[0, 2, 3, 1]),
+    ]
+    constants = {"kernel": kernel, "bias": np.array([-10], np.float32), "one": np.ones(1, np.float32)}
+    graph = helper.make_graph(
+        nodes,
+        "blur",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", "h", "w", 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", "h", "w", 2])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    info = ModelInfo(
+        solarseg_version=__version__,
+        class_names=("background", "spot"),
+        class_colours=((0, 0, 0), (238, 102, 119)),
+        image_size=256,
+        bands=3,
+        depth="uint8",
+        mean=(0.5,) * 3,
+        std=(0.25,) * 3,
+        trained_size=(256, 256),
+        fingerprint="blur",
+        encoder="none",
+        loss="none",
+        parameters=kernel.size + 1,
+        gmacs=256 * 256 * kernel.size / 1e9,
+        epochs=0,
+        dataset="none",
+        dataset_fingerprint="",
+    )
+    helper.set_model_props(model, {METADATA_KEY: info.model_dump_json()})
+    onnx.save(model, path)
+
+
+def write_raster(path: Path, side: int) -> None:
+    """Write spots and grain, some rows at a time."""
+    rng = np.random.default_rng(0)
+    spots = rng.integers(0, 256, (side // SPOT + 2, side // SPOT + 2, 3), dtype=np.uint8)
+    grain = rng.integers(0, 24, (ROWS, side, 3), dtype=np.uint8)
+    profile = {"driver": "GTiff", "width": side, "height": side, "count": 3, "dtype": "uint8", "nodata": 0}
+    place = {"crs": "EPSG:32633", "transform": rasterio.transform.from_origin(5e5, 5e6, 0.1, 0.1)}
+    layout = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate", "zlevel": 1}
+    with rasterio.Env(GDAL_CACHEMAX=64 << 20), rasterio.open(path, "w", **profile, **place, **layout) as file:
+        for top in range(0, side, ROWS):
+            first = top // SPOT
+            rows = cv2.resize(spots[first : first + ROWS // SPOT + 1, : side // SPOT + 1], (side, ROWS))
+            rows = np.maximum(cv2.add(rows, grain), 1)[: side - top]
+            rows[:, : side // 10] = 0
+            file.write(np.moveaxis(rows, -1, 0), window=((top, top + len(rows)), (0, side)))
+
+
+def bare(model: Model, tiles: int) -> float:
+    """Seconds that the network takes for so many tiles, from those that some of them take."""
+    inputs = made_up_images(model, model.batch_size)
+    model.probabilities(inputs)
+    calls = min(100, -(-tiles // model.batch_size))
+    begin = time.perf_counter()
+    for _ in range(calls):
+        model.probabilities(inputs)
+    return (time.perf_counter() - begin) * tiles / (calls * model.batch_size)
+
+
+def measure(folder: Path, side: int, path: Path, compared: bool) -> None:
+    """Print one line for one raster."""
+    model, counted = load_model(path), Counted()
+    model = counted.around(model)
+    before = bare(model, 1000) / 1000 if compared else 0.0
+    counted.tiles = 0
+    begin = time.perf_counter()
+    done = predict_raster(model, folder / f"{side}.tif", folder / "out", str(side), overwrite=True)
+    seconds = time.perf_counter() - begin
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1 << 20 if sys.platform != "darwin" else 1 << 30
+    )
+    tiles = counted.tiles
+    line = (
+        f"| {side} | {tiles} | {done.polygons} | {seconds:.1f} | {1e9 * seconds / side**2:.1f} | "
+        f"{memory:.2f} | {memory * 2**30 / side**2:.1f} |"
+    )
+    if compared:
+        alone = tiles * (before + bare(model, 1000) / 1000) / 2
+        line += f" {alone:.1f} | {seconds / alone:.3f} |"
+    print(line, flush=True)
+
+
+class Counted:
+    """Counts the tiles that a model computes."""
+
+    def __init__(self) -> None:
+        self.tiles = 0
+
+    def around(self, model: Model) -> Model:
+        compute = model._compute
+
+        def counting(inputs: np.ndarray) -> np.ndarray:
+            self.tiles += len(inputs)
+            return compute(inputs)
+
+        return Model(model.path, model.info, model.backend, model.device, model.manner, counting)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sides", type=int, nargs="+", default=[5000, 10000, 20000])
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--folder", type=Path, help="for the rasters; by default a temporary one")
+    options = parser.parse_args()
+    compared = options.model is not None
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder = Path(name)
+        path = options.model or folder / "model.onnx"
+        if not compared:
+            write_model(path)
+        print(
+            "| side, pixels | tiles | polygons | s | ns a pixel | memory, GiB | bytes a pixel |"
+            + " bare network, s | ratio |" * compared
+        )
+        print("| ---" * (7 + 2 * compared) + " |", flush=True)
+        context = multiprocessing.get_context("spawn")
+        for side in options.sides:
+            for target, arguments in (
+                (write_raster, (folder / f"{side}.tif", side)),
+                (measure, (folder, side, path, compared)),
+            ):
+                process = context.Process(target=target, args=arguments)
+                process.start()
+                process.join()
+                if process.exitcode:
+                    raise SystemExit(process.exitcode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,319 @@
+"""From a GeoTIFF of any size to a mask on the same grid, and to polygons on the ground.
+
+Rows are read ahead and written behind while the network computes. Each band of rows that is done becomes a file, so
+that a call that was cut and is made again goes on where it stood; the outputs are put together from them at the end.
+"""
+
+import json
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from solarseg.classes import IGNORE_INDEX, ClassMap
+from solarseg.errors import OutputError
+from solarseg.extras import require
+from solarseg.files import atomic_path, digest
+from solarseg.images import check_pixels
+from solarseg.inference.ahead import map_ahead
+from solarseg.inference.predictor import Model, Strip
+from solarseg.inference.tiling import Band, Tiling
+from solarseg.outputs.ground import Grid
+from solarseg.outputs.ground_polygons import Sums, trace_polygons, write_geojson, write_geopackage
+from solarseg.outputs.raster_file import CACHE, RasterFile, is_raster, open_raster
+from solarseg.outputs.raster_parts import BLOCK, Parts
+
+__all__ = ["RasterPrediction", "is_raster", "predict_raster"]
+
+_NOTHING = (128, 128, 128, 0)  # colour of pixels that show nothing
+
+_Found = tuple[Band, NDArray[np.bool_] | None]
+
+
+@dataclass(frozen=True)
+class RasterPrediction:
+    """What `predict_raster` wrote.
+
+    Attributes:
+        mask: GeoTIFF of class ids, 255 where the raster shows nothing.
+        files: all that was written, the mask among them.
+        pixels: of each class, in class-id order.
+        areas: of each class, m2 on the ellipsoid.
+        polygons: how many were found.
+        tile: side of the tiles, pixels; 0 where the raster was resized as a whole.
+        resumed: bands of rows that an earlier call, which was cut, had done.
+    """
+
+    mask: Path
+    files: tuple[Path, ...]
+    pixels: tuple[int, ...]
+    areas: tuple[float, ...]
+    polygons: int
+    tile: int
+    resumed: int
+
+
+def predict_raster(
+    model: Model,
+    path: Path,
+    out: Path,
+    name: str,
+    *,
+    overwrite: bool = False,
+    probabilities: bool = False,
+    progress: bool = False,
+) -> RasterPrediction:
+    """Segment a GeoTIFF and write ``masks/NAME.tif``, ``polygons/NAME.geojson`` and ``polygons/NAME.gpkg``.
+
+    The mask has the raster's grid, coordinate system and tags. What the raster does not show (nodata, transparency)
+    is 255 there, and belongs to no polygon. Polygons are simplified by up to a pixel, their areas are not.
+
+    Memory grows with the raster's width and with the number of polygons, not with its height.
+
+    Args:
+        model: what `load_model` returned; its manner says how the raster is cut into tiles.
+        path: the raster.
+        out: folder to write to.
+        name: of the outputs, without suffix.
+        overwrite: replace what stands there, and go on with nothing.
+        probabilities: also write ``probabilities/NAME.tif``, a band for each class, 0 to 255 for 0 to 1.
+        progress: show progress on the terminal.
+
+    Raises:
+        ImageError: the raster cannot be read, or its bands are not those the model takes.
+        OutputError: something of that name exists, or could not be written.
+        MissingExtraError: the extra ``geo`` is not installed.
+    """
+    with open_raster(path, model.preprocessing) as raster:
+        job = _Job.plan(model, raster, _Outputs.below(out, name, probabilities))
+        done = job.begin(overwrite)
+        job.compute(raster, done, progress)
+    return job.finish(done, progress)
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    mask: Path
+    geojson: Path
+    geopackage: Path
+    probabilities: Path | None
+
+    @classmethod
+    def below(cls, out: Path, name: str, probabilities: bool) -> "_Outputs":
+        return cls(
+            out / "masks" / f"{name}.tif",
+            out / "polygons" / f"{name}.geojson",
+            out / "polygons" / f"{name}.gpkg",
+            out / "probabilities" / f"{name}.tif" if probabilities else None,
+        )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them, the mask last."""
+        others = (self.geojson, self.geopackage, self.probabilities)
+        return (*(file for file in others if file is not None), self.mask)
+
+    @property
+    def parts(self) -> Path:
+        return self.mask.with_name(f".{self.mask.name.removesuffix('.tif')}.part")
+
+    def refuse_existing(self) -> None:
+        for file in self.files:
+            if file.exists():
+                raise OutputError(f"{file}: exists already; give another --out, or --overwrite to replace it")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A raster, how it is cut, and where what is found of it goes."""
+
+    model: Model
+    grid: Grid
+    tags: dict[str, str]
+    tiling: Tiling | None
+    outputs: _Outputs
+    parts: Parts
+
+    @classmethod
+    def plan(cls, model: Model, raster: RasterFile, outputs: _Outputs) -> "_Job":
+        grid = raster.grid
+        tiling = model.tiling((grid.height, grid.width), grid.metres_per_pixel)
+        if tiling is None:
+            check_pixels(raster.path, grid.width, grid.height)
+        file = raster.path.stat()
+        state = {
+            "model": model.info.fingerprint or digest(model.path),
+            "manner": asdict(model.manner),
+            "cut": (tiling.tile, tiling.overlap) if tiling is not None else None,
+            "raster": [raster.path.name, file.st_size, file.st_mtime_ns],
+            "probabilities": outputs.probabilities is not None,
+        }
+        planes = 2 + len(model.classes) * (outputs.probabilities is not None)
+        parts = Parts(outputs.parts, json.loads(json.dumps(state)), planes, grid.width)
+        return cls(model, grid, raster.tags, tiling, outputs, parts)
+
+    @property
+    def bands(self) -> int:
+        return len(self.tiling.tops) if self.tiling is not None else 1
+
+    def begin(self, overwrite: bool) -> int:
+        """Say how many bands an earlier call has done."""
+        if overwrite:
+            self.parts.remove()
+        elif not self.parts.holds():
+            self.outputs.refuse_existing()
+        return self.parts.begin()
+
+    def compute(self, raster: RasterFile, done: int, progress: bool) -> None:
+        """Predict the bands that are not done, and write each to a file of its own."""
+        if done == self.bands:
+            return
+        with (
+            closing(self._predict(raster, done)) as found,
+            closing(map_ahead(self._write_part, enumerate(found, done), ahead=1)) as written,
+        ):
+            steps = track(
+                written, f"predicting {raster.path.name}", self.bands, completed=done, disable=not progress
+            )
+            for _ in steps:
+                pass
+
+    def _predict(self, raster: RasterFile, done: int) -> Generator[_Found, None, None]:
+        """Give bands, and which of their pixels show something."""
+        valid: dict[int, NDArray[np.bool_] | None] = {}
+        source = str(raster.path)
+
+        def read(top: int) -> Strip:
+            strip = raster.strip(top, self.tiling.tile if self.tiling is not None else self.grid.height)
+            valid[top] = strip.valid
+            return strip
+
+        if self.tiling is None:
+            inputs = self.model.preprocessing.to_input(read(0).pixels, source)[None]
+            values = self.model.probabilities(inputs)[0]
+            size = (self.grid.height, self.grid.width)
+            yield Band(0, self.model.preprocessing.from_output(values, size)), valid[0]
+            return
+        with closing(self.model.stitch(self.tiling, read, source, done)) as bands:
+            for band in bands:
+                yield band, valid.pop(band.top)
+
+    def _write_part(self, found: tuple[int, _Found]) -> None:
+        """Write mask, confidence and, where they are wanted, probabilities."""
+        number, (band, valid) = found
+        mask = self.model.choose(band.values)
+        confidence = np.take_along_axis(band.values, mask[..., None], axis=-1)
+        wanted = [confidence] if self.outputs.probabilities is None else [confidence, band.values]
+        planes = np.concatenate([mask[None], *(_to_bytes(values) for values in wanted)])
+        if valid is not None:
+            missing = ~valid[: len(mask)]
+            planes[:, missing] = 0
+            planes[0, missing] = IGNORE_INDEX
+        self.parts.write(number, planes)
+
+    def finish(self, resumed: int, progress: bool) -> RasterPrediction:
+        """Put the bands together, trace polygons, and give all files their names, the mask's last."""
+        classes, outputs, grid = self.model.classes, self.outputs, self.grid
+        layer = outputs.mask.name.removesuffix(".tif")
+        rasterio = require("rasterio", "geo")
+        with atomic_path(outputs.mask) as mask, ExitStack() as stack, rasterio.Env(GDAL_CACHEMAX=CACHE):
+            deep = stack.enter_context(atomic_path(outputs.probabilities)) if outputs.probabilities else None
+            pixels, areas, sums = self._assemble(mask, deep, progress)
+            polygons = trace_polygons(mask, sums)
+            write_geojson(outputs.geojson, polygons, grid, classes.names, layer)
+            write_geopackage(outputs.geopackage, polygons, grid, classes.names, layer)
+        self.parts.remove()
+        tile = self.tiling.tile if self.tiling is not None else 0
+        return RasterPrediction(
+            outputs.mask, outputs.files, pixels, areas, len(polygons.areas), tile, resumed
+        )
+
+    def _assemble(
+        self, mask: Path, deep: Path | None, progress: bool
+    ) -> tuple[tuple[int, ...], tuple[float, ...], Sums]:
+        """Write the files that hold pixels; give pixels and area of each class, and sums of each region."""
+        classes, sums = self.model.classes, Sums(self.grid.width)
+        pixels, areas = np.zeros(len(classes), np.int64), np.zeros(len(classes))
+        with ExitStack() as stack:
+            writers = [stack.enter_context(self._mask_file(mask, classes))]
+            if deep is not None:
+                writers.append(stack.enter_context(self._probabilities_file(deep, classes)))
+            blocks = self.parts.blocks(self.bands)
+            total = -(-self.grid.height // BLOCK)
+            for top, planes in track(blocks, "putting together", total, disable=not progress):
+                square_metres = self.grid.areas(top, top + planes.shape[1])
+                ids = planes[0].ravel()
+                pixels += np.bincount(ids, minlength=256)[: len(classes)]
+                areas += np.bincount(ids, square_metres.ravel(), minlength=256)[: len(classes)]
+                sums.add(top, planes[0], planes[1], square_metres)
+                for writer, own in zip(writers, (planes[:1], planes[2:]), strict=False):
+                    writer.write(top, own)
+        return tuple(pixels.tolist()), tuple(areas.tolist()), sums
+
+    @contextmanager
+    def _mask_file(self, path: Path, classes: ClassMap) -> Iterator["_Writer"]:
+        with _written(path, self.grid, 1, nodata=IGNORE_INDEX) as writer:
+            colours = {i: (*colour, 255) for i, colour in enumerate(classes.colours)}
+            writer.file.write_colormap(1, {**colours, IGNORE_INDEX: _NOTHING})
+            writer.file.update_tags(**self.tags, CLASS_NAMES=json.dumps(classes.names))
+            yield writer
+
+    @contextmanager
+    def _probabilities_file(self, path: Path, classes: ClassMap) -> Iterator["_Writer"]:
+        with _written(path, self.grid, len(classes), photometric="MINISBLACK") as writer:
+            writer.file.scales = (1 / 255,) * len(classes)
+            writer.file.descriptions = classes.names
+            writer.file.update_tags(**self.tags)
+            yield writer
+
+
+def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """``(rows, W, P)`` from 0 to 1 become ``(P, rows, W)`` from 0 to 255."""
+    return np.moveaxis(np.rint(values * 255).clip(0, 255).astype(np.uint8), -1, 0)
+
+
+@dataclass
+class _Writer:
+    """A GeoTIFF on its way, and what must stand in it."""
+
+    file: Any
+    checksums: dict[int, int]
+
+    def write(self, top: int, planes: NDArray[np.uint8]) -> None:
+        self.file.write(planes, window=((top, top + planes.shape[1]), (0, planes.shape[2])))
+        self.checksums[top] = zlib.crc32(planes.tobytes())
+
+
+@contextmanager
+def _written(path: Path, grid: Grid, count: int, **options: Any) -> Iterator[_Writer]:
+    """Open a GeoTIFF to be written by rows, and read it again: GDAL does not say that a disk was full."""
+    rasterio = require("rasterio", "geo")
+    profile = {
+        "driver": "GTiff",
+        "width": grid.width,
+        "height": grid.height,
+        "count": count,
+        "dtype": "uint8",
+        "crs": grid.crs,
+        "transform": rasterio.Affine(*grid.transform),
+        "tiled": True,
+        "blockxsize": BLOCK,
+        "blockysize": BLOCK,
+        "compress": "deflate",
+        "interleave": "band",
+        "bigtiff": "IF_SAFER",
+    }
+    with rasterio.open(path, "w", **profile, **options) as file:
+        writer = _Writer(file, {})
+        yield writer
+    with rasterio.open(path) as file:
+        for top, checksum in writer.checksums.items():
+            rows = file.read(window=((top, min(top + BLOCK, grid.height)), (0, grid.width)))
+            if zlib.crc32(rows) != checksum:
+                raise OSError("not all could be written")
