@@ -1,5 +1,6 @@
 import csv
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
@@ -325,3 +327,47 @@ def test_an_overlay_in_the_way_is_not_overwritten(trained, tmp_path):
     (tmp_path / "out" / "overlays" / "a.jpg").write_bytes(b"mine")
     with pytest.raises(OutputError, match=r"overlays/a\.jpg: exists already"):
         predict(run.path, tmp_path / "a.png", tmp_path / "out")
+
+
+def write_raster(path, squares):
+    """A georeferenced mosaic of the dataset's images, a metre a pixel."""
+    pixels = np.tile(squares, (3, 4, 1))
+    shape = {"height": len(pixels), "width": pixels.shape[1], "count": 3, "dtype": "uint8"}
+    transform = rasterio.transform.from_origin(500_000, 5_000_000, 1, 1)
+    with rasterio.open(path, "w", driver="GTiff", crs="EPSG:32633", transform=transform, **shape) as file:
+        file.write(np.moveaxis(pixels, -1, 0))
+
+
+def test_rasters_and_images_in_one_folder(trained, tmp_path, capsys):
+    run, dataset = trained
+    images, out = tmp_path / "images", tmp_path / "out"
+    images.mkdir()
+    shutil.copy(dataset / "images" / "im00.png", images)
+    write_raster(images / "roofs.tif", np.asarray(Image.open(images / "im00.png")))
+    (images / "broken.tif").write_bytes((images / "roofs.tif").read_bytes()[:9000])
+    assert main(["predict", str(run.path), str(images), "--out", str(out)]) == 1
+    found = capsys.readouterr()
+    assert "2 images done, 1 cut into tiles" in found.out
+    assert f"{out}/polygons" in found.out
+    assert "broken.tif" in found.err
+    with rasterio.open(out / "masks" / "roofs.tif") as file:
+        mask = file.read(1)
+        assert file.crs.to_epsg() == 32633
+    with (out / "summary.csv").open() as file:
+        rows = {row["image"]: row for row in csv.DictReader(file)}
+    assert rows["im00"]["foreground_m2"] == ""
+    area = float(rows["roofs"]["foreground_m2"])
+    assert area == pytest.approx(
+        (mask == 1).sum() * 1.0008, rel=1e-4
+    )  # on the central meridian maps are too small
+    polygons = json.loads((out / "polygons" / "roofs.geojson").read_text())["features"]
+    assert sum(one["properties"]["area_m2"] for one in polygons) == pytest.approx(area, abs=0.01)
+    assert Image.open(out / "overlays" / "roofs.jpg").width > 200
+
+    (out / "masks" / "im00.png").unlink()
+    (images / "broken.tif").unlink()
+    again = predict(run.path, images, out)
+    assert again.skipped == 1
+    assert again.areas["roofs"][1] == pytest.approx(area, abs=0.01)
+    os.utime(images / "roofs.tif")
+    assert predict(run.path, images, out).skipped == 1

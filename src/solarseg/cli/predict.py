@@ -57,7 +57,8 @@ def command(
 ) -> None:
     """Segment images.
 
-    Writes masks, overlays to look at, and a table of areas. The same command again goes on where it was cut.
+    Writes masks, overlays to look at, and a table of areas; of georeferenced TIFFs also polygons with their
+    m2. The same command again goes on where it was cut.
 
     Example: solarseg predict runs/first my-photos --out found
     """
@@ -95,7 +96,7 @@ def _threshold(text: str) -> tuple[str, float]:
 def _say(done: "Predictions") -> None:
     before = f" ({done.skipped} of them by an earlier call)" if done.skipped else ""
     tiled = f", {done.tiled} cut into tiles" if done.tiled else ""
-    written = ["masks", *["overlays"] * done.overlays, "summary.csv"]
+    written = ["masks", *["polygons"] * bool(done.areas), *["overlays"] * done.overlays, "summary.csv"]
     where = ", ".join(f"{done.folder}/{name}" for name in written)
     print(f"{counted(len(done.pixels), 'image')} done{before}{tiled}: {where}")
     if not done.overlays:

@@ -13,8 +13,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array  # type: ignore[import-untyped]
-from scipy.sparse.csgraph import connected_components  # type: ignore[import-untyped]
 
 from solarseg.classes import IGNORE_INDEX
 from solarseg.errors import OutputError
@@ -84,8 +82,9 @@ class Sums:
         if not self._count:
             return np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
         one, other = np.concatenate([np.zeros((2, 0), np.int64), *self._joined], axis=1)
-        graph = coo_array((np.ones(len(one), np.int8), (one, other)), shape=(self._count, self._count))
-        groups, group = connected_components(graph, directed=False)
+        sparse = require("scipy.sparse", "geo")
+        graph = sparse.coo_array((np.ones(len(one), np.int8), (one, other)), shape=(self._count, self._count))
+        groups, group = require("scipy.sparse.csgraph", "geo").connected_components(graph, directed=False)
         first = np.full(groups, np.iinfo(np.int64).max)
         np.minimum.at(first, group, np.concatenate(self._first))
         pixels, areas, confidence = (

@@ -3,10 +3,7 @@
 Decoding, computing and encoding overlap: threads decode ahead and write behind while the network computes.
 """
 
-import json
-import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,21 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
-from solarseg.datasets.description import FILE_NAME, Description, write_description
-from solarseg.errors import ArgumentError, ImageError, OutputError
-from solarseg.files import remove_temporary, write_json, write_table
+from solarseg.errors import ArgumentError, ImageError
 from solarseg.images import read_image, read_mask_values, true_colour, write_bands, write_image, write_mask
 from solarseg.inference.ahead import map_ahead
 from solarseg.inference.predictor import Manner, Model, count_cores, load_model
 from solarseg.outputs.image_files import find_images, is_inside, name_outputs
 from solarseg.outputs.overlay import side_by_side
+from solarseg.outputs.prediction_folder import Folder, Found, Job
 
-__all__ = ["MARK", "Predictions", "predict"]
+__all__ = ["Predictions", "predict"]
 
-logger = logging.getLogger(__name__)
-
-MARK = "prediction.json"  # what a folder of predictions was made with, so that a second start goes on
-SUMMARY = "summary.csv"
 _MOST_OVERLAYS = 100  # images beyond which none is drawn unasked: drawing takes longer than the network
 _THREADS = 4  # for decoding and for encoding; more would only wait for the network
 
@@ -45,6 +37,7 @@ class Predictions:
         skipped: images that an earlier call had done.
         tiled: images that were cut into tiles; the others were resized as a whole.
         overlays: whether overlays were drawn.
+        areas: output name of each georeferenced image -> area of each class, m2, in class-id order.
     """
 
     folder: Path
@@ -53,6 +46,7 @@ class Predictions:
     skipped: int = 0
     tiled: int = 0
     overlays: bool = True
+    areas: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 def predict(
@@ -71,7 +65,8 @@ def predict(
     """Segment images and write ``masks/NAME.png``, ``overlays/NAME.jpg`` and ``summary.csv``.
 
     A ``dataset.yaml`` beside them names the classes of the masks, so that `export` can hand them to a labelling
-    tool. A call that was cut and is made again goes on where it stood; so does one after images were added.
+    tool. A call that was cut and is made again goes on where it stood; so does one after images were added. Of
+    georeferenced TIFFs the mask is a GeoTIFF, and there are polygons beside; see `predict_raster`.
 
     Args:
         model: a run folder, a model file, or what `load_model` returned.
@@ -96,7 +91,7 @@ def predict(
         OutputError: something of that name exists, or could not be written.
     """
     sources = [images] if isinstance(images, (str, Path)) else list(images)
-    folder = _Folder(Path(out))
+    folder = Folder(Path(out))
     named = name_outputs(_without_own(find_images(sources), folder.root))
     loaded = (
         model
@@ -104,107 +99,32 @@ def predict(
         else load_model(model, backend=backend, device=device, manner=manner)
     )
     drawn = len(named) <= _MOST_OVERLAYS if overlays is None else overlays
-    jobs = [_Job(file, *folder.outputs(name, drawn, probabilities), name) for file, name in named.items()]
+    jobs = [folder.job(file, name, drawn, probabilities) for file, name in named.items()]
     mark = _describe(loaded, sources, probabilities)
     goes_on = not overwrite and folder.holds(mark)
     if not overwrite and not goes_on:
         folder.refuse_existing(jobs)
-    done = {
-        job.name: _count(read_mask_values(job.mask), loaded.classes)
-        for job in jobs
-        if goes_on and job.is_done
-    }
+    done = {job.name: _look(job, loaded.classes) for job in jobs if goes_on and job.is_done}
     left = [job for job in jobs if job.name not in done]
     folder.begin(mark)
-    worked = list(_shown(_work(loaded, left), len(left)) if progress else _work(loaded, left))
-    done |= {one.job.name: one.pixels for one in worked if one.error is None}
-    folder.end({name: done[name] for name in named.values() if name in done}, loaded.classes)
+    worked = [*_work(loaded, left, progress), *_work_rasters(loaded, left, overwrite, progress)]
+    done |= {one.job.name: one.result for one in worked if one.result is not None}
+    found = {name: done[name] for name in named.values() if name in done}
+    folder.end(found, loaded.classes)
     return Predictions(
         folder.root,
-        {name: done[name] for name in named.values() if name in done},
+        {name: one.pixels for name, one in found.items()},
         {one.job.file: one.error for one in worked if one.error is not None},
         skipped=len(jobs) - len(left),
         tiled=sum(one.tiled for one in worked),
         overlays=drawn,
+        areas={name: one.areas for name, one in found.items() if one.areas is not None},
     )
-
-
-@dataclass(frozen=True)
-class _Job:
-    """An image and the files that are to be made of it, where they are wanted."""
-
-    file: Path
-    mask: Path
-    overlay: Path | None
-    probabilities: Path | None
-    name: str
-
-    @property
-    def outputs(self) -> list[Path]:
-        return [path for path in (self.overlay, self.probabilities, self.mask) if path is not None]
-
-    @property
-    def is_done(self) -> bool:
-        """Whether all was written, the mask last, after the image was."""
-        if not all(path.exists() for path in self.outputs):
-            return False
-        return self.mask.stat().st_mtime_ns >= self.file.stat().st_mtime_ns
-
-
-@dataclass(frozen=True)
-class _Folder:
-    """The folder that predictions are written to."""
-
-    root: Path
-
-    def outputs(self, name: str, overlay: bool, probabilities: bool) -> tuple[Path, Path | None, Path | None]:
-        return (
-            self.root / "masks" / f"{name}.png",
-            self.root / "overlays" / f"{name}.jpg" if overlay else None,
-            self.root / "probabilities" / f"{name}.tif" if probabilities else None,
-        )
-
-    def holds(self, mark: dict[str, Any]) -> bool:
-        """Whether an earlier call was the same; raise `OutputError` if it was another."""
-        file = self.root / MARK
-        try:
-            found = json.loads(file.read_text())
-        except (OSError, ValueError):
-            return False
-        if found != mark:
-            raise OutputError(
-                f"{file}: predictions of other images, by another model or with other options stand here; give "
-                "another --out, or --overwrite to replace them"
-            )
-        return True
-
-    def refuse_existing(self, jobs: Iterable[_Job]) -> None:
-        files = [self.root / SUMMARY, self.root / FILE_NAME, *(path for job in jobs for path in job.outputs)]
-        existing = [file for file in files if file.exists()]
-        if existing:
-            raise OutputError(
-                f"{existing[0]}: exists already; give another --out, or --overwrite to replace it"
-            )
-
-    def begin(self, mark: dict[str, Any]) -> None:
-        if self.root.is_dir():
-            remove_temporary(self.root)  # of a call that was killed
-        write_json(self.root / MARK, mark)
-
-    def end(self, pixels: dict[str, tuple[int, ...]], classes: ClassMap) -> None:
-        """Write what is known of all images, or leave nothing where none could be done."""
-        if pixels:
-            _write_summary(self.root / SUMMARY, pixels, classes)
-            write_description(self.root, Description(), classes)
-            return
-        (self.root / MARK).unlink()
-        with suppress(OSError):  # it holds something else
-            self.root.rmdir()
 
 
 def _without_own(found: list[tuple[Path, Path]], out: Path) -> list[tuple[Path, Path]]:
     """Leave out what an earlier call wrote into a folder that is searched."""
-    written = [out / kind for kind in ("masks", "overlays", "probabilities")]
+    written = [out / kind for kind in ("masks", "overlays", "probabilities", "polygons")]
     others = [(file, base) for file, base in found if not any(is_inside(file, folder) for folder in written)]
     if not others:
         raise ArgumentError(f"{found[0][0]}: was written by an earlier call to {out}; give other images")
@@ -221,22 +141,58 @@ def _describe(model: Model, sources: Sequence[Path | str], probabilities: bool) 
     }
 
 
+def _look(job: Job, classes: ClassMap) -> Found:
+    """Measure a mask that an earlier call wrote."""
+    if not job.is_raster:
+        return _count(read_mask_values(job.mask), classes)
+    from solarseg.outputs.rasters import measure_mask
+
+    return Found(*measure_mask(job.mask, len(classes)))
+
+
 @dataclass
 class _Work:
     """An image on its way from file to mask."""
 
-    job: _Job
+    job: Job
     image: NDArray[Any] | None = None
     inputs: NDArray[Any] | None = None
     found: NDArray[np.float32] | None = None
     mask: NDArray[np.uint8] | None = None
     tiled: bool = False
-    pixels: tuple[int, ...] = ()
+    result: Found | None = None
     error: str | None = None
 
 
-def _work(model: Model, jobs: Iterable[_Job]) -> Iterator[_Work]:
-    """Do the jobs in their order, some of them at a time."""
+def _work_rasters(model: Model, jobs: Sequence[Job], overwrite: bool, progress: bool) -> Iterator[_Work]:
+    """Do the rasters, one after another; each reads ahead and writes behind by itself."""
+    for job in jobs:
+        if not job.is_raster:
+            continue
+        from solarseg.outputs.rasters import draw_overview, predict_raster
+
+        out, stale = job.mask.parents[len(Path(job.name).parts)], any(file.exists() for file in job.outputs)
+        wanted = {"probabilities": job.probabilities is not None, "progress": progress}
+        try:
+            done = predict_raster(model, job.file, out, job.name, overwrite=overwrite or stale, **wanted)
+            if job.overlay is not None:
+                draw_overview(job.file, done.mask, model, job.overlay)
+            yield _Work(job, tiled=done.tile > 0, result=Found(done.pixels, done.areas))
+        except ImageError as error:
+            yield _Work(job, error=str(error))
+
+
+def _work(model: Model, jobs: Sequence[Job], progress: bool) -> Iterable[_Work]:
+    """Do all other images in their order, some of them at a time."""
+    jobs = [job for job in jobs if not job.is_raster]
+    if not progress or not jobs:
+        return _overlapped(model, jobs)
+    from rich.progress import track  # takes a while to import
+
+    return track(_overlapped(model, jobs), "predicting", total=len(jobs))
+
+
+def _overlapped(model: Model, jobs: Iterable[Job]) -> Iterator[_Work]:
     threads = min(_THREADS, count_cores())
     decoded = map_ahead(
         lambda job: _decode(model, job), jobs, threads=threads, ahead=threads + model.batch_size
@@ -251,13 +207,7 @@ def _work(model: Model, jobs: Iterable[_Job]) -> Iterator[_Work]:
         decoded.close()
 
 
-def _shown(worked: Iterator[_Work], count: int) -> Iterable[_Work]:
-    from rich.progress import track  # takes a while to import
-
-    return track(worked, "predicting", total=count)
-
-
-def _decode(model: Model, job: _Job) -> _Work:
+def _decode(model: Model, job: Job) -> _Work:
     work = _Work(job)
     try:
         work.image = read_image(job.file)
@@ -318,17 +268,8 @@ def _encode(model: Model, one: _Work) -> _Work:
         shown = true_colour(model.preprocessing.pick(one.image), model.info.band_names)
         write_image(job.overlay, side_by_side(shown, one.mask, classes))
     write_mask(job.mask, one.mask, classes)
-    return _Work(job, tiled=one.tiled, pixels=_count(one.mask, classes))
+    return _Work(job, tiled=one.tiled, result=_count(one.mask, classes))
 
 
-def _count(mask: NDArray[np.integer], classes: ClassMap) -> tuple[int, ...]:
-    return tuple(np.bincount(mask.ravel(), minlength=len(classes)).tolist())
-
-
-def _write_summary(path: Path, pixels: dict[str, tuple[int, ...]], classes: ClassMap) -> None:
-    kinds = [f"{name}_{what}" for what in ("pixels", "share") for name in classes.names]
-    rows = (
-        (name, *counts, *(f"{count / max(1, sum(counts)):.6f}" for count in counts))
-        for name, counts in pixels.items()
-    )
-    write_table(path, ("image", *kinds), rows)
+def _count(mask: NDArray[np.integer], classes: ClassMap) -> Found:
+    return Found(tuple(np.bincount(mask.ravel(), minlength=len(classes)).tolist()))

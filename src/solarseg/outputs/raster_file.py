@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from solarseg.errors import ImageError
@@ -33,6 +32,8 @@ def is_raster(path: Path) -> bool:
     """
     if path.suffix.lower() not in _SUFFIXES:
         return False
+    import tifffile  # takes a while, which images of other kinds need not wait for
+
     try:
         with tifffile.TiffFile(path) as file:
             page = file.pages[0]
@@ -81,6 +82,12 @@ class RasterFile:
             return Strip(pixels)
         pixels[missing] = self.fill
         return Strip(pixels, ~missing)
+
+    def overview(self, size: tuple[int, ...]) -> NDArray[Any]:
+        """Read the whole at another size: ``(H, W, C)``, each pixel the nearest of the file."""
+        with _told(self.path):
+            raw = self._file.read(self.bands, out_shape=(len(self.bands), *size))
+        return self._as_read(np.moveaxis(raw, 0, -1))[0]
 
     def _as_read(self, raw: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_] | np.bool_]:
         """Make of a file's numbers what `images.read_image` does, and say which pixels cannot be used."""

@@ -20,18 +20,20 @@ from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.errors import OutputError
 from solarseg.extras import require
 from solarseg.files import atomic_path, digest
-from solarseg.images import check_pixels
+from solarseg.images import check_pixels, true_colour, write_image
 from solarseg.inference.ahead import map_ahead
 from solarseg.inference.predictor import Model, Strip
 from solarseg.inference.tiling import Band, Tiling
 from solarseg.outputs.ground import Grid
 from solarseg.outputs.ground_polygons import Sums, trace_polygons, write_geojson, write_geopackage
+from solarseg.outputs.overlay import side_by_side
 from solarseg.outputs.raster_file import CACHE, RasterFile, is_raster, open_raster
 from solarseg.outputs.raster_parts import BLOCK, Parts
 
-__all__ = ["RasterPrediction", "is_raster", "predict_raster"]
+__all__ = ["RasterPrediction", "draw_overview", "is_raster", "measure_mask", "predict_raster"]
 
 _NOTHING = (128, 128, 128, 0)  # colour of pixels that show nothing
+_OVERVIEW = 2000  # pixels of the longer side
 
 _Found = tuple[Band, NDArray[np.bool_] | None]
 
@@ -271,6 +273,41 @@ class _Job:
             writer.file.descriptions = classes.names
             writer.file.update_tags(**self.tags)
             yield writer
+
+
+def measure_mask(path: Path, classes: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Give pixels and area, m2 on the ellipsoid, of each class of a mask that `predict_raster` wrote."""
+    rasterio = require("rasterio", "geo")
+    pixels, areas = np.zeros(classes, np.int64), np.zeros(classes)
+    with rasterio.Env(GDAL_CACHEMAX=CACHE), rasterio.open(path) as file:
+        grid = Grid(file.height, file.width, file.crs.to_wkt(), tuple(file.transform)[:6], str(path))
+        for top in range(0, grid.height, BLOCK):
+            bottom = min(top + BLOCK, grid.height)
+            ids = file.read(1, window=((top, bottom), (0, grid.width))).ravel()
+            pixels += np.bincount(ids, minlength=256)[:classes]
+            areas += np.bincount(ids, grid.areas(top, bottom).ravel(), minlength=256)[:classes]
+    return tuple(pixels.tolist()), tuple(areas.tolist())
+
+
+def draw_overview(raster: Path, mask: Path, model: Model, out: Path) -> None:
+    """Draw a raster beside its mask, both read at a size that can be looked at.
+
+    Raises:
+        ImageError: the raster cannot be read.
+        OutputError: the picture could not be written.
+    """
+    rasterio = require("rasterio", "geo")
+    with open_raster(raster, model.preprocessing) as opened, rasterio.open(mask) as file:
+        share = min(1.0, _OVERVIEW / max(file.shape))
+        size = tuple(max(1, round(side * share)) for side in file.shape)
+        write_image(
+            out,
+            side_by_side(
+                true_colour(opened.overview(size), model.info.band_names),
+                file.read(1, out_shape=size),
+                model.classes,
+            ),
+        )
 
 
 def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
