@@ -6,6 +6,7 @@ import pyogrio
 import pyproj
 import pytest
 import rasterio
+import rasterio.features
 import scipy.ndimage
 import shapely
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from solarseg.outputs.ground import Grid
-from solarseg.outputs.ground_polygons import Sums, trace_polygons, write_geojson, write_geopackage
+from solarseg.outputs.ground_polygons import (
+    Polygons,
+    Regions,
+    trace_polygons,
+    write_geojson,
+    write_geopackage,
+)
 
 UTM = "EPSG:32633"
 PLACE = (10.0, 0.0, 500_000.0, 0.0, -10.0, 5_000_000.0)
@@ -25,20 +32,15 @@ def grid_of(mask, crs=UTM, transform=PLACE):
     return Grid(*mask.shape, rasterio.CRS.from_user_input(crs).to_wkt(), transform)
 
 
-def traced(tmp_path, mask, confidence=None, rows=256, grid=None, tolerance=1.0):
+def traced(mask, confidence=None, rows=256, grid=None, tolerance=1.0):
     """Polygons of a mask that is added up some rows at a time."""
     grid = grid or grid_of(mask)
     confidence = np.full_like(mask, 255) if confidence is None else confidence
-    sums = Sums(mask.shape[1])
+    regions = Regions(mask.shape[1])
     for top in range(0, len(mask), rows):
         part = np.s_[top : top + rows]
-        sums.add(top, mask[part], confidence[part], grid.areas(top, min(top + rows, len(mask))))
-    path = tmp_path / "mask.tif"
-    profile = {"count": 1, "height": mask.shape[0], "width": mask.shape[1], "dtype": "uint8", "nodata": 255}
-    transform = rasterio.Affine(*grid.transform)
-    with rasterio.open(path, "w", driver="GTiff", crs=grid.crs, transform=transform, **profile) as file:
-        file.write(mask, 1)
-    return trace_polygons(path, sums, tolerance)
+        regions.add(mask[part], confidence[part], grid.areas(top, min(top + rows, len(mask))))
+    return trace_polygons(regions, grid.transform, tolerance)
 
 
 def in_pixels(polygons, grid):
@@ -48,6 +50,17 @@ def in_pixels(polygons, grid):
     return shapely.transform(
         shapely.from_wkb(polygons.outlines), lambda xy: xy @ np.array([[a, d], [b, e]]) + np.array([c, f])
     )
+
+
+def in_order(polygons, grid, width):
+    """By the first pixel of each, which is below and to the right of its uppermost corners' leftmost."""
+    first = [
+        min(y * width + x for x, y in shapely.get_coordinates(shape).round())
+        for shape in in_pixels(polygons, grid)
+    ]
+    order = np.argsort(first)
+    parts = (polygons.outlines, polygons.class_ids, polygons.areas, polygons.confidences)
+    return Polygons(*(part[order] for part in parts))
 
 
 MASKS = arrays(
@@ -61,7 +74,7 @@ MASKS = arrays(
 @given(mask=MASKS, rows=st.integers(1, 9))
 def test_regions_are_those_another_library_finds(tmp_path, mask, rows):
     confidence = np.random.default_rng(0).integers(0, 256, mask.shape, dtype=np.uint8)
-    polygons = traced(tmp_path, mask, confidence, rows)
+    polygons = traced(mask, confidence, rows)
     areas = grid_of(mask).areas(0, len(mask))
     expected = []
     for class_id in (1, 2):
@@ -72,6 +85,7 @@ def test_regions_are_those_another_library_finds(tmp_path, mask, rows):
                 (int(np.flatnonzero(own)[0]), class_id, areas[own].sum(), confidence[own].mean() / 255)
             )
     expected.sort()
+    polygons = in_order(polygons, grid_of(mask), mask.shape[1])
     assert polygons.class_ids.tolist() == [class_id for _, class_id, _, _ in expected]
     assert polygons.areas == pytest.approx([area for _, _, area, _ in expected])
     assert polygons.confidences == pytest.approx([mean for _, _, _, mean in expected])
@@ -79,8 +93,8 @@ def test_regions_are_those_another_library_finds(tmp_path, mask, rows):
 
 @SLOWLY
 @given(mask=MASKS)
-def test_outlines_without_tolerance_are_the_pixels(tmp_path, mask):
-    polygons = traced(tmp_path, mask, tolerance=0.0)
+def test_outlines_without_tolerance_are_the_pixels(mask):
+    polygons = traced(mask, tolerance=0.0, rows=7)
     grid = grid_of(mask)
     found = (
         rasterio.features.rasterize(
@@ -92,7 +106,20 @@ def test_outlines_without_tolerance_are_the_pixels(tmp_path, mask):
         else np.zeros_like(mask)
     )
     assert np.array_equal(found, np.where(mask == 255, 0, mask))
+    assert shapely.is_valid(in_pixels(polygons, grid)).all()
     assert shapely.area(in_pixels(polygons, grid)).sum() == pytest.approx(np.isin(mask, (1, 2)).sum())
+
+
+@SLOWLY
+@given(mask=MASKS)
+def test_outlines_are_those_gdal_traces(mask):
+    polygons = traced(mask, tolerance=0.0, rows=5)
+    found = in_pixels(polygons, grid_of(mask))
+    shown = np.isin(mask, (1, 2))
+    wanted = [shapely.geometry.shape(shape) for shape, _ in rasterio.features.shapes(mask, mask=shown)]
+    corners = shapely.transform(found, np.round)
+    one, other = (shapely.to_wkb(shapely.normalize(np.array(each, object))) for each in (corners, wanted))
+    assert sorted(one) == sorted(other)
 
 
 def spots(side=400, grain=20, seed=0):
@@ -108,7 +135,7 @@ def spots(side=400, grain=20, seed=0):
 def test_simplified_outlines_stay_near_keep_holes_and_do_not_cross(tmp_path, grain):
     mask = spots(grain=grain)
     grid = grid_of(mask)
-    exact, simple = (in_pixels(traced(tmp_path, mask, tolerance=t), grid) for t in (0.0, 1.0))
+    exact, simple = (in_pixels(traced(mask, tolerance=t), grid) for t in (0.0, 1.0))
     assert shapely.is_valid(simple).all()
     assert (shapely.get_num_interior_rings(simple) == shapely.get_num_interior_rings(exact)).all()
     far = shapely.hausdorff_distance(shapely.boundary(exact), shapely.boundary(simple))
@@ -123,7 +150,7 @@ def test_a_slanted_edge_becomes_straight_and_a_line_of_pixels_stays(tmp_path):
     rows, columns = np.mgrid[:60, :60]
     mask = ((columns > 5) & (rows > 5) & (rows + 3 * columns < 150)).astype(np.uint8)
     mask[50, 50:58] = 1
-    first, second = in_pixels(traced(tmp_path, mask), grid_of(mask))
+    first, second = in_pixels(traced(mask), grid_of(mask))
     assert shapely.get_num_coordinates(first) <= 8
     assert shapely.equals(second, shapely.box(50, 50, 58, 51))
 
@@ -149,7 +176,7 @@ def test_areas_are_those_of_the_geodesic_polygon(tmp_path, system):
     mask[30:50, 40:70] = 0
     mask[34:40, 44:60] = 2
     grid = grid_of(mask, crs, transform)
-    polygons = traced(tmp_path, mask, grid=grid, tolerance=0.0)
+    polygons = traced(mask, grid=grid, tolerance=0.0)
     to_degrees = pyproj.Transformer.from_crs(crs, pyproj.CRS(crs).geodetic_crs, always_xy=True)
     unit = np.degrees(pyproj.CRS(crs).geodetic_crs.axis_info[0].unit_conversion_factor)
 
@@ -193,7 +220,7 @@ def test_files_say_the_same_in_their_own_coordinates(tmp_path):
     mask[150:160, 20:60] = 255
     confidence = np.random.default_rng(0).integers(0, 256, mask.shape, dtype=np.uint8)
     grid = grid_of(mask)
-    polygons = traced(tmp_path, mask, confidence)
+    polygons = traced(mask, confidence)
     write_geopackage(tmp_path / "p.gpkg", polygons, grid, NAMES, "p")
     write_geojson(tmp_path / "p.geojson", polygons, grid, NAMES, "p")
     assert pyogrio.list_layers(tmp_path / "p.gpkg")[0, 0] == "p"
@@ -224,7 +251,7 @@ def test_files_say_the_same_in_their_own_coordinates(tmp_path):
 
 def test_a_mask_of_nothing_gives_files_without_polygons(tmp_path):
     mask = np.zeros((20, 20), np.uint8)
-    polygons = traced(tmp_path, mask)
+    polygons = traced(mask)
     write_geojson(tmp_path / "p.geojson", polygons, grid_of(mask), NAMES, "p")
     write_geopackage(tmp_path / "p.gpkg", polygons, grid_of(mask), NAMES, "p")
     assert json.loads((tmp_path / "p.geojson").read_text())["features"] == []

@@ -25,7 +25,7 @@ from solarseg.inference.ahead import map_ahead
 from solarseg.inference.predictor import Model, Strip
 from solarseg.inference.tiling import Band, Tiling
 from solarseg.outputs.ground import Grid
-from solarseg.outputs.ground_polygons import Sums, trace_polygons, write_geojson, write_geopackage
+from solarseg.outputs.ground_polygons import Regions, trace_polygons, write_geojson, write_geopackage
 from solarseg.outputs.overlay import side_by_side
 from solarseg.outputs.raster_file import CACHE, RasterFile, is_raster, open_raster
 from solarseg.outputs.raster_parts import BLOCK, Parts
@@ -226,8 +226,8 @@ class _Job:
         rasterio = require("rasterio", "geo")
         with atomic_path(outputs.mask) as mask, ExitStack() as stack, rasterio.Env(GDAL_CACHEMAX=CACHE):
             deep = stack.enter_context(atomic_path(outputs.probabilities)) if outputs.probabilities else None
-            pixels, areas, sums = self._assemble(mask, deep, progress)
-            polygons = trace_polygons(mask, sums)
+            pixels, areas, regions = self._assemble(mask, deep, progress)
+            polygons = trace_polygons(regions, grid.transform)
             write_geojson(outputs.geojson, polygons, grid, classes.names, layer)
             write_geopackage(outputs.geopackage, polygons, grid, classes.names, layer)
         self.parts.remove()
@@ -238,9 +238,9 @@ class _Job:
 
     def _assemble(
         self, mask: Path, deep: Path | None, progress: bool
-    ) -> tuple[tuple[int, ...], tuple[float, ...], Sums]:
-        """Write the files that hold pixels; give pixels and area of each class, and sums of each region."""
-        classes, sums = self.model.classes, Sums(self.grid.width)
+    ) -> tuple[tuple[int, ...], tuple[float, ...], Regions]:
+        """Write the files that hold pixels; give pixels and area of each class, and the regions."""
+        classes, regions = self.model.classes, Regions(self.grid.width)
         pixels, areas = np.zeros(len(classes), np.int64), np.zeros(len(classes))
         with ExitStack() as stack:
             writers = [stack.enter_context(self._mask_file(mask, classes))]
@@ -253,10 +253,10 @@ class _Job:
                 ids = planes[0].ravel()
                 pixels += np.bincount(ids, minlength=256)[: len(classes)]
                 areas += np.bincount(ids, square_metres.ravel(), minlength=256)[: len(classes)]
-                sums.add(top, planes[0], planes[1], square_metres)
+                regions.add(planes[0], planes[1], square_metres)
                 for writer, own in zip(writers, (planes[:1], planes[2:]), strict=False):
                     writer.write(top, own)
-        return tuple(pixels.tolist()), tuple(areas.tolist()), sums
+        return tuple(pixels.tolist()), tuple(areas.tolist()), regions
 
     @contextmanager
     def _mask_file(self, path: Path, classes: ClassMap) -> Iterator["_Writer"]:
