@@ -55,10 +55,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(6)}{path.suffix}")
+    written = False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():  # an attempt to make it takes longer than to look
+            path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
+        written = True
     except OutputError:
         raise
     except OSError as error:
@@ -68,8 +71,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
             f"{path}: could not be written ({error.object!r} is not UTF-8); rename that file"
         ) from error
     finally:
-        with suppress(OSError):  # the folder itself may be what failed
-            temporary.unlink(missing_ok=True)
+        if not written:
+            with suppress(OSError):  # the folder itself may be what failed
+                temporary.unlink(missing_ok=True)
 
 
 def remove_temporary(folder: Path) -> None:

@@ -370,8 +370,10 @@ def write_mask(path: Path, mask: NDArray[np.uint8], classes: ClassMap) -> None:
     picture = Image.new("P", (mask.shape[1], mask.shape[0]))
     picture.frombytes(np.ascontiguousarray(mask).tobytes())
     picture.putpalette([level for colour in colours for level in colour])
+    encoded = io.BytesIO()  # Pillow writes a file in small pieces, which takes ten times as long
+    picture.save(encoded, "PNG", optimize=False)
     with atomic_path(path) as temporary:
-        picture.save(temporary, optimize=False)
+        temporary.write_bytes(encoded.getbuffer())
 
 
 def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path | None = None) -> None:

@@ -137,3 +137,9 @@ def test_tilings_that_cannot_be_are_refused_at_once(trained, manner, match):
     run, _ = trained
     with pytest.raises(ArgumentError, match=match):
         load_model(run.path, manner=Manner(**manner))
+
+
+@given(st.integers(0, 9))
+def test_of_two_classes_the_more_probable_is_given_and_the_first_of_equal_ones(info, seed):
+    values = np.random.default_rng(seed).integers(0, 3, (6, 7, 2)).astype(np.float32)
+    assert np.array_equal(opened(info, None).choose(values), values.argmax(axis=-1))

@@ -169,6 +169,8 @@ class Model:
             for name, threshold in self.manner.thresholds.items():
                 values = probabilities[..., self.classes.names.index(name)]
                 values += np.where(values >= threshold, 1, -2)
+        if len(self.classes) == 2:  # the same, in a tenth of the time
+            return (probabilities[..., 1] > probabilities[..., 0]).astype(np.uint8)
         return probabilities.argmax(axis=-1).astype(np.uint8)
 
     def _bands(self, pixels: NDArray[Any], source: str) -> Iterator[Band]:
