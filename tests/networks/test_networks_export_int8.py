@@ -1,5 +1,7 @@
 """Eight-bit model files: what is quantised, how far, and what is left in float."""
 
+from collections import Counter
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -104,22 +106,35 @@ def test_one_scale_a_channel(files):
         assert sizes[scales[name]] == [len(values)]
 
 
-def test_all_between_the_normalisation_and_the_head_is_of_eight_bits(files):
-    """As onnxruntime understands it: what it does not fuse would be computed in float."""
+def as_onnxruntime_computes(path):
+    """The kinds of nodes after its own optimisation: what it does not fuse is computed in float."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-    options.optimized_model_filepath = str(files[1].with_name("optimized.onnx"))
-    onnxruntime.InferenceSession(str(files[1]), options, providers=["CPUExecutionProvider"])
-    optimised = [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
-    original = [node.op_type for node in onnx.load(files[0]).graph.node]
-    assert optimised.count("QLinearConv") == original.count("Conv") - 1
-    assert optimised.count("Conv") + optimised.count("FusedConv") == 1  # the head
-    assert optimised.count("QLinearAdd") == original.count("Add")
-    assert optimised.count("QLinearConcat") == 4  # skip connections
-    assert optimised.count("QuantizeLinear") == 1
-    assert optimised.count("DequantizeLinear") == 1
-    assert "BatchNormalization" not in original
-    assert {"Relu", "Add"}.isdisjoint(optimised)
+    options.optimized_model_filepath = str(path.with_name("optimized.onnx"))
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return Counter(node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node)
+
+
+def check_whole(path, optimised):
+    original = Counter(node.op_type for node in onnx.load(path).graph.node)
+    assert optimised["QLinearConv"] == original["Conv"] - 1
+    assert optimised["Conv"] + optimised["FusedConv"] == 1  # the head
+    assert optimised["QLinearAdd"] == original["Add"]
+    assert optimised["QuantizeLinear"] == optimised["DequantizeLinear"] == 1
+    assert {"Relu", "Clip", "Add", "BatchNormalization"}.isdisjoint(optimised)
+
+
+def test_all_between_the_normalisation_and_the_head_is_of_eight_bits(files):
+    optimised = as_onnxruntime_computes(files[1])
+    check_whole(files[0], optimised)
+    assert optimised["QLinearConcat"] == 4  # skip connections
+
+
+@pytest.mark.slow
+def test_so_it_is_where_sizes_are_asked_for_early_and_activations_are_cut_off(tmp_path, images):
+    write_graph(make_network(images, "mobilenet_v2"), info_of("mobilenet_v2"), tmp_path / "float.onnx")
+    quantise(tmp_path / "float.onnx", tmp_path / "int8.onnx", images[:2])
+    check_whole(tmp_path / "float.onnx", as_onnxruntime_computes(tmp_path / "int8.onnx"))
 
 
 def test_openvino_computes_it_in_eight_bits(files):

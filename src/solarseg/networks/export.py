@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxscript.ir
 import torch
 from numpy.typing import NDArray
 from onnxscript.rewriter import rewrite
@@ -65,14 +66,17 @@ def write_graph(network: Network, info: ModelInfo, path: Path) -> None:
 
 def _fold(model: onnx.ModelProto) -> onnx.ModelProto:
     """Merge normalisations into convolutions also where the size of what stands between them is asked for."""
-    following: dict[str, str] = {}
+    following = {
+        node.input[0]: node.output[0]
+        for node in model.graph.node
+        if node.op_type in {"BatchNormalization", "Relu", "Clip"}
+    }
     for node in model.graph.node:
-        if node.op_type in {"BatchNormalization", "Relu"}:
-            following[node.input[0]] = node.output[0]
-        elif node.op_type == "Shape":
-            while node.input[0] in following:
-                node.input[0] = following[node.input[0]]
-    return rewrite(model)
+        while node.op_type == "Shape" and node.input[0] in following:
+            node.input[0] = following[node.input[0]]
+    moved = onnxscript.ir.from_proto(model)
+    moved.graph.sort()
+    return onnxscript.ir.to_proto(rewrite(moved))
 
 
 def sign(path: Path, info: ModelInfo) -> None:

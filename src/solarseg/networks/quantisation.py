@@ -35,7 +35,7 @@ __all__ = ["list_blocks", "quantise", "quantise_until_it_passes"]
 logger = logging.getLogger(__name__)
 
 # Convolutions, and what stands between them: a layer in float among them would cost two conversions.
-_TYPES = ("Conv", "Relu", "Add", "Concat", "Resize", "MaxPool", "AveragePool")
+_TYPES = ("Conv", "Relu", "Clip", "Add", "Concat", "Resize", "MaxPool", "AveragePool")
 _HEAD = "segmentation_head"
 # The part of the network a weight belongs to: encoder.layer1.0, encoder.Mixed_5b, decoder.blocks.3
 _BLOCK = re.compile(r"unet\.((?:encoder|decoder)\.(?:model\.)?(?:[\w.]*?\.\d+(?=\.)|\w+))")
