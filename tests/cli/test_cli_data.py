@@ -85,18 +85,18 @@ def test_check_says_what_it_did_not_look_for_and_what_to_do_about_copies(squares
     assert main(["data", "check", str(squares)]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(
-        "12 samples can be read, 0 of nothing but background\n\nnote: copy (1); data split keeps"
+        "12 samples can be read, 0 with nothing but background\n\nnote: copy (1); data split keeps"
     )
     assert main(["data", "check", str(squares), "--no-search"]) == 0
     assert capsys.readouterr().out == (
-        "12 samples can be read, 0 of nothing but background\n"
+        "12 samples can be read, 0 with nothing but background\n"
         "copies and near copies were not looked for (--no-search)\nnothing is wrong\n"
     )
     for kind in ("images", "masks"):
         for file in sorted((squares / kind).iterdir())[1:]:
             file.unlink()
     assert main(["data", "check", str(squares)]) == 0
-    assert capsys.readouterr().out.startswith("1 sample can be read, 0 of")
+    assert capsys.readouterr().out.startswith("1 sample can be read, 0 with")
 
 
 def test_no_command_that_looks_at_data_leaves_blank_lines_in_a_pipe(squares, tmp_path, capsys):

@@ -307,6 +307,14 @@ def test_a_palette_unlike_the_others_is_named(squares):
     assert problem.what.startswith("palette gives 1 the colour (0, 0, 255), other masks (255, 0, 0)")
 
 
+def test_where_nothing_tells_groups_or_splits_it_is_said_what_may_leak(squares, caplog):
+    check(squares)
+    assert "each image is its own group" not in caplog.text
+    (squares / "groups.csv").unlink()
+    check(squares)
+    assert "each image is its own group" in caplog.text
+
+
 def test_whether_copies_were_looked_for_is_kept(squares):
     assert check(squares).searched
     assert not check(squares, search=False).searched

@@ -28,6 +28,7 @@ def odd(*held):
         ([[0, 5], [0, 5], [0, 6], [0, 4]], []),  # none alone is nearly gapless; all together are
         ([[0, 100], [0, 100], [0]], [0, 1]),
         ([[0], [0]], []),
+        ([[0, 1], list(range(300)), [0, 1]], [1]),  # more than there may be classes
     ],
 )
 def test_the_commonest_values_stay(held, expected):

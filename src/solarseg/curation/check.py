@@ -104,6 +104,8 @@ def check(
         known, own_groups = images.keys() | masks.keys(), groups is None and group_regex is None
         problems += find_split_problems(file, data, seen, known, own_groups=own_groups)
         problems += [_leak(data, leak) for leak in find_leaks(read_split(file), copies)]
+    else:
+        data.warn_if_ungrouped()
     return _sum_up(root, seen, problems, searched=search)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from solarseg.classes import find_classes
 from solarseg.datasets.folder import MaskLook
-from solarseg.errors import DatasetError
+from solarseg.errors import ArgumentError, DatasetError
 
 __all__ = ["find_odd"]
 
@@ -70,7 +70,7 @@ def _find_common(held: Iterable[frozenset[int]]) -> frozenset[int]:
 def _objection(values: Iterable[int]) -> str | None:
     try:
         find_classes(values)
-    except DatasetError as error:
+    except (ArgumentError, DatasetError) as error:
         return str(error).removeprefix("masks: ")
     return None
 

@@ -55,7 +55,7 @@ def command(
 
 
 def _lines(found: "Check") -> list[str]:
-    lines = [f"{counted(found.samples, 'sample')} can be read, {found.empty:,} of nothing but background"]
+    lines = [f"{counted(found.samples, 'sample')} can be read, {found.empty:,} with nothing but background"]
     if not found.searched:
         lines.append("copies and near copies were not looked for (--no-search)")
     kinds = dict.fromkeys(problem.kind for problem in found.problems)
