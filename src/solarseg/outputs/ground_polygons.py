@@ -4,10 +4,11 @@ Regions are numbered in each strip of rows and joined from strip to strip. What 
 area and the mean confidence in them, is added up on the way.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ _CHANGE = 0.05  # share of its area that a ring may gain or lose, else it keeps 
 _SHARES = (1, 0.75, 0.5)  # of the tolerance, tried one after another
 _LEAST_POINTS = 4  # of a ring, the last of which is the first
 _AT_ONCE = 200_000  # corners
+_WRITTEN_AT_ONCE = 1000
 _DIGITS = 9  # of degrees in GeoJSON: a tenth of a millimetre
 
 
@@ -197,16 +199,49 @@ def _place(shapes: NDArray[np.object_], transform: Sequence[float]) -> NDArray[n
 def write_geojson(path: Path, polygons: Polygons, grid: Grid, names: Sequence[str], layer: str) -> None:
     """Write polygons as RFC 7946 wants them: longitude and latitude of WGS 84, right-hand rule.
 
+    Written here, corner by corner: GDAL holds a polygon in several hundred bytes a corner while it writes it.
+
     Raises:
         OutputError: the file could not be written.
     """
-    options = {"RFC7946": "YES", "COORDINATE_PRECISION": str(_DIGITS)}
-    with atomic_path(path) as temporary:
-        _write(temporary, polygons, grid, names, layer, driver="GeoJSON", layer_options=options)
-        with temporary.open("rb") as file:
-            file.seek(-16, 2)
-            if not file.read().rstrip().endswith(b"}"):
-                raise OSError("the end is missing")
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(f'{{"type": "FeatureCollection", "name": {json.dumps(layer)}, "features": [')
+        for i, shape in enumerate(_on_wgs84(polygons, grid)):
+            properties = {
+                "class": names[polygons.class_ids[i]],
+                "class_id": int(polygons.class_ids[i]),
+                "area_m2": float(polygons.areas[i]),
+                "confidence": round(float(polygons.confidences[i]), 4),
+            }
+            file.write(f'{"," if i else ""}\n{{"type": "Feature", "properties": {json.dumps(properties)}, ')
+            file.write('"geometry": {"type": "Polygon", "coordinates": [')
+            _write_rings(file, shape)
+            file.write("]}}")
+        file.write("\n]}\n")
+
+
+def _on_wgs84(polygons: Polygons, grid: Grid) -> Iterator[Any]:
+    shapely, pyproj = require("shapely", "geo"), require("pyproj", "geo")
+    there = pyproj.Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+    for first in range(0, len(polygons.outlines), _WRITTEN_AT_ONCE):
+        shapes = shapely.from_wkb(polygons.outlines[first : first + _WRITTEN_AT_ONCE])
+        yield from shapely.transform(shapes, lambda xy: np.stack(there.transform(*xy.T), axis=1))
+
+
+def _write_rings(file: TextIO, shape: Any) -> None:
+    """Outer rings run against the clock, holes with it."""
+    shapely = require("shapely", "geo")
+    for k, ring in enumerate(shapely.get_rings(shape)):
+        corners = shapely.get_coordinates(ring)
+        if shapely.is_ccw(ring) != (k == 0):
+            corners = corners[::-1]
+        file.write(", [" if k else "[")
+        for first in range(0, len(corners), _WRITTEN_AT_ONCE):
+            text = (
+                f"[{x:.{_DIGITS}f},{y:.{_DIGITS}f}]" for x, y in corners[first : first + _WRITTEN_AT_ONCE]
+            )
+            file.write((", " if first else "") + ", ".join(text))
+        file.write("]")
 
 
 def write_geopackage(path: Path, polygons: Polygons, grid: Grid, names: Sequence[str], layer: str) -> None:
