@@ -198,14 +198,23 @@ def _read_tiff(path: Path) -> Pixels:
         data = _upright(_bands_last(series.asarray(), series.axes), page)
         has_alpha = bool(page.extrasamples) and page.extrasamples[-1] in _ALPHA
         palette, inverted = page.colormap, page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        bits = int(np.max(page.bitspersample))
     if palette is not None:
         return (palette[:, data[..., 0]] >> 8).astype(np.uint8).transpose(1, 2, 0)
     if has_alpha:
         data = data[..., :-1]
+    data = _fill_depth(data, bits)
     if inverted and data.dtype in (np.uint8, np.uint16, np.bool_):
         data = ~data
     # Signed and 32-bit whole numbers are what some scientific cameras and elevation models write.
     return data if data.dtype in (np.uint8, np.uint16, np.bool_) else data.astype(np.float32)
+
+
+def _fill_depth(data: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Scale samples of fewer bits than their dtype, as 12 in a ``uint16``, to the range of the dtype."""
+    if data.dtype not in (np.uint8, np.uint16) or bits == 8 * data.dtype.itemsize:
+        return data
+    return np.rint(data * (np.iinfo(data.dtype).max / (2**bits - 1))).astype(data.dtype)
 
 
 # The tags of GeoTIFF: size of a pixel, tie points, transformation, and the coordinate system.
