@@ -11,8 +11,10 @@ import pytest
 
 from solarseg.classes import ClassMap
 from solarseg.curation import convert as module
+from solarseg.curation.check import check
 from solarseg.curation.convert import convert
-from solarseg.datasets import ReadOptions, Sample, open_dataset
+from solarseg.curation.disk import alone_in
+from solarseg.datasets import ReadOptions, Sample, open_dataset, open_source
 from solarseg.datasets.description import Description
 from solarseg.datasets.source import Entry, Part, Source
 from solarseg.errors import ArgumentError, DatasetError, ImageError, OutputError
@@ -151,6 +153,102 @@ def test_an_unfinished_conversion_of_something_else_is_refused(use, tmp_path, mo
             convert(source, tmp_path / "out")
     with pytest.raises(OutputError, match="unfinished conversion of something else, or with other options"):
         convert(source, tmp_path / "out", options=ReadOptions(line_width=5))
+
+
+def cut_before_the_end(monkeypatch, *args, **options):
+    """Convert, and break off when all samples are written."""
+    with monkeypatch.context() as cut:
+        cut.setattr(module, "_group", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            convert(*args, **options)
+
+
+def recolour(folder):
+    (folder / "colours.csv").write_text("name,red,green,blue\nbackground,0,0,0\nfinger,255,255,255\n")
+
+
+def correct(folder):
+    file = folder / "masks" / "im03.png"
+    file.write_bytes(file.read_bytes() + b"\0")
+
+
+def touch(folder):
+    os.utime(folder / "images" / "im03.png", ns=(0, 0))
+
+
+def add(folder):
+    for kind in ("images", "masks"):
+        (folder / kind / "im99.png").write_bytes((folder / kind / "im03.png").read_bytes())
+
+
+def name_bands(folder):
+    (folder / "dataset.yaml").write_text("bands: [red, green, blue]\n")
+
+
+@pytest.mark.parametrize("change", [recolour, correct, touch, add, name_bands])
+def test_a_conversion_whose_source_has_changed_is_not_gone_on_with(squares, tmp_path, monkeypatch, change):
+    table = tmp_path / "elsewhere" / "colours.csv"
+    (squares / "groups.csv").unlink()
+    table.parent.mkdir()
+    table.write_text("name,red,green,blue\nbackground,0,0,0\ncrack,255,255,255\n")
+    options = {"format_name": "colour-masks", "options": ReadOptions(colours=table)}
+    cut_before_the_end(monkeypatch, squares, tmp_path / "out", **options)
+    change(table.parent if change is recolour else squares)
+    with pytest.raises(OutputError, match="or its source has changed since; remove it to begin anew"):
+        convert(squares, tmp_path / "out", **options)
+
+
+def test_what_is_no_part_of_the_source_may_change(squares, monkeypatch):
+    """The dataset itself within it, and what file managers leave."""
+    cut_before_the_end(monkeypatch, squares, squares / "out")
+    (squares / ".DS_Store").write_text("x")
+    (squares / "nowhere.png").symlink_to("nothing")
+    assert convert(squares, squares / "out").kept == 12
+
+
+def test_two_conversions_do_not_write_to_one_folder(squares, tmp_path):
+    (tmp_path / "out").mkdir()
+    with alone_in(tmp_path / "out"), pytest.raises(OutputError, match="another command writes to it"):
+        convert(squares, tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+    assert convert(squares, tmp_path / "out").written == 12
+
+
+def test_an_image_that_a_kill_left_without_its_mask_is_gone_where_it_cannot_be_read_again(
+    use, tmp_path, monkeypatch
+):
+    samples = [make_sample(name) for name in ("a", "b", "b.c", "d/e")]
+    cut_before_the_end(monkeypatch, use(samples), tmp_path / "out")
+    for name in ("b", "d/e"):
+        (tmp_path / "out" / "masks" / f"{name}.png").unlink()
+    done = convert(use(samples, broken={"b"}), tmp_path / "out")
+    assert (done.written, done.kept, list(done.failed)) == (3, 2, ["b"])
+    assert open_dataset(done.folder).names == ["a", "b.c", "d/e"]
+
+
+def test_an_unfinished_conversion_is_no_dataset(squares, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    cut_before_the_end(monkeypatch, squares, out)
+    for use_it in (open_dataset, check, open_source):
+        with pytest.raises(DatasetError, match="out: unfinished conversion; run the same convert command"):
+            use_it(out)
+    convert(squares, out)
+    assert len(open_dataset(out)) == check(out).samples == 12
+
+
+def test_where_nothing_can_be_read_a_link_is_left_and_what_it_leads_to_emptied(use, tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "far")
+    with pytest.raises(DatasetError, match="nothing converted"):
+        convert(use([make_sample("a")], broken={"a"}), tmp_path / "out")
+    assert not list((tmp_path / "far").iterdir())
+    assert convert(use([make_sample("a")]), tmp_path / "out").written == 1
+
+
+def test_a_file_where_the_folder_is_to_be_is_said(use, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(OutputError, match="out: is a file; give another folder"):
+        convert(use([make_sample("a")]), tmp_path / "out")
 
 
 def test_where_nothing_can_be_read_nothing_is_left(use, tmp_path):

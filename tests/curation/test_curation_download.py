@@ -713,7 +713,7 @@ def test_room_is_looked_for_before_anything_is_fetched(httpserver, web, tmp_path
 
 def test_two_downloads_do_not_write_to_one_folder(httpserver, web, tmp_path):
     zenodo = Zenodo(httpserver, YEARS)
-    with alone_in(tmp_path), pytest.raises(OutputError, match="another download writes to it"):
+    with alone_in(tmp_path), pytest.raises(OutputError, match="another command writes to it"):
         download_set(zenodo.entry, tmp_path, web)
     assert zenodo.asked == dict.fromkeys(YEARS, 0)
     assert len(download_set(zenodo.entry, tmp_path, web).files) == 2

@@ -303,3 +303,17 @@ def test_accents_may_be_spelled_either_way(squares):
     table = (squares / "groups.csv").read_text()
     (squares / "groups.csv").write_text(table.replace("im00", "gr\u00f6\u00dfe"))
     assert open_dataset(squares)["gr\u00f6\u00dfe"].mask.any()
+
+
+def test_a_folder_that_is_not_there_is_not_called_an_empty_one(tmp_path):
+    with pytest.raises(DatasetError, match="/no-such: no such folder; check the path$"):
+        open_dataset(tmp_path / "no-such")
+
+
+def test_a_folder_that_cannot_be_read_is_not_called_empty(squares, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DatasetError, match=r"images: cannot be read \(Permission denied\); check its perm"):
+        open_dataset(squares)

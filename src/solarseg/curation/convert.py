@@ -1,11 +1,13 @@
 """From data in any format to a dataset folder."""
 
+import hashlib
 import json
 import logging
 import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -14,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from solarseg.curation.disk import alone_in
 from solarseg.curation.fan_out import fan_out
 from solarseg.curation.leakage import join_groups
 from solarseg.curation.near_duplicates import Pair
 from solarseg.curation.same_place import find_same_places
-from solarseg.datasets import ReadOptions, open_dataset, open_source
+from solarseg.datasets import ReadOptions, open_source
 from solarseg.datasets.description import write_description
+from solarseg.datasets.folder import UNFINISHED, open_pairs, read_pairs
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.source import Entry, Part, Source
 from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
@@ -29,8 +33,6 @@ from solarseg.images import Pixels, write_bands, write_image, write_mask
 __all__ = ["Conversion", "convert"]
 
 logger = logging.getLogger(__name__)
-
-_MARK = ".conversion.json"  # stands in the folder until all is done, and says of what
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def convert(
     """Convert data in any format that is read to a dataset folder.
 
     Image files are copied as they are where the format keeps whole ones; others are written as PNG (8 bits, one
-    or three bands) or as compressed TIFF. Called again after it was cut, it goes on where it stopped.
+    or three bands) or as compressed TIFF. Called again after it was cut, it goes on where it stopped; until it has
+    come to its end, nobody takes the folder for a dataset.
 
     Args:
         source: file or folder.
@@ -98,13 +101,22 @@ def convert(
     Raises:
         ArgumentError: no such source or format, or an option that cannot be used.
         DataError: the source cannot be read, or nothing in it.
-        OutputError: the folder holds something else, or could not be written.
+        OutputError: the folder holds something else, or the beginning of a conversion that would go on differently,
+            since options or files of the source have changed; another call writes to it; or it cannot be written.
     """
     if workers is not None and workers < 1:
         raise ArgumentError(f"--workers {workers}: must be 1 or more")
     options, folder = options or ReadOptions(), Path(dataset)
     opened = open_source(source, format_name, options)
-    _begin(folder, opened, format_name, options)
+    _make(folder)
+    with alone_in(folder):
+        _begin(folder, opened, format_name, options)
+        return _convert_all(folder, opened, places, workers, progress)
+
+
+def _convert_all(
+    folder: Path, opened: Source, places: bool, workers: int | None, progress: bool
+) -> Conversion:
     done = fan_out(
         [partial(_items, part) for part in opened.parts],
         partial(_convert_one, folder, opened),
@@ -118,13 +130,13 @@ def convert(
         (outcome for outcome in outcomes if not outcome.reason), key=lambda outcome: outcome.name
     )
     if not written:
-        shutil.rmtree(folder)
+        _unmake(folder)
         raise DatasetError(
-            f"{source}: nothing converted; {next(iter(failed.values()), 'it holds no samples')}"
+            f"{opened.path}: nothing converted; {next(iter(failed.values()), 'it holds no samples')}"
         )
     _describe(folder, opened, failed)
     same_places = _group(folder, opened, written, places, workers, progress)
-    (folder / _MARK).unlink()
+    (folder / UNFINISHED).unlink(missing_ok=True)
     return Conversion(
         folder=folder,
         written=len(written),
@@ -134,23 +146,71 @@ def convert(
     )
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(f"{folder}: is a file; give another folder") from error
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made ({error.strerror}); give another folder") from error
+
+
+def _unmake(folder: Path) -> None:
+    """Remove a folder in which nothing was converted; where it is a link, what it leads to is emptied."""
+    for kind in ("images", "masks"):
+        shutil.rmtree(folder / kind, ignore_errors=True)
+    (folder / UNFINISHED).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
 def _begin(folder: Path, source: Source, format_name: str | None, options: ReadOptions) -> None:
-    """Make the folder, or go on with one that was left of the same conversion."""
-    told = {"source": source.path.resolve(), "format": format_name, **asdict(options)}
+    """Mark a folder that is empty, or go on with one that was left of the same conversion."""
+    told = {
+        "source": source.path.resolve(),
+        "format": format_name,
+        **asdict(options),
+        "classes": asdict(source.classes),
+        "names of bands": source.description.bands,
+        "files": _digest_files(source.path, options.colours, without=folder),
+    }
     what = json.loads(json.dumps(told, default=str))
-    mark = folder / _MARK
+    mark = folder / UNFINISHED
     if mark.exists():
         if _read_mark(mark) != what:
             raise OutputError(
-                f"{folder}: holds an unfinished conversion of something else, or with other options; remove it, or "
-                "give another folder"
+                f"{folder}: holds an unfinished conversion of something else, or with other options, or its source "
+                "has changed since; remove it to begin anew, or give another folder"
             )
         logger.info("going on with an unfinished conversion: %s", folder)
         remove_temporary(folder)
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        _remove_images_without_mask(folder)
+    elif any(folder.iterdir()):
         raise OutputError(f"{folder}: exists already; give another folder")
     else:
         write_json(mark, what)
+
+
+def _digest_files(source: Path, table: Path | None, *, without: Path) -> str:
+    """Hexadecimal digits that change with the name, size or time of any file that is read."""
+    own = without.resolve()
+    found = sorted(source.resolve().rglob("*")) if source.is_dir() else [source.resolve()]
+    files = [file for file in found if not file.is_relative_to(own) and not file.name.startswith(".")]
+    told = hashlib.blake2b(digest_size=8)
+    for file in [*files, *([table.resolve()] if table else [])]:
+        if file.is_file():
+            state = file.stat()
+            told.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    return told.hexdigest()
+
+
+def _remove_images_without_mask(folder: Path) -> None:
+    """Masks are written after their images, so that a kill may leave an image alone."""
+    images = folder / "images"
+    for file in images.rglob("*"):
+        mask = folder / "masks" / file.relative_to(images).with_suffix(".png")
+        if not file.is_dir() and not mask.exists():
+            file.unlink()
 
 
 def _read_mark(mark: Path) -> object:
@@ -236,7 +296,7 @@ def _group(
 
 
 def _same_places(folder: Path, workers: int | None, progress: bool) -> Sequence[Pair]:
-    data = open_dataset(folder)
+    data = open_pairs(folder, read_pairs(folder, unfinished=True))
 
     def load(name: str) -> tuple[Pixels, NDArray[np.uint8]]:
         sample = data[name]

@@ -53,7 +53,7 @@ def alone_in(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise OutputError(
-                f"{folder}: another download writes to it; wait for that, or choose another folder"
+                f"{folder}: another command writes to it; wait for that, or choose another folder"
             ) from error
         except OSError:
             pass  # a file system without locks

@@ -22,6 +22,7 @@ from solarseg.errors import ArgumentError, DatasetError, MaskError
 from solarseg.images import IMAGE_SUFFIXES, mask_palette, read_image, read_mask_values
 
 __all__ = [
+    "UNFINISHED",
     "FolderDataset",
     "MaskLook",
     "classes_of",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+UNFINISHED = ".conversion.json"  # stands in a folder that `convert` writes, until all is done
 
 
 @dataclass(frozen=True)
@@ -166,9 +169,9 @@ def open_pairs(
     return FolderDataset(root, classes, files, grouped=found is not None, description=description)
 
 
-def read_pairs(root: Path) -> dict[str, tuple[Path, Path]]:
-    """Pair the images and masks of a dataset folder by name."""
-    images, masks = (list_files(root, kind) for kind in ("images", "masks"))
+def read_pairs(root: Path, *, unfinished: bool = False) -> dict[str, tuple[Path, Path]]:
+    """Pair the images and masks of a dataset folder by name; see `list_files`."""
+    images, masks = (list_files(root, kind, unfinished=unfinished) for kind in ("images", "masks"))
     for have, lack, kind in ((images, masks, "mask"), (masks, images, "image")):
         alone = sorted(set(have) - set(lack))
         if alone:
@@ -180,19 +183,26 @@ def read_pairs(root: Path) -> dict[str, tuple[Path, Path]]:
     return {name: (images[name], masks[name]) for name in images}
 
 
-def list_files(root: Path, kind: str) -> dict[str, Path]:
+def list_files(root: Path, kind: str, *, unfinished: bool = False) -> dict[str, Path]:
     """List the files of a dataset folder by name.
 
     Args:
         root: the dataset folder.
         kind: ``"images"`` or ``"masks"``.
+        unfinished: take also what is not all there yet.
 
     Raises:
-        DatasetError: there is no such folder, or nothing in it, or two files of one name.
+        DatasetError: there is no such folder, or nothing in it, or two files of one name; or a conversion has not
+            come to its end.
     """
+    if not root.exists():
+        raise DatasetError(f"{root}: no such folder; check the path")
+    if not unfinished and (root / UNFINISHED).exists():
+        raise DatasetError(f"{root}: unfinished conversion; run the same convert command again")
     folder = root / kind
     if not folder.is_dir():
         raise DatasetError(f"{root}: has no folder '{kind}'; a dataset is a folder with images/ and masks/")
+    _check_readable(folder)
     found: dict[str, Path] = {}
     for file in sorted(folder.rglob("*")):
         if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith(".") or not file.is_file():
@@ -205,6 +215,16 @@ def list_files(root: Path, kind: str) -> dict[str, Path]:
     if not found:
         raise DatasetError(f"{folder}: holds no images; allowed are {', '.join(sorted(IMAGE_SUFFIXES))}")
     return found
+
+
+def _check_readable(folder: Path) -> None:
+    """Raise DatasetError where a folder does not show what it holds, which going through it would hide."""
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        raise DatasetError(
+            f"{folder}: cannot be read ({error.strerror or error}); check its permissions"
+        ) from error
 
 
 def _find_classes(root: Path, masks: list[Path], expected: ClassMap | None) -> ClassMap:
