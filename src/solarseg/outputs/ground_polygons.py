@@ -134,9 +134,8 @@ def trace_polygons(regions: Regions, transform: Sequence[float], tolerance: floa
     outlines = [np.zeros(0, object)]
     shapely = require("shapely", "geo")
     for some in _batches(rings):
-        corners, of = rings.corners(some)
-        shapes = _join(shapely.linearrings(corners, indices=of), rings.region[some])
-        outlines.append(shapely.to_wkb(_place(_simplify(shapes, tolerance), transform)))
+        simple = _simplify(_shapes(rings, some), tolerance)
+        outlines.append(shapely.to_wkb(_place(simple, transform)))
     return Polygons(np.concatenate(outlines), classes.astype(np.int32), areas, confidences)
 
 
@@ -149,6 +148,12 @@ def _batches(rings: Rings) -> Iterator[NDArray[np.int64]]:
     begins = np.flatnonzero(np.diff(rings.region[order], prepend=-1))  # of regions
     batch = (corners[begins] - 1) // _AT_ONCE
     yield from np.split(order, begins[1:][np.diff(batch) > 0])
+
+
+def _shapes(rings: Rings, some: NDArray[np.int64]) -> NDArray[np.object_]:
+    corners, of = rings.corners(some)
+    lines = require("shapely", "geo").linearrings(corners, indices=of)
+    return _join(lines, rings.region[some])
 
 
 def _join(rings: NDArray[np.object_], of: NDArray[np.integer]) -> NDArray[np.object_]:
