@@ -139,7 +139,7 @@ def test_a_conversion_in_part_leaves_with_1_and_lists_what_failed(squares, tmp_p
         (["download", "nothing", "--to", "out"], "unknown set 'nothing'; choose one of: glosofarid,"),
         (["check", ".", "--out", "."], "--out .: is a folder; give a file, such as problems.csv"),
         (["split", ".", "--val", "15"], "val 15 and test 0.15: must be 0 or more and together less than 1"),
-        (["split", "nowhere"], "nowhere: has no folder 'images'"),
+        (["split", "nowhere"], "nowhere: no such folder; check the path"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(arguments, match, capsys, tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -306,7 +307,7 @@ def test_accents_may_be_spelled_either_way(squares):
 
 
 def test_a_folder_that_is_not_there_is_not_called_an_empty_one(tmp_path):
-    with pytest.raises(DatasetError, match="/no-such: no such folder; check the path$"):
+    with pytest.raises(DatasetError, match=r"/no-such: no such folder; check the path$"):
         open_dataset(tmp_path / "no-such")
 
 
