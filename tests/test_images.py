@@ -277,11 +277,13 @@ def test_true_colour_is_of_named_bands_alone():
     [
         ("EPSG:32632", 0.25, 0.25),
         ("EPSG:4326", 1e-5, 1e-5 * 111_320 * np.cos(np.radians(48)) ** 0.5),
+        ("EPSG:3857", 0.5, 0.5 * np.cos(np.radians(48))),
         (None, 2, None),
     ],
 )
 def test_how_wide_a_pixel_is_on_the_ground(tmp_path, crs, scale, expected):
-    transform = rasterio.transform.from_origin(11, 48, scale, scale)
+    north = 6_106_854.83 if crs == "EPSG:3857" else 48  # the same parallel
+    transform = rasterio.transform.from_origin(11, north, scale, scale)
     shape = {"count": 1, "height": 4, "width": 4, "dtype": "uint8"}
     with rasterio.open(
         tmp_path / "a.tif", "w", driver="GTiff", crs=crs, transform=transform, **shape

@@ -233,6 +233,10 @@ def _georeference(path: Path) -> list[tuple[int, int, int, Any, bool]]:
 # How GeoTIFF spells that coordinates are degrees, and metres.
 _PROJECTED, _GEOGRAPHIC, _METRE = 1, 2, 9001
 _METRES_PER_DEGREE = 111_195.0  # on a sphere of 6371 km
+_WEB_MERCATOR, _EQUATOR = (
+    3857,
+    6_378_137.0,
+)  # the map of the web, which is true at the equator alone, and its radius
 
 
 def metres_per_pixel(path: Path) -> float | None:
@@ -253,7 +257,9 @@ def metres_per_pixel(path: Path) -> float | None:
         wide, high = tags["ModelPixelScale"][:2]
         kind, unit = int(tags["GTModelTypeGeoKey"]), int(tags.get("ProjLinearUnitsGeoKey", _METRE))
         if kind == _PROJECTED and unit == _METRE:
-            return float(wide * high) ** 0.5
+            mercator = tags.get("ProjectedCSTypeGeoKey") == _WEB_MERCATOR
+            too_large = np.cosh(tags["ModelTiepoint"][4] / _EQUATOR) if mercator else 1.0
+            return float(wide * high) ** 0.5 / float(too_large)
         if kind == _GEOGRAPHIC:
             return (
                 float(wide * high * np.cos(np.radians(tags["ModelTiepoint"][4]))) ** 0.5 * _METRES_PER_DEGREE
