@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import solarseg
 from solarseg.cli import main
 
 COMMANDS = ("demo", "train", "evaluate", "predict", "compare")
@@ -80,6 +81,7 @@ assert main(["evaluate", {str(run_folder.path)!r}, {str(dataset)!r}, "--out", {s
 def test_a_missing_extra_is_named_with_its_remedy(squares, tmp_path, capsys, monkeypatch):
     for name in [name for name in sys.modules if name.startswith(("solarseg.training", "lightning"))]:
         monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr(solarseg, "training", raising=False)  # or it would stay what is imported now
     monkeypatch.setitem(sys.modules, "lightning", None)  # as if it were not installed
     assert main(["train", str(squares), "--out", str(tmp_path / "run")]) == 2
     assert "pip install 'solarseg[train]'" in capsys.readouterr().err

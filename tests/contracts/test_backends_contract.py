@@ -1,5 +1,8 @@
 """Every backend gives what ONNX Runtime gives, in any shape, and says what it cannot do."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -75,3 +78,19 @@ def test_torch_needs_the_run_folder(trained, tmp_path):
     (tmp_path / "m.onnx").write_bytes(run.model.read_bytes())
     with pytest.raises(ModelFileError, match=r"m\.onnx: torch needs the run folder's checkpoints/best\.ckpt"):
         load_model(tmp_path / "m.onnx", backend="torch")
+
+
+@backends
+def test_nothing_is_sent_home(trained, backend):
+    """OpenVINO would, by a thread, as soon as it is imported."""
+    run, _ = trained
+    script = f"""
+import sys, threading
+import numpy as np
+from solarseg.inference.predictor import load_model
+load_model({str(run.path)!r}, backend={backend!r}).probabilities(np.zeros((1, 64, 64, 3), np.uint8))
+assert "openvino_telemetry" not in sys.modules
+assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -11,15 +11,30 @@ COUNTS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=3, m
 
 
 @given(COUNTS)
-def test_dealing_comes_near_the_best_there_is(rows):
+def test_of_few_groups_the_best_way_is_found(rows):
     counts = np.array(sorted(rows, reverse=True))
     shares = np.array([0.6, 0.2, 0.2])
     found = deal(counts, shares)
     assert set(found) == {0, 1, 2}
     every = (np.array(way) for way in itertools.product(range(3), repeat=len(rows)) if len(set(way)) == 3)
     best = min(distance(counts, shares, way) for way in every)
-    assert best <= distance(counts, shares, found) + 1e-12
-    assert distance(counts, shares, found) <= best + 0.05
+    assert distance(counts, shares, found) == pytest.approx(best, abs=1e-12)
+
+
+@given(st.lists(st.integers(1, 9), min_size=12, max_size=40))
+def test_of_many_groups_no_move_and_no_exchange_is_better(sizes):
+    counts, shares = np.array(sorted(sizes, reverse=True))[:, None], np.array([0.6, 0.2, 0.2])
+    found = deal(counts, shares)
+    reached = distance(counts, shares, found)
+    assert set(found) == {0, 1, 2}
+    for group, split in itertools.product(range(len(counts)), range(3)):
+        moved = found.copy()
+        moved[group] = split
+        assert len(set(moved)) < 3 or distance(counts, shares, moved) >= reached - 1e-9
+    for one, other in itertools.combinations(range(len(counts)), 2):
+        exchanged = found.copy()
+        exchanged[[one, other]] = found[[other, one]]
+        assert distance(counts, shares, exchanged) >= reached - 1e-9
 
 
 def test_distance_by_hand():

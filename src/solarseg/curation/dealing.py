@@ -2,14 +2,18 @@
 
 How near is the sum, over splits and over what is counted, of the squared differences between the share a split
 has and the share it should have. The first thing counted weighs as much as all others together. Finding the best
-is a partition problem; dealing greedily and then moving and exchanging groups finds a good one.
+is a partition problem: of a few groups all ways are tried, of more, dealing greedily and then moving and exchanging
+groups finds a good one.
 """
+
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["deal", "distance"]
 
+_WAYS = 5000  # of dealing that are all tried: seven groups to three splits
 _STEPS = 1000  # moves or exchanges at most
 _EXCHANGED = 300  # groups between which exchanges are tried, which takes their number squared
 
@@ -29,6 +33,8 @@ def deal(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.i
         [0, 1, 1, 1]
     """
     scaled = _scale(counts)
+    if len(shares) ** len(counts) <= _WAYS:
+        return _try_all(scaled, shares)
     placed = _deal_greedily(scaled, shares)
     for _ in range(_STEPS):
         if not (_move(scaled, shares, placed) or _exchange(scaled, shares, placed)):
@@ -54,6 +60,15 @@ def _missing(
     missing = np.outer(shares, scaled.sum(axis=0))
     np.subtract.at(missing, placed, scaled)
     return missing
+
+
+def _try_all(scaled: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.int64]:
+    ways = np.array(list(product(range(len(shares)), repeat=len(scaled))))
+    members = ways[..., None] == np.arange(len(shares))  # (ways, G, S)
+    missing = np.outer(shares, scaled.sum(axis=0)) - np.einsum("wgs,gf->wsf", members, scaled)
+    distances = np.square(missing).sum(axis=(1, 2))
+    distances[~members.any(axis=1).all(axis=1)] = np.inf  # a split without group
+    return ways[distances.argmin()]
 
 
 def _deal_greedily(scaled: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.extras import require
 from solarseg.inference.backends import Compute
+from solarseg.inference.backends.openvino import import_openvino
 from solarseg.inference.model_file import METADATA_KEY, read_info
 
 __all__ = ["open_ir", "write_ir"]
@@ -27,7 +27,7 @@ def write_ir(source: Path, folder: Path) -> None:
     Raises:
         MissingExtraError: openvino is not installed.
     """
-    openvino = require("openvino", "openvino")
+    openvino = import_openvino()
     info = read_info(source)
     model = openvino.Core().read_model(source)
     # With height and width left open, OpenVINO computes parts of an int8 file in float, and other parts wrongly.
@@ -38,7 +38,7 @@ def write_ir(source: Path, folder: Path) -> None:
 
 def open_ir(folder: Path, threads: int) -> Compute:
     """Compute with what `write_ir` wrote, in float32 where its layers are not of eight bits."""
-    openvino = require("openvino", "openvino")
+    openvino = import_openvino()
     settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
     model = openvino.Core().compile_model(folder / _NAME, "CPU", settings)
 

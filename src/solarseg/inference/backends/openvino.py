@@ -1,5 +1,6 @@
 """OpenVINO, the quickest on Intel's and AMD's processors."""
 
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,25 @@ from solarseg.extras import require
 from solarseg.inference.backends import Compute
 from solarseg.inference.model_file import ModelInfo
 
-__all__ = ["open_model"]
+__all__ = ["import_openvino", "open_model"]
 
 _SHAPES = 4  # compiled for at a time; a folder of images has one shape, and its last batch another
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO, but not the part of it that sends home over the network that it was imported.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    reporting = "openvino_telemetry"
+    before = sys.modules.get(reporting)
+    sys.modules.setdefault(reporting, None)  # type: ignore[arg-type]  # as if it were not installed
+    try:
+        return require("openvino", "openvino")
+    finally:
+        if before is None:
+            sys.modules.pop(reporting, None)
 
 
 def open_model(path: Path, info: ModelInfo, device: str, threads: int) -> Compute:
@@ -27,7 +44,7 @@ def open_model(path: Path, info: ModelInfo, device: str, threads: int) -> Comput
         raise ArgumentError(
             f"--device {device}: openvino computes on the CPU; use --backend onnxruntime or torch"
         )
-    openvino = require("openvino", "openvino")
+    openvino = import_openvino()
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
     if info.precision != "float16":
         settings["INFERENCE_PRECISION_HINT"] = "f32"
