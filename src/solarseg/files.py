@@ -20,6 +20,7 @@ __all__ = [
     "check_folder",
     "digest",
     "remove_temporary",
+    "remove_temporary_folders",
     "write_json",
     "write_table",
     "write_text",
@@ -112,6 +113,13 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         raise _refused(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_temporary_folders(folder: Path) -> None:
+    """Remove what `atomic_folder` left in a folder when its process was killed."""
+    for each in folder.glob(".*"):
+        if _TEMPORARY.fullmatch(each.name) and each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each, ignore_errors=True)
 
 
 def _refused(path: Path, error: OSError) -> OutputError:

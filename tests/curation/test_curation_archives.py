@@ -8,6 +8,7 @@ import struct
 import subprocess
 import tarfile
 import tempfile
+import tracemalloc
 import zipfile
 from collections import namedtuple
 from pathlib import Path
@@ -534,3 +535,71 @@ def test_of_several_files_all_bytes_count_against_bombs(tmp_path, monkeypatch):
     split(path, 100_000)
     assert path.stat().st_size * archives.MAX_RATIO < 300_000
     assert len(tree(unpack(path, tmp_path / "to"))) == 1
+
+
+def header(kind, size, name="x"):
+    """The block of 512 bytes that begins what is said of a member."""
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def said(keyword, value):
+    """A record of a pax header, which begins with its own length."""
+    length = len(keyword) + len(value) + 3
+    length += len(str(length + len(str(length))))
+    return f"{length} {keyword}=".encode() + value + b"\n"
+
+
+def padded(content):
+    return content + bytes(-len(content) % 512)
+
+
+PLAIN = header(tarfile.REGTYPE, 0) + bytes(1024)
+LONG = 64 * 2**20
+BOMBS = {
+    "long name": [header(tarfile.GNUTYPE_LONGNAME, LONG), bytes(LONG), PLAIN],
+    "long link": [header(tarfile.GNUTYPE_LONGLINK, LONG), bytes(LONG), PLAIN],
+    "pax": [header(tarfile.XHDTYPE, LONG), bytes(LONG), PLAIN],
+    "pax of all": [header(tarfile.XGLTYPE, LONG), bytes(LONG), PLAIN],
+    "pax of Solaris": [header(tarfile.SOLARIS_XHDTYPE, LONG), bytes(LONG), PLAIN],
+    "second": [header(tarfile.REGTYPE, 0, "a"), header(tarfile.XHDTYPE, LONG), bytes(LONG), PLAIN],
+    "one in another": [header(tarfile.GNUTYPE_LONGNAME, 1024) + bytes(1024)] * 2000 + [PLAIN],
+    "many of all": [
+        header(tarfile.XGLTYPE, 2**17)
+        + padded(said(f"k{i:04}", b"x" * (2**17 - 16)))
+        + header(tarfile.REGTYPE, 0, f"{i}")
+        for i in range(400)
+    ],
+    "parts": [header(tarfile.GNUTYPE_SPARSE, 0), bytes(LONG), PLAIN],
+    "parts by pax": [
+        header(tarfile.XHDTYPE, 512),
+        padded(said("GNU.sparse.major", b"1") + said("GNU.sparse.minor", b"0")),
+        header(tarfile.REGTYPE, LONG),
+        b"9999999\n" + b"1\n" * (LONG // 2),
+        PLAIN,
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_what_is_said_of_members_does_not_fill_the_memory(tmp_path, kind):
+    with gzip.open(tmp_path / "x.tar.gz", "wb", 1) as file:
+        file.writelines(BOMBS[kind])
+    tracemalloc.start()
+    try:
+        assert_refused(tmp_path / "x.tar.gz", "cannot be unpacked")
+        assert tracemalloc.get_traced_memory()[1] < LONG // 4
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_what_honest_archives_say_of_members_is_read(tmp_path, form):
+    name = "/".join(["é" * 90] * 5)
+    with tarfile.open(tmp_path / "x.tar", "w", format=form, pax_headers={"comment": "c" * 50_000}) as archive:
+        for number in range(20):
+            member = tarfile.TarInfo(f"{name}{number}")
+            member.pax_headers = {"SCHILY.xattr.user.note": "n" * 50_000}
+            archive.addfile(member)
+    assert len(tree(unpack(tmp_path / "x.tar", tmp_path / "to"))) == 20

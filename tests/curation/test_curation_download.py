@@ -1,10 +1,12 @@
 import hashlib
+import io
 import json
 import os
 import signal
 import ssl
 import subprocess
 import sys
+import tarfile
 import time
 import zipfile
 from collections import namedtuple
@@ -158,7 +160,9 @@ def test_more_cuts_than_tries_do_no_harm_while_something_is_gained(httpserver, w
 def test_a_server_that_always_cuts_is_given_up_and_taken_up_later(httpserver, web, waits, tmp_path):
     host = Host(httpserver)
     host.script = [host.cut(5000), *[host.cut(0)] * 5]
-    with pytest.raises(DataError, match=r"file.bin from localhost: .*6 times in a row; run the same command"):
+    with pytest.raises(
+        DataError, match=r"file.bin from localhost: .*6 times in a row; check the connection, and run"
+    ):
         fetch(host.file(), tmp_path, web)
     assert len(host.asked) == 6 and len(waits) == 5
     for wait, longest in zip(waits, (1, 2, 4, 8, 16), strict=True):
@@ -226,7 +230,7 @@ def test_dates_are_held_against_the_clock_of_the_server(date, wait):
 def test_a_wait_of_hours_is_left_to_the_user(httpserver, web, waits, tmp_path):
     host = Host(httpserver)
     host.script = [status(429, Retry_After="7200")]
-    with pytest.raises(DataError, match="asked to wait 7200 s; run the same command later"):
+    with pytest.raises(DataError, match=r"asked to wait 7200 s; .* run the same command later"):
         fetch(host.file(), tmp_path, web)
     assert waits == [] and len(host.asked) == 1
 
@@ -728,8 +732,22 @@ def test_where_there_are_no_locks_it_goes_without(httpserver, web, tmp_path, mon
 def test_a_folder_that_is_a_file_is_said(httpserver, web, tmp_path):
     zenodo = Zenodo(httpserver, YEARS)
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OutputError, match="file: cannot be made"):
+    with pytest.raises(ArgumentError, match="file: is a file; give a folder"):
         download_set(zenodo.entry, tmp_path / "file", web)
+    with pytest.raises(OutputError, match="deeper: cannot be made"):
+        download_set(zenodo.entry, tmp_path / "file" / "deeper", web)
+    assert not httpserver.log  # before anybody is asked
+
+
+def test_a_folder_that_stays_empty_is_not_left(httpserver, web, tmp_path):
+    host = Host(httpserver, path="/o/elpv-dataset/zip/x/master")
+    host.script = [status(404)] * 2
+    entry = replace(find_set("elpv"), address=host.url)
+    (tmp_path / "mine").mkdir()
+    for name in ("to", "mine"):
+        with pytest.raises(DataError, match="the server answered 404"):
+            download_set(entry, tmp_path / name, web)
+    assert left(tmp_path) == ["mine"]
 
 
 def test_archives_are_unpacked_beside_themselves(httpserver, web, tmp_path):
@@ -757,14 +775,123 @@ def test_an_archive_of_a_repository_is_fetched_and_unpacked(httpserver, web, tmp
     )
     host.script = [lambda request: host.serve(request, at_most=50, Content_Length=None)]
     entry = replace(find_set("elpv"), address=host.url)
-    with pytest.raises(
-        DataError, match=r"elpv-dataset-master.zip: cannot be unpacked .*remove it and fetch it again"
-    ):
-        download_set(entry, tmp_path / "to", web)  # nothing told that it was cut
-    (tmp_path / "to" / "elpv-dataset-master.zip").unlink()
-    done = download_set(entry, tmp_path / "to", web)
+    done = download_set(entry, tmp_path / "to", web)  # nothing but the archive told that it was cut
+    assert len(host.asked) == 2
     assert (done.unpacked[0] / "elpv-dataset-master" / "labels.csv").read_text() == labels
     assert done.licence is None
+
+
+def packed(path, mode):
+    with tarfile.open(path, mode) as archive:
+        for name in ("a.png", "b.png"):
+            member = tarfile.TarInfo(name)
+            member.size = 5000
+            archive.addfile(member, io.BytesIO(bytes(5000)))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz", "x.tar.xz"])
+@pytest.mark.parametrize("at_most", [0, 30, -1, -10])
+def test_an_archive_for_which_nothing_vouches_takes_its_name_only_when_it_is_whole(
+    httpserver, web, tmp_path, name, at_most
+):
+    if name == "x.zip":
+        content = zipped(tmp_path / name, {"a.png": bytes(5000)})
+    else:
+        content = packed(tmp_path / name, f"w:{name[6:]}")
+    if name == "x.tar" and at_most < 0:  # it ends in padding that says nothing
+        at_most = 10 * 512
+    (tmp_path / name).unlink()
+    host = Host(httpserver, content, None, ranges=False)
+    cut = [lambda request: host.serve(request, at_most=at_most, Content_Length=None)]
+    remote = RemoteFile(name, host.url)
+    host.script = cut * 2
+    with pytest.raises(DataError, match=rf"{name} from localhost: .*, twice; it may have been changed"):
+        fetch(remote, tmp_path, web)
+    assert left(tmp_path) == []
+    host.script = cut
+    assert fetch(remote, tmp_path, web).read_bytes() == content
+    host.script = [lambda request: host.serve(request, at_most=at_most, Content_Length=None)]
+    checked = replace(remote, checksum=md5(content[:at_most]))  # what the source vouches for is the source's
+    (tmp_path / name).unlink()
+    assert fetch(checked, tmp_path, web).read_bytes() == content[:at_most]
+
+
+def test_an_archive_that_would_be_refused_is_no_damaged_one(httpserver, web, tmp_path):
+    """It is fetched, and refused when it is unpacked, by its name."""
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo("../x.png"))
+    host = Host(httpserver, path.read_bytes(), path="/o/x/tar")
+    path.unlink()
+    assert fetch(RemoteFile("x.tar", host.url), tmp_path, web) == path
+
+
+@pytest.mark.parametrize("kind", ["text/html", "Text/HTML; charset=utf-8", "application/xhtml+xml"])
+def test_a_web_page_instead_of_a_file_is_said_and_costs_nothing(httpserver, web, waits, tmp_path, kind):
+    host = Host(httpserver)
+    host.script = [host.cut(100_000), lambda _: Response("<html>Log in</html>", 200, {"Content-Type": kind})]
+    with pytest.raises(DataError, match=r"file.bin from localhost: a web page was sent instead; see in a"):
+        fetch(host.file(), tmp_path, web)
+    assert (tmp_path / "file.bin.part").stat().st_size == 100_000
+    assert fetch(host.file(), tmp_path, web).read_bytes() == CONTENT
+    assert host.sent == len(CONTENT)
+
+
+def test_pages_are_files_too(httpserver, web, tmp_path):
+    host = Host(httpserver)
+    host.script = [lambda request: host.serve(request, Content_Type="text/html")]
+    assert fetch(replace(host.file(), name="about.html"), tmp_path, web).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("answer", ["502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout"])
+def test_a_proxy_that_is_busy_is_asked_again(web, waits, tmp_path, answer):
+    content = [httpx.ProxyError(answer), httpx.ProxyError(answer), CONTENT]
+
+    def play(request):
+        said = content.pop(0)
+        if isinstance(said, Exception):
+            raise said
+        return httpx.Response(200, content=iter([said]))
+
+    use(web, play)
+    file = RemoteFile("file.bin", "https://a.org/", len(CONTENT))
+    assert fetch(file, tmp_path, web).read_bytes() == CONTENT
+    assert len(waits) == 2
+
+
+def test_a_proxy_that_refuses_is_not_asked_again(web, waits, tmp_path):
+    def refuse(request):
+        raise httpx.ProxyError("407 Proxy Authentication Required")
+
+    use(web, refuse)
+    with pytest.raises(DataError, match=r"the proxy refused .407 Proxy Auth.*check HTTP_PROXY"):
+        fetch(RemoteFile("file.bin", "https://a.org/"), tmp_path, web)
+    assert waits == []
+
+
+def test_two_archives_that_would_be_unpacked_to_one_folder_are_refused_first(httpserver, web, tmp_path):
+    files = {"a.zip": zipped(tmp_path / "x.zip", {"1": b"1"}), "a.tar.gz": packed(tmp_path / "x", "w:gz")}
+    zenodo = Zenodo(httpserver, files)
+    with pytest.raises(
+        ArgumentError, match=r"^a.zip and a.tar.gz: would be unpacked to one folder; .*--no-unpack$"
+    ):
+        download_set(zenodo.entry, tmp_path / "to", web)
+    assert zenodo.asked == dict.fromkeys(files, 0)
+    assert download_set(zenodo.entry, tmp_path / "to", web, files="*.zip").unpacked == (
+        tmp_path / "to" / "a",
+    )
+    assert len(download_set(zenodo.entry, tmp_path / "also", web, unpack=False).files) == 2
+
+
+def test_what_a_killed_unpacking_left_is_gone(httpserver, web, tmp_path):
+    zenodo = Zenodo(httpserver, {"a.zip": zipped(tmp_path / "x.zip", {"1": b"1"})})
+    to = tmp_path / "to"
+    (to / ".0123456789ab" / "deep").mkdir(parents=True)
+    (to / ".0123456789ab" / "deep" / "1").write_bytes(b"half")
+    (to / ".mine").mkdir()
+    download_set(zenodo.entry, to, web)
+    assert left(to) == [".mine", "a", "a.zip"]
 
 
 def test_download_takes_sets_of_the_catalogue(tmp_path):

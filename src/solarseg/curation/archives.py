@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
 from stat import S_IFDIR, S_IFMT, S_IFREG
-from typing import IO
-from zipfile import BadZipFile
+from typing import IO, Self
+from zipfile import BadZipFile, is_zipfile
 
 from rich.filesize import decimal
 from rich.progress import track
@@ -27,7 +27,7 @@ from solarseg.curation.volumes import open_zip
 from solarseg.errors import DataError, OutputError
 from solarseg.files import atomic_folder
 
-__all__ = ["is_archive", "stem_of", "unpack"]
+__all__ = ["find_damage", "is_archive", "stem_of", "unpack"]
 
 # Well above what the sets of the catalogue need.
 MAX_BYTES = 200 * 10**9
@@ -35,7 +35,13 @@ MAX_FILES = 1_000_000
 MAX_RATIO = 200  # bytes unpacked for each byte packed, ...
 UNSUSPECTED = 10**9  # ... of archives that unpack to more than this: black masks pack very well
 _LONGEST_PATH = 1000  # characters
+_LARGEST_HEADER = 2**18  # bytes that say something of a member of a TAR, and are read into memory
 _CHUNK = 2**20  # bytes copied at a time
+
+_ABOUT_THE_NEXT = (
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+)
 
 _ZIP = (".zip",)
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -44,7 +50,7 @@ _REGULAR = (0, S_IFREG, S_IFDIR)  # archives not made on Unix say 0
 # What the standard library raises at damaged archives, besides OSError without a number.
 _DAMAGE = (
     *(BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError),
-    *(NotImplementedError, ValueError, OverflowError),
+    *(NotImplementedError, ValueError, OverflowError, RecursionError),
 )
 
 
@@ -134,20 +140,48 @@ def _zip_members(archive: Path, folder: Path) -> Iterator[_Members]:
         )
 
 
+class _Header(tarfile.TarInfo):
+    """What stands before the content of a member, as far as it fits into memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        if header.type == tarfile.GNUTYPE_SPARSE:
+            raise _too_long("the list of a sparse member's parts")
+        if header.type in _ABOUT_THE_NEXT and header.size > _LARGEST_HEADER:
+            raise _too_long(f"a header of {decimal(header.size)}")
+        return header
+
+    # Reads another list of parts, of whatever length; there is no public way to refuse it.
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        raise _too_long("the list of a sparse member's parts")
+
+
+def _too_long(what: str) -> tarfile.TarError:
+    return tarfile.TarError(f"{what} may be larger than the memory")
+
+
 @contextmanager
 def _tar_members(archive: Path, folder: Path) -> Iterator[_Members]:
-    with tarfile.open(archive) as file:
+    with tarfile.open(archive, tarinfo=_Header) as file:
         yield _looked_at(file, archive, folder), None
 
 
 def _looked_at(file: tarfile.TarFile, archive: Path, folder: Path) -> Iterator[_Member]:
     budget = _Budget(archive, archive.stat().st_size)
-    for info in file:
+    while (info := file.next()) is not None:
+        file.members.clear()  # type: ignore[attr-defined]  # each keeps all that was said of it
+        if sum(map(len, file.pax_headers.values())) > _LARGEST_HEADER:
+            raise _too_long("what is said of all members")
         budget.count(info.size)
         check_space(folder.parent, info.size)
         if not (info.isreg() or info.isdir()):
             raise _refused(archive, info.name, "is a link or a device")
         yield _Member(info.name, info.isdir(), partial(file.extractfile, info))
+    _check_end(file)
+
+
+def _check_end(file: tarfile.TarFile) -> None:
     # A TAR that was cut between two members ends like a whole one, but for the empty block after the last; and what
     # compressed it holds its checksum at its very end.
     if file.fileobj is not None:
@@ -155,6 +189,32 @@ def _looked_at(file: tarfile.TarFile, archive: Path, folder: Path) -> Iterator[_
             raise EOFError("it ends without an end mark")
         while file.fileobj.read(_CHUNK):
             pass
+
+
+def find_damage(file: Path, name: str) -> str | None:
+    """Say how an archive is damaged, as far as can be told without unpacking it; None where it is not.
+
+    A ZIP is looked at where it ends, a TAR is read to its end. What would be refused is no damage.
+
+    Args:
+        file: the archive.
+        name: it will have, which tells its kind.
+    """
+    try:
+        if name.lower().endswith(_ZIP):
+            return None if is_zipfile(file) else "it is no ZIP archive, or was cut"
+        with tarfile.open(file, tarinfo=_Header) as archive:
+            for _ in _looked_at(archive, file, file.parent):
+                pass
+    except DataError:
+        return None
+    except _DAMAGE as error:
+        return _reason(error)
+    except OSError as error:
+        if isinstance(error, OutputError) or error.errno is not None:
+            raise
+        return _reason(error)
+    return None
 
 
 @dataclass
@@ -220,8 +280,11 @@ def _refused(archive: Path, name: str, why: str) -> DataError:
 
 
 def _damaged(archive: Path, error: Exception) -> DataError:
-    reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(":")
     return DataError(
-        f"{archive}: cannot be unpacked ({reason}); it is damaged, or packed in a way that is not read here; remove it "
-        "and fetch it again"
+        f"{archive}: cannot be unpacked ({_reason(error)}); it is damaged, or packed in a way that is not read "
+        "here; remove it and fetch it again"
     )
+
+
+def _reason(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(":")

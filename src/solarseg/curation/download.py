@@ -1,7 +1,8 @@
 """Fetching public data sets: all that can be known is checked before anything is written."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from solarseg.curation.disk import alone_in, check_space
 from solarseg.curation.fetching import Report, fetch, missing_bytes
 from solarseg.curation.listing import RemoteFile, choose, list_files
 from solarseg.curation.web import Web
-from solarseg.errors import OutputError
+from solarseg.errors import ArgumentError, OutputError
+from solarseg.files import check_folder, remove_temporary_folders
 
 __all__ = ["Download", "download", "download_set"]
 
@@ -58,7 +60,8 @@ def download(
         progress: show progress on the terminal.
 
     Raises:
-        ArgumentError: there is no such set, or no file fits the pattern.
+        ArgumentError: there is no such set, no file fits the pattern, or two archives would be unpacked to one
+            folder.
         DataError: a file cannot be had or is not what the source states, or an archive is damaged or not safe.
         MissingExtraError: httpx is not installed.
         OutputError: there is not enough room, another download writes to the folder, or it cannot be written to.
@@ -77,25 +80,48 @@ def download_set(
     progress: bool = False,
 ) -> Download:
     """Do the work of `download` for any set, also one that is not in the catalogue."""
-    listing = list_files(entry, web)
-    chosen = choose(listing.files, files)
-    check_space(folder, sum(missing_bytes(file, folder) for file in chosen))
-    _make(folder)
-    with alone_in(folder):
+    with _made(folder), alone_in(folder):
+        listing = list_files(entry, web)
+        chosen = choose(listing.files, files)
+        if unpack:
+            _refuse_equal_stems(chosen)
+        check_space(folder, sum(missing_bytes(file, folder) for file in chosen))
         with _shown(progress) as bars:
             fetched = [fetch(file, folder, web, _bar(bars, file)) for file in chosen]
+        remove_temporary_folders(folder)  # of a call that was killed while it unpacked
         archives = [file for file in fetched if unpack and is_archive(file)]
         unpacked = [_unpack_once(archive, progress) for archive in archives]
     return Download(entry, tuple(fetched), tuple(unpacked), listing.licence)
 
 
-def _make(folder: Path) -> None:
+def _refuse_equal_stems(files: Sequence[RemoteFile]) -> None:
+    archives = [Path(file.name) for file in files if is_archive(Path(file.name))]
+    counts = Counter(map(stem_of, archives))
+    clashing = [archive.name for archive in archives if counts[stem_of(archive)] > 1]
+    if clashing:
+        raise ArgumentError(
+            f"{' and '.join(clashing)}: would be unpacked to one folder; choose one of them with --files, or give "
+            "--no-unpack"
+        )
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder, and remove it again where nothing came to be in it."""
+    check_folder(folder)
+    there = folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
             f"{folder}: cannot be made ({error.strerror or error}); choose another folder"
         ) from error
+    try:
+        yield
+    finally:
+        if not there:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def _unpack_once(archive: Path, progress: bool) -> Path:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from rich.filesize import decimal
 
+from solarseg.curation.archives import find_damage, is_archive
 from solarseg.curation.disk import check_space
 from solarseg.curation.listing import RemoteFile
 from solarseg.curation.web import PassingError, Web
@@ -39,8 +40,8 @@ def fetch(remote: RemoteFile, folder: Path, web: Web, report: Report = lambda ha
     """Fetch a file into a folder.
 
     It grows as ``NAME.part``, beside ``NAME.part.json``, which says of what; both stay where the download is
-    cut, and the next call goes on from there. The finished file is checked and takes its name at once. One that
-    is there already is checked and kept.
+    cut, and the next call goes on from there. The finished file is checked and takes its name at once; where the
+    source states no checksum, an archive is looked through instead. One that is there already is checked and kept.
 
     Args:
         remote: the file; its name must be without objection (`solarseg.curation.foreign_names`).
@@ -93,7 +94,7 @@ def _complete(part: "_Part", web: Web, report: Report) -> None:
     for last in (False, True):
         try:
             web.persist(partial(_advance, part, web, what, report), what, part.have)
-            if problem := _mismatch(part.path, part.remote):
+            if problem := _mismatch(part.path, part.remote) or _damage(part):
                 raise _WrongError(problem)
         except _WrongError as error:
             part.discard()
@@ -106,18 +107,26 @@ def _complete(part: "_Part", web: Web, report: Report) -> None:
             return
 
 
+def _damage(part: "_Part") -> str | None:
+    """Say how an archive is damaged for which no checksum vouches."""
+    name = part.remote.name
+    return None if part.remote.checksum or not is_archive(Path(name)) else find_damage(part.path, name)
+
+
 def _advance(part: "_Part", web: Web, what: str, report: Report) -> None:
     """Fetch what is missing of a file.
 
     Raises:
         PassingError: it was cut, or must be begun anew.
         _WrongError: it is longer or shorter than it should be.
+        DataError: a web page is sent instead of it.
     """
     part.resume()
     have = part.have()
     if part.path.exists() and have == part.length:
         return
     with web.get(part.remote.url, what, part.headers(), (200, 206, 412, 416)) as response:
+        _refuse_page(response, part.remote, what)
         have = part.begin(response)
         report(have, part.length)
         looked = have
@@ -135,6 +144,17 @@ def _advance(part: "_Part", web: Web, what: str, report: Report) -> None:
         reason = f"ended after {have} of {part.length} bytes"
         # A server may send less than was asked for, and then the rest.
         raise PassingError(reason, wait=0.0) if response.status_code == 206 else _WrongError(reason)
+
+
+def _refuse_page(response: "httpx.Response", remote: RemoteFile, what: str) -> None:
+    """Raise DataError where a page is sent instead of a file, as by networks that want a login first."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    page = kind in ("text/html", "application/xhtml+xml")
+    if page and response.status_code == 200 and not remote.name.lower().endswith((".html", ".htm")):
+        raise DataError(
+            f"{what}: a web page was sent instead; see in a browser whether your network wants a login, then run the "
+            "same command again: it goes on where it stopped"
+        )
 
 
 class _Part:

@@ -27,6 +27,7 @@ _LONGEST_WAIT = 600.0  # seconds, of those a server asks for
 _MOST_REDIRECTS = 10
 # Statuses that may be others a little later.
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 525)})
+_BUSY_PROXY = ("502", "503", "504")
 _LARGEST_ANSWER = 8 * 2**20  # bytes that are read into memory
 
 Result = TypeVar("Result")
@@ -128,6 +129,8 @@ class Web:
                 f"{what}: the server's certificate is not trusted ({reason}); behind a proxy that opens "
                 "connections, let SSL_CERT_FILE name its certificate"
             )
+        if isinstance(error, httpx.ProxyError) and reason.startswith(_BUSY_PROXY):
+            return PassingError(f"the proxy answered {reason}")
         if isinstance(error, httpx.ProxyError):
             return DataError(f"{what}: the proxy refused ({reason}); check HTTP_PROXY and HTTPS_PROXY")
         if isinstance(error, (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError)):
@@ -163,7 +166,8 @@ class Web:
                         else f"{failures} times in a row"
                     )
                     raise DataError(
-                        f"{what}: {error}, {why}; run the same command later, it goes on where it stopped"
+                        f"{what}: {error}, {why}; check the connection, and run the same command later: it goes on "
+                        "where it stopped"
                     ) from error
                 logger.warning("%s: %s; trying again in %.0f s", what, error, wait)
                 self._sleep(wait)
