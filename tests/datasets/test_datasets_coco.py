@@ -398,3 +398,32 @@ def test_a_byte_order_mark_and_unknown_keys_do_no_harm(tmp_path: Path) -> None:
     file = tmp_path / "labels.json"
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
     assert only(read(tmp_path)).sum() == len(PIXELS)
+
+
+def test_an_image_that_is_missing_is_looked_for_where_the_others_are(tmp_path: Path) -> None:
+    listed = [{"id": number, "file_name": f"{number}.png", "width": 6, "height": 4} for number in (7, 8, 9)]
+    path = tmp_path / "annotations" / "instances_default.json"
+    for folder in (path.parent, tmp_path / "images"):
+        folder.mkdir()
+    path.write_text(json.dumps(content(images=listed)))
+    for number in (8, 9):
+        Image.new("RGB", (6, 4)).save(tmp_path / "images" / f"{number}.png")
+    entries = {entry.name: entry for part in open_source(path).parts for entry in part.entries()}
+    assert sorted(entries) == ["7", "8", "9"]
+    with pytest.raises(ImageError, match=rf"^{tmp_path}/images/7\.png: "):
+        entries["7"].load()
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"info": {"year": 2024}, "licenses": [', '{"a": 1}}', "\0"])
+@pytest.mark.parametrize("place", ["labels.json", "annotations/instances.json"])
+def test_a_damaged_file_is_named(tmp_path: Path, text: str, place: str) -> None:
+    file = tmp_path / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    Image.new("RGB", (6, 4)).save(tmp_path / "a.png")
+    for path in (tmp_path, file):
+        with pytest.raises(DatasetError, match=rf"^{file}: the file: Invalid JSON: .*export the file again"):
+            open_source(path)
+    file.write_text('{"a": 1}')
+    with pytest.raises(DatasetError, match="looks like no known format"):
+        open_source(tmp_path)

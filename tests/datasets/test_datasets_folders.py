@@ -8,6 +8,7 @@ from PIL import Image
 
 from solarseg.datasets import ReadOptions, open_dataset, open_source
 from solarseg.datasets import folders as folders_module
+from solarseg.datasets.bands import choose_bands
 from solarseg.datasets.folders import READER
 from solarseg.datasets.source import Entry, Source
 from solarseg.errors import ArgumentError, DatasetError, ImageError, MaskError
@@ -417,3 +418,23 @@ def test_whoever_names_classes_of_published_panels_gets_them(tmp_path):
     source = open_source(tmp_path)
     assert source.classes.names == ("background", "flat", "brick")
     assert next(iter(source)).mask[::8, ::10].tolist() == [[0, 1], [2, 0]]
+
+
+@pytest.mark.parametrize("bands", [("b4", "B2"), ("2", "1"), ("B4", "1"), (" B4", "b2 ")])
+def test_bands_are_given_by_name_or_number_in_any_case(bands, tmp_path):
+    pixels = write_deep(tmp_path / "images" / "a.tif", 2)
+    write(tmp_path / "masks" / "a.png", np.eye(16, 20, dtype=np.uint8))
+    (tmp_path / "dataset.yaml").write_text("bands: [B2, B4]\n")
+    source = open_source(tmp_path, options=ReadOptions(bands=bands))
+    assert source.description.bands == ["B4", "B2"]
+    assert np.array_equal(entries_of(source)[0].load().image, pixels[..., [1, 0]])
+
+
+def test_names_in_two_cases_and_names_that_are_numbers_mean_themselves():
+    assert choose_bands(["b", "B"], ["B", "b"]) == [1, 0]
+    assert choose_bands(["1", "2"], ["2", "1"]) == [1, 0]
+    for asked in (["bb"], ["3"], ["0"], [""], ["9" * 5000], ["²"]):
+        with pytest.raises(ArgumentError, match="choose of: BB, Bb, or of 1 to 2 by number"):
+            choose_bands(asked, ["BB", "Bb"])
+    with pytest.raises(ArgumentError, match="--bands B2,1: names a band twice"):
+        choose_bands(["B2", "1"], ["B2"])

@@ -442,3 +442,11 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     record = 4 * PIXELS * 14
     assert peaks[1] < 1.1 * peaks[0]
     assert peaks[1] < 6 * record
+
+
+def test_bands_may_be_written_small_or_as_numbers(tmp_path):
+    file = write(tmp_path / "a.tfrecord.gz", values())
+    source = open_source(file, options=ReadOptions(bands=("b8a", "4", "B2")))
+    assert source.description.bands == ["B8A", "B4", "B2"]
+    expected = open_source(file, options=ReadOptions(bands=("B8A", "B4", "B2")))
+    assert np.array_equal(next(iter(source)).image, next(iter(expected)).image)

@@ -61,3 +61,11 @@ def test_a_band_that_is_named_twice_is_refused():
     assert _pick(("B8A", "1"), NAMES, 5) == (3, 0)
     with pytest.raises(ArgumentError, match="--bands B8A,4: takes band 4 twice; name each once"):
         _pick(("B8A", "4"), NAMES, 5)
+
+
+def test_bands_without_names_are_not_asked_for_by_name():
+    with pytest.raises(
+        ArgumentError,
+        match=r"--bands B4: no such band; the images have 1 to 13 by number; .*, add bands: to dataset\.yaml",
+    ):
+        _pick(("B4",), (), 13)

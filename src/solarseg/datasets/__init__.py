@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from solarseg.datasets.annotations import refuse_damaged_json
+from solarseg.datasets.beside import with_what_stands_beside
 from solarseg.datasets.folder import FolderDataset, open_dataset
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.source import Reader, ReadOptions, Source
@@ -27,7 +29,7 @@ READERS: Mapping[str, str] = {
 def open_source(
     path: Path | str, format_name: str | None = None, options: ReadOptions | None = None
 ) -> Source:
-    """Open data in any format that is read.
+    """Open data in any format that is read, with what ``dataset.yaml`` and ``groups.csv`` beside it say.
 
     Args:
         path: file or folder.
@@ -49,12 +51,14 @@ def open_source(
                 f"--{option.replace('_', '-')}: the format {name} has no use for it; leave it out, or give another "
                 "--format"
             )
-    return reader.open(path, options)
+    return with_what_stands_beside(reader.open(path, options))
 
 
 def _detect(path: Path) -> str:
     found = [name for name in READERS if lookup("format", READERS, name).detect(path)]
     if len(found) == 1:
         return found[0]
+    if not found:
+        refuse_damaged_json(path)
     what = f"looks like {' and '.join(found)}" if found else "looks like no known format"
     raise DatasetError(f"{path}: {what}; say which it is with --format: {', '.join(READERS)}")

@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path, PureWindowsPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from solarseg.classes import ClassMap
 from solarseg.errors import ArgumentError, DatasetError, MaskError
@@ -30,6 +30,7 @@ __all__ = [
     "looks_like",
     "original_of",
     "read_json",
+    "refuse_damaged_json",
     "refuse_equal_names",
 ]
 
@@ -38,6 +39,7 @@ Model = TypeVar("Model", bound=BaseModel)
 _MAX_BYTES = 2**30
 _HEAD = 2**16
 _ENOUGH = 20_000
+_ENOUGH_JSON = 50
 _ROBOFLOW = re.compile(r"(.+)\.rf\.\w+$")
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes, on Linux
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors on Windows write it
@@ -70,6 +72,12 @@ def json_files(path: Path) -> Iterator[Path]:
         return iter([path] if path.suffix.lower() == ".json" else [])
     found = chain(path.glob("*.json"), path.glob("*/*.json"))
     return (file for file in found if not file.name.startswith("."))
+
+
+def refuse_damaged_json(path: Path) -> None:
+    """Raise DatasetError where one of the first JSON files is none, so that no format could be told by it."""
+    for file in islice(json_files(path), _ENOUGH_JSON):
+        read_json(file, RootModel[Any])
 
 
 def glance(folder: Path, pattern: str) -> Iterator[Path]:

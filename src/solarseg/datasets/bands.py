@@ -1,5 +1,6 @@
 """Bands of images, chosen by name or number."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ def choose_bands(asked: Sequence[str], names: Sequence[str] | None) -> list[int]
     """Find the bands that are asked for.
 
     Args:
-        asked: names; numbers from 1 on where the bands have no names.
+        asked: names, in upper or lower case, or numbers from 1 on.
         names: of all bands in the files' order, or None.
 
     Returns:
@@ -23,26 +24,37 @@ def choose_bands(asked: Sequence[str], names: Sequence[str] | None) -> list[int]
         ArgumentError: there is no such band, or one is asked for twice.
 
     Examples:
-        >>> choose_bands(["B4", "B2"], ["B2", "B3", "B4"])
-        [2, 0]
+        >>> choose_bands(["B4", "b2", "2"], ["B2", "B3", "B4"])
+        [2, 0, 1]
         >>> choose_bands(["3", "1"], None)
         [2, 0]
     """
-    if len(set(asked)) < len(asked):
-        raise ArgumentError(f"--bands {','.join(asked)}: names a band twice; each may be taken once")
-    if names is not None:
-        strange = [band for band in asked if band not in names]
-        if strange:
-            raise ArgumentError(
-                f"--bands {','.join(asked)}: no band '{strange[0]}'; choose of: {', '.join(names)}"
-            )
-        return [list(names).index(band) for band in asked]
-    if not all(band.isdecimal() and int(band) > 0 for band in asked):
+    found = [_place(band, names) for band in asked]
+    places = [place for place in found if place is not None]
+    option = f"--bands {','.join(asked)}"
+    if None in found and names is None:
         raise ArgumentError(
-            f"--bands {','.join(asked)}: the bands have no names here; give numbers, 1 for the first, or name them "
-            "in dataset.yaml, as in bands: [red, green, blue]"
+            f"{option}: the bands have no names here; give numbers, 1 for the first, or add bands: to dataset.yaml, as "
+            "in bands: [red, green, blue]"
         )
-    return [int(band) - 1 for band in asked]
+    if None in found:
+        raise ArgumentError(
+            f"{option}: no band '{asked[found.index(None)]}'; choose of: {', '.join(names or ())}, or of 1 to "
+            f"{len(names or ())} by number"
+        )
+    if len(set(places)) < len(places):
+        raise ArgumentError(f"{option}: names a band twice; each may be taken once")
+    return places
+
+
+def _place(band: str, names: Sequence[str] | None) -> int | None:
+    """Place of a band by its name, else by its name in another case, else by its number."""
+    asked, known = band.strip(), list(names or ())
+    alike = [place for place, name in enumerate(known) if name.casefold() == asked.casefold()]
+    if asked in known or len(alike) == 1:
+        return known.index(asked) if asked in known else alike[0]
+    number = int(asked) if re.fullmatch(r"[0-9]{1,4}", asked) else 0
+    return number - 1 if number >= 1 and (names is None or number <= len(known)) else None
 
 
 def take_bands(image: Pixels, places: Sequence[int], file: Path, named: int | None = None) -> Pixels:

@@ -4,7 +4,7 @@ Images are found beside the file, or where CVAT, Roboflow, Label Studio and COCO
 """
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -169,27 +169,27 @@ def _find_images(
 ) -> tuple[dict[_Id, Path], dict[_Id, DatasetError]]:
     """The files of images, and what is wrong with names that can be of none."""
     folders = _folders(path, root)
-    found: dict[_Id, Path] = {}
+    named: dict[_Id, Path] = {}
     refused: dict[_Id, DatasetError] = {}
-    missing: list[str] = []
     for i, image in enumerate(images):
         try:
-            relative = find_inside(image.file_name, Path(), Path(), f"{path}: images.{i}.file_name")
+            named[image.id] = find_inside(image.file_name, Path(), Path(), f"{path}: images.{i}.file_name")
         except DatasetError as error:
             refused[image.id] = error
-            continue
-        there = next((folder / relative for folder in folders if (folder / relative).is_file()), None)
-        found[image.id] = there or folders[0] / relative
-        if there is None:
-            missing.append(image.file_name)
-    if not found:
+    if not named:
         raise next(iter(refused.values()))
-    if len(missing) == len(found):
+    homes = {
+        image_id: home
+        for image_id, relative in named.items()
+        if (home := next((folder for folder in folders if (folder / relative).is_file()), None))
+    }
+    if not homes:
         raise DatasetError(
-            f"{path}: none of its {len(found)} images is there, such as '{missing[0]}'; looked in "
+            f"{path}: none of its {len(named)} images is there, such as '{next(iter(named.values()))}'; looked in "
             f"{', '.join(map(str, folders))}; put them into one of these folders"
         )
-    return found, refused
+    usual = Counter(homes.values()).most_common(1)[0][0]
+    return {image_id: homes.get(image_id, usual) / relative for image_id, relative in named.items()}, refused
 
 
 def _folders(path: Path, root: Path) -> list[Path]:

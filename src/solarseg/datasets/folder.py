@@ -32,6 +32,7 @@ __all__ = [
     "open_dataset",
     "open_pairs",
     "read_pairs",
+    "read_table",
 ]
 
 logger = logging.getLogger(__name__)

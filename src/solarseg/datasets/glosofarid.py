@@ -76,8 +76,7 @@ def _is_tfrecord(file: Path) -> bool:
 def _open(path: Path, options: ReadOptions) -> Source:
     require("isal", "data")
     require("google_crc32c", "data")
-    bands = options.bands or BANDS
-    choose_bands(bands, BANDS)
+    bands = tuple(BANDS[place] for place in choose_bands(options.bands or BANDS, BANDS))
     stems = _stems(path)
     held = {file: _features_in(file) for file in stems}
     files = [

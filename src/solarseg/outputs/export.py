@@ -8,9 +8,10 @@ from pathlib import Path
 from rich.progress import track
 
 from solarseg.datasets import FolderDataset
+from solarseg.datasets.description import write_description
 from solarseg.datasets.folder import list_files, open_pairs, read_pairs
 from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
-from solarseg.files import atomic_folder
+from solarseg.files import atomic_folder, write_table
 from solarseg.outputs import WRITERS
 from solarseg.outputs.image_files import find_images, name_outputs
 from solarseg.outputs.labels import Labelled, Writer
@@ -45,6 +46,9 @@ def export(
 ) -> Exported:
     """Write a dataset folder, or what `predict` wrote, in the format of a labelling tool.
 
+    What such formats cannot say stands beside, in ``dataset.yaml`` and ``groups.csv``, and `convert` takes it from
+    there: bands, licence, citation, colours and groups.
+
     Args:
         dataset: folder with ``images/`` and ``masks/``; or with ``masks/`` alone, as `predict` writes it.
         out: folder to make.
@@ -71,6 +75,9 @@ def export(
         write(_read(data, failed, progress), data.classes, temporary, tolerance)
         if len(failed) == len(data):
             raise DatasetError(f"{dataset}: nothing can be read; {next(iter(failed.values()))}")
+        write_description(temporary, data.description, data.classes)
+        if data.grouped:
+            write_table(temporary / "groups.csv", ("name", "group"), data.group_of.items())
     return Exported(folder, len(data) - len(failed), failed)
 
 

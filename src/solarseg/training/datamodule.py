@@ -114,8 +114,9 @@ def _pick(asked: Sequence[str], names: Sequence[str], count: int) -> tuple[int, 
         number = names.index(band) if band in names else int(band) - 1 if band.isdecimal() else -1
         if not 0 <= number < count:
             known = f"{', '.join(names)}, or " if names else ""
+            remedy = "" if names else "; to give names, add bands: to dataset.yaml"
             raise ArgumentError(
-                f"--bands {band}: no such band; the images have {known}1 to {count} by number"
+                f"--bands {band}: no such band; the images have {known}1 to {count} by number{remedy}"
             )
         if number in picked:
             raise ArgumentError(f"--bands {','.join(asked)}: takes band {band} twice; name each once")

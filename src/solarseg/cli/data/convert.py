@@ -25,7 +25,7 @@ def command(
         ),
     ] = None,
     bands: Annotated[
-        str | None, typer.Option(help="Bands to take, in this order, by name: 'B4,B3,B2,B8' (all).")
+        str | None, typer.Option(help="Bands to take, in this order, by name or number: 'B4,B3,B2,B8' (all).")
     ] = None,
     missing_bands: Annotated[
         str, typer.Option(help="Where a file lacks a band: 'refuse' it, or 'fill' the band with 0.")
@@ -56,7 +56,7 @@ def command(
     from solarseg.datasets import ReadOptions
 
     options = ReadOptions(
-        bands=tuple(bands.split(",")) if bands else None,
+        bands=None if bands is None else tuple(bands.split(",")),
         missing_bands=missing_bands,
         colours=colours,
         max_unknown=max_unknown,
