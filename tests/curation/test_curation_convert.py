@@ -1,10 +1,13 @@
+import gzip
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -312,6 +315,47 @@ def test_a_kill_in_the_middle_leaves_what_can_be_gone_on_with(squares, tmp_path)
         assert np.array_equal(converted[name].image, original[name].image)
         assert np.array_equal(converted[name].mask, original[name].mask)
     assert not list(Path(out).rglob(".*"))
+
+
+BUILDER = Path(__file__).parents[1] / "contracts" / "builders" / "glosofarid.py"
+
+
+def tree(folder):
+    return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_kill_in_the_middle_of_tfrecords_loses_and_doubles_nothing(tmp_path):
+    builder = SimpleNamespace(**runpy.run_path(str(BUILDER)))
+    records = [builder.record(builder.example(sample)) for sample in builder.SAMPLES]
+    source = tmp_path / "source"
+    source.mkdir()
+    for year in (2021, 2023):
+        (source / f"{year}.tfrecord.gz").write_bytes(gzip.compress(b"".join(records * 10), 1))
+    names = {f"{year}_{number:05}" for year in (2021, 2023) for number in range(1, 31)}
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    command = [sys.executable, "-m", "solarseg", "data", "convert", str(source), str(out), "--workers", "2"]
+    process = subprocess.Popen(
+        [*command, "--no-places", "--quiet"], env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    while len(list(out.glob("masks/[!.]*.png"))) < 5 and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    before = {file: file.stat().st_mtime_ns for file in out.glob("masks/[!.]*.png")}
+    assert 5 <= len(before) < len(names)
+    with pytest.raises(DatasetError, match="unfinished conversion"):
+        open_dataset(out)
+    done = convert(source, out, places=False, workers=2)
+    assert (done.written, done.kept, done.failed) == (len(names), len(before), {})
+    assert all(file.stat().st_mtime_ns == time for file, time in before.items())
+    assert convert(source, whole, places=False).kept == 0
+    assert tree(out) == tree(whole)
+    data = open_dataset(out)
+    assert set(data.names) == names
+    for name in names:
+        expected = builder.SAMPLES[(int(name[-5:]) - 1) % 3]
+        assert np.array_equal(data[name].image, expected.image)
+        assert np.array_equal(data[name].mask, expected.mask)
 
 
 def make_tile(place, year):

@@ -54,6 +54,7 @@ def test_colours_become_class_ids(tmp_path):
         ("label, Red ,GREEN,blue\n_background_,0,0,0\ncrack,255,0,0\n", ["_background_", "crack"], [0, 1]),
         ("name,hex\nbackground,#000000\ncrack,ff0000\n", ["background", "crack"], [0, 1]),
         ("colour,name\n#FF0000,crack\n#000000,Background\n", ["Background", "crack"], [0, 1]),
+        ("name;red;green;blue\nbackground;0;0;0\ncrack;255;0;0\n", ["background", "crack"], [0, 1]),
         # No row says it is the background: black is, whichever row has it.
         ("name,red,green,blue\nnothing,0,0,0\ncrack,255,0,0\n", ["nothing", "crack"], [0, 1]),
         ("name,red,green,blue\ncrack,255,0,0\n", ["background", "crack"], [0, 1]),
@@ -228,7 +229,7 @@ def test_a_mixture_counts_only_where_both_colours_are_near(tmp_path):
 def spoil(folder: Path, name: str) -> Path:
     mask = np.zeros((20, 20, 3), np.uint8)
     mask[5:10, 5:10] = (255, 0, 0)
-    mask[0, :3] = (1, 2, 3)
+    mask[0, :3] = (10, 20, 30)
     mask[0, 3] = (7, 7, 7)
     return write_sample(folder, mask, name)
 
@@ -239,7 +240,7 @@ def test_unknown_colours_are_counted_and_refused(tmp_path, caplog):
     source = open_source(tmp_path, options=ReadOptions(max_unknown=0.009))
     first, _ = source.parts[0].entries()
     found = (
-        r"masks/a\.png: 4 of 400 pixels \(1\.00%\) have a colour of no class, most often #010203 \(3 pixels\); correct "
+        r"masks/a\.png: 4 of 400 pixels \(1\.00%\) have a colour of no class, most often #0a141e \(3 pixels\); correct "
         r"the mask, add it to .*colours\.csv, or allow more with --max-unknown"
     )
     with pytest.raises(MaskError, match=found):
@@ -249,6 +250,24 @@ def test_unknown_colours_are_counted_and_refused(tmp_path, caplog):
     assert [(sample.mask == 255).sum() for sample in samples] == [4, 4]
     said = [record for record in caplog.records if "have a colour of no class" in record.message]
     assert [record.levelno for record in said] == [logging.WARNING, logging.DEBUG]
+
+
+def test_colours_that_are_a_few_levels_off_are_taken_for_their_class(tmp_path):
+    table = (
+        "name,red,green,blue\nbackground,0,0,0\ncrack,255,0,0\nbusbar,0,100,0\nfinger,0,106,0\nink,0,0,6\n"
+    )
+    shown = {
+        (0, 4, 0): 0, (4, 4, 0): 0, (3, 0, 0): 0, (5, 0, 0): 255,
+        (251, 4, 4): 1, (250, 0, 0): 255, (255, 5, 0): 255,
+        (0, 96, 0): 2, (0, 102, 0): 2, (0, 104, 0): 3, (4, 110, 4): 3, (0, 103, 0): 255,  # as near to both
+        (0, 0, 2): 0, (0, 0, 4): 4, (0, 0, 10): 4, (0, 0, 3): 255, (3, 0, 3): 255,
+    }  # fmt: skip
+    for number, (colour, class_id) in enumerate(shown.items()):
+        _, sample = load(
+            write_sample(tmp_path / f"{number}", np.full((4, 6, 3), colour, np.uint8), table=table),
+            max_unknown=1.0,
+        )
+        assert (sample.mask == class_id).all(), colour
 
 
 def test_jpeg_masks_are_refused(tmp_path):

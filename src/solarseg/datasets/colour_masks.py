@@ -33,6 +33,7 @@ _NAMES = ("name", "desc", "description", "class", "label")
 _FORM = "its first line must be name,red,green,blue"
 _MAX_LINES = 10_000
 _NEAR = 5  # width in pixels of the neighbourhood in which an edge's two colours are looked for
+_OFF = 4  # levels that each of red, green and blue may be off a class's, by profiles and resampling
 _STRAY = 8.0  # levels a mixture may be off the line between its two colours, by rounding and sharpening
 
 
@@ -115,7 +116,10 @@ def _find_table(root: Path) -> Path:
 def _rows(file: Path) -> list[dict[str, str]]:
     try:
         with file.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(islice(stream, _MAX_LINES)))
+            lines = list(islice(stream, _MAX_LINES))
+            # Spreadsheets in much of Europe put semicolons between columns.
+            columns = ";" if lines and ";" in lines[0] and "," not in lines[0] else ","
+            rows = list(csv.DictReader(lines, delimiter=columns))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{file}: cannot be read ({error}); it must be CSV, and {_FORM}") from error
     return [
@@ -237,7 +241,28 @@ def _decode(table: _Table, colours: NDArray[np.uint8], file: Path) -> NDArray[np
         return numbered
     if is_coloured:
         return mask
-    return _settle_edges(shown, mask, np.array(table.classes.colours, dtype=np.float32))
+    levels = np.array(table.classes.colours, dtype=np.float32)
+    return _settle_edges(shown, _take_nearly_equal(shown, mask, levels), levels)
+
+
+def _take_nearly_equal(
+    shown: NDArray[np.uint8], mask: NDArray[np.uint8], colours: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    """Give pixels whose colour is a few levels off that of one class this class, unless another is as near."""
+    unknown = mask == IGNORE_INDEX
+    found, places = np.unique(_codes(shown[unknown]), return_inverse=True)
+    levels = np.stack([found >> 16, found >> 8 & 255, found & 255], axis=-1)
+    taken = np.full(len(found), IGNORE_INDEX, dtype=np.uint8)
+    least, tied = np.full(len(found), _OFF + 1.0), np.zeros(len(found), dtype=np.bool_)
+    for class_id, colour in enumerate(colours):
+        off = np.abs(levels - colour).max(axis=-1)
+        tied = (tied & (off >= least)) | (off == least)
+        taken[off < least] = class_id
+        least = np.minimum(least, off)
+    taken[tied] = IGNORE_INDEX
+    result = mask.copy()
+    result[unknown] = taken[places]
+    return result
 
 
 def _settle_edges(
