@@ -427,8 +427,8 @@ def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path
         )
 
 
-def write_image(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write ``(H, W, 3)`` or ``(H, W) uint8`` as PNG or JPEG, by the suffix of ``path``."""
+def write_image(path: Path, image: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
+    """Write ``(H, W, 3)`` or ``(H, W) uint8`` as PNG or JPEG, by the suffix of ``path``; ``(H, W) uint16`` as PNG."""
     with atomic_path(path) as temporary:
         Image.fromarray(image).save(temporary, **_FINE)
 

@@ -1,206 +1,254 @@
 """What the cells of a module have in common, and where the parts of a cell lie.
 
-Outlines are whole subpixels and are filled without antialiasing, so that a mask is the same on every
-machine; how much of each pixel they cover follows from counting subpixels.
+Places are ``u`` along the busbars and ``v`` along the fingers, from 0 to 1 over the cell; a projection takes them to
+the image, so that everything drawn on a cell is turned and tilted with it.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from itertools import pairwise
+from typing import Literal, Self
 
-import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["SUBPIXELS", "Layout", "Module", "fill", "stroke"]
+from solarseg.synthesis.canvas import SUBPIXELS, THINNEST, Coverage, Patch, fill
+from solarseg.synthesis.parameters import Chance, Range
+from solarseg.synthesis.shapes import across, circle, direction, rectangle
 
-Coverage = NDArray[np.float32]
+__all__ = ["Cell", "Layout", "Module"]
 
-SUBPIXELS = 4  # along each side of a pixel: 16 steps of coverage, finer than 8-bit noise shows
+Cell = Literal["mono", "poly"]
+Points = NDArray[np.float64]
 
-# What modules differ in. "Share" is of the image's side, "light" of an undisturbed cell's brightness.
-BUSBARS = (2, 5)  # how many: 2 and 3 in modules of the years to 2015, 4 and 5 since
-BUSBAR_WIDTH = (0.009, 0.014)  # share: 1.4 to 2.2 mm of a 156 mm cell
-BUSBAR_LIGHT = (0.25, 0.55)  # light: metal is opaque, but light scatters in from both sides
-FINGERS = (66, 90)  # how many: 1.7 to 2.4 mm apart on a 156 mm cell
-FINGER_LIGHT = (0.82, 0.97)  # light: a finger is 0.1 mm wide, much less than a pixel
-FINGER_WIDTH = 0.25  # share of the distance between fingers, with the light its metal scatters
-MARGIN = (0.008, 0.025)  # share: the gap to the next cell that a cut-out cell keeps
-MONO = 0.5  # probability of monocrystalline cells: corners cut off, hardly any mottling
-MONO_CORNER = (0.07, 0.13)  # share: pseudo-squares sawn from ingots of 200 to 210 mm
-MULTI_CORNER = (0.004, 0.012)  # share: the bevel of multicrystalline wafers
-MONO_MOTTLING = (0.004, 0.015)  # standard deviation of light
-MULTI_MOTTLING = (0.03, 0.09)  # likewise: grains and dislocations
-BRIGHTNESS = (0.4, 0.75)  # of a cell, share of the camera's range: exposed short of saturation
-SURROUND = (0.08, 0.3)  # light: silicon glows into the gap between cells, and the backsheet reflects it
-GRADIENT = (-0.12, 0.12)  # light from the middle of the image to a side, along x and along y
-VIGNETTING = (0.0, 0.15)  # light lost at the corners of the image
-SAG = (0.0, 0.12)  # light lost halfway between busbars, by the resistance of the fingers
-BLUR = (0.4, 0.9)  # standard deviation of the point spread, pixels of an image of 256
-ELECTRONS = (1_500, 15_000)  # that a full pixel holds: shot noise of 2.6 to 0.8 % of the camera's range
+MONO = Chance(0.5, "of monocrystalline cells")
+BACK_CONTACTS = Chance(0.08, "in mono, of cells with all their metal behind, but for pads at two edges")
+FEW = Chance(0.8, "of flat busbars, which are few; else of round wires")
+DASHED = Chance(0.5, "of flat busbars that are soldered at pads alone")
+UPRIGHT = Chance(0.3, "that busbars run from top to bottom")
+
+BUSBARS = Range(2, 5, "count", "2 and 3 until 2015, 4 and 5 since")
+WIRES = Range(6, 12, "count", "round wires in place of busbars, since 2018")
+BUSBAR_WIDTH = Range(0.005, 0.018, "cell", "0.8 to 2.8 mm of a 156 mm cell")
+WIRE_WIDTH = Range(0.003, 0.006, "cell", "0.4 to 0.9 mm with the shadow beside")
+BUSBAR_LIGHT = Range(0.1, 0.65, "light", "metal is opaque, but light scatters in from both sides")
+DASHES = Range(
+    3, 8, "count", "pads where the ribbon is soldered; between them it stands off and shadows less"
+)
+DASH_GAP = Range(0.25, 0.65, "share", "of the distance between the middles of two pads")
+THIN_WIDTH = Range(0.25, 0.6, "share", "of the busbar's width, between pads")
+BUSBAR_START = Range(-0.01, 0.09, "cell", "ribbons end before the edge or run on to the next cell")
+PADS = Range(0.015, 0.035, "cell", "radius of the pads of back-contact cells at their edges")
+FINGERS = Range(60, 110, "count", "1.4 to 2.6 mm apart on a 156 mm cell")
+FINGER_LIGHT = Range(0.9, 1.0, "light", "a finger is 0.1 mm wide or less, and its shadow blurred")
+MONO_CORNER = Range(
+    0.05, 0.14, "cell", "pseudo-squares: 0.05 to 0.1 of cells of 156 mm, more of older ones of 125 mm"
+)
+POLY_CORNER = Range(0.003, 0.014, "cell", "the bevel of multicrystalline wafers")
+MARGIN = Range(
+    -0.012, 0.03, "image", "cells are cut out of modules along their gaps; below 0 a little of them is lost"
+)
+WIDE_MARGIN = Range(0.03, 0.15, "image", "cells cut out roughly show their neighbours")
+WIDE = Chance(0.12, "of a wide margin")
+GAP = Range(0.012, 0.04, "cell", "2 to 6 mm between cells")
+TURN = Range(-0.012, 0.012, "half-tangent", "1.4 degrees: what is left when a module has been straightened")
+TILT = Range(-0.008, 0.008, "image", "by which each corner is off, for the same reason")
 
 
 @dataclass(frozen=True)
 class Module:
-    """What the cells of one module share, whose names and units are those of this file's constants.
+    """What the cells of one module share, in the units of this file's ranges.
+
+    Attributes:
+        cell: monocrystalline or multicrystalline.
+        back_contacts: whether there are pads at two edges in place of busbars and fingers.
+        busbars: how many.
+        busbar_width: of one.
+        busbar_light: of one.
+        dashes: pads along a busbar; 0 for one of the same width throughout.
+        dash_gap: share without pads.
+        thin_width: width between pads, share of the busbar's.
+        busbar_start: where busbars begin and, counted from the other edge, end.
+        pads: radius of pads.
+        fingers: how many.
+        finger_light: least light, in the middle of one.
+        corner: cut off.
+        margin: between the cell and the edge of the image.
+        gap: to the next cell.
+        upright: whether busbars run from top to bottom.
 
     Examples:
         >>> Module.draw(np.random.default_rng(0)) == Module.draw(np.random.default_rng(0))
         True
     """
 
+    cell: Cell
+    back_contacts: bool
     busbars: int
     busbar_width: float
     busbar_light: float
+    dashes: int
+    dash_gap: float
+    thin_width: float
+    busbar_start: float
+    pads: float
     fingers: int
     finger_light: float
-    margin: float
-    mono: bool
     corner: float
-    mottling: float
-    brightness: float
-    surround: float
-    gradient: tuple[float, float]
-    vignetting: float
-    sag: float
-    blur: float
-    electrons: float
+    margin: float
+    gap: float
+    upright: bool
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> Self:
-        """Draw a module at random."""
-        mono = bool(rng.random() < MONO)
+    def draw(cls, rng: np.random.Generator, cell: Cell | None = None) -> Self:
+        """Draw a module at random, of a kind of cells or of either."""
+        mono = MONO.draw(rng) if cell is None else cell == "mono"
+        few = FEW.draw(rng)
         return cls(
-            busbars=int(rng.integers(*BUSBARS, endpoint=True)),
-            busbar_width=rng.uniform(*BUSBAR_WIDTH),
-            busbar_light=rng.uniform(*BUSBAR_LIGHT),
-            fingers=int(rng.integers(*FINGERS, endpoint=True)),
-            finger_light=rng.uniform(*FINGER_LIGHT),
-            margin=rng.uniform(*MARGIN),
-            mono=mono,
-            corner=rng.uniform(*(MONO_CORNER if mono else MULTI_CORNER)),
-            mottling=rng.uniform(*(MONO_MOTTLING if mono else MULTI_MOTTLING)),
-            brightness=rng.uniform(*BRIGHTNESS),
-            surround=rng.uniform(*SURROUND),
-            gradient=(rng.uniform(*GRADIENT), rng.uniform(*GRADIENT)),
-            vignetting=rng.uniform(*VIGNETTING),
-            sag=rng.uniform(*SAG),
-            blur=rng.uniform(*BLUR),
-            electrons=rng.uniform(*ELECTRONS),
+            cell="mono" if mono else "poly",
+            back_contacts=mono and BACK_CONTACTS.draw(rng),
+            busbars=(BUSBARS if few else WIRES).draw_int(rng),
+            busbar_width=(BUSBAR_WIDTH if few else WIRE_WIDTH).draw(rng),
+            busbar_light=BUSBAR_LIGHT.draw(rng),
+            dashes=DASHES.draw_int(rng) if few and DASHED.draw(rng) else 0,
+            dash_gap=DASH_GAP.draw(rng),
+            thin_width=THIN_WIDTH.draw(rng),
+            busbar_start=BUSBAR_START.draw(rng),
+            pads=PADS.draw(rng),
+            fingers=FINGERS.draw_int(rng),
+            finger_light=FINGER_LIGHT.draw(rng),
+            corner=(MONO_CORNER if mono else POLY_CORNER).draw(rng),
+            margin=(WIDE_MARGIN if WIDE.draw(rng) else MARGIN).draw(rng),
+            gap=GAP.draw(rng),
+            upright=UPRIGHT.draw(rng),
         )
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the parts of a cell lie: busbars from left to right, fingers from top to bottom.
+    """Where the parts of a cell lie in its image.
 
     Attributes:
-        module: the module of the cell.
+        module: of the cell.
         size: side of the image, pixels.
+        projection: ``(3, 3) float64``, from ``(u, v, 1)`` to subpixels.
     """
 
     module: Module
     size: int
+    projection: NDArray[np.float64]
 
-    def length(self, share: float) -> int:
-        """Turn a share of the image's side into whole subpixels."""
-        return round(share * self.size * SUBPIXELS)
+    @classmethod
+    def draw(cls, rng: np.random.Generator, module: Module, size: int) -> Self:
+        """Place a cell of a module in an image, a little askew."""
+        low = module.margin
+        corners = rectangle(low, low, 1 - low, 1 - low)
+        axis = direction(TURN.draw(rng))
+        turned = (corners[:, :1] - 0.5) * axis - (corners[:, 1:] - 0.5) * across(axis) + 0.5
+        tilted = turned + (TILT.low + (TILT.high - TILT.low) * rng.random((4, 2)))
+        placed = tilted[[0, 3, 2, 1]] if module.upright else tilted
+        return cls(module, size, _square_to(placed * (size * SUBPIXELS) - 0.5))
+
+    def place(self, points: ArrayLike) -> Points:
+        """Take places ``(N, 2)`` of the cell to subpixels."""
+        u, v = np.asarray(points, np.float64).T
+        (a, b, c), (d, e, f), (g, h, _) = self.projection
+        depth = g * u + h * v + 1
+        return np.stack([(a * u + b * v + c) / depth, (d * u + e * v + f) / depth], axis=-1)
+
+    def fill(self, *polygons: Points, beyond: int = 0) -> Patch:
+        """Fill polygons given as places of the cell; see `canvas.fill`."""
+        return fill(self.size, [self.place(polygon) for polygon in polygons], beyond)
+
+    def width(self, share: float) -> int:
+        """Turn a share of the cell's side into subpixels, no fewer than leave no gaps in a mask."""
+        return max(THINNEST, round(share * (1 - 2 * self.module.margin) * self.size * SUBPIXELS))
 
     @cached_property
-    def low(self) -> int:
-        """Where the cell begins, along x and along y alike, subpixels."""
-        return self.length(self.module.margin)
-
-    @cached_property
-    def high(self) -> int:
-        """Where the cell ends, subpixels."""
-        return self.size * SUBPIXELS - 1 - self.low
-
-    @cached_property
-    def side(self) -> int:
-        """Side of the cell, subpixels."""
-        return self.high - self.low
+    def uv(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The place of each pixel's middle, twice ``(size, size) float32``."""
+        middles = (np.arange(self.size) + 0.5) * SUBPIXELS - 0.5
+        back = np.linalg.inv(self.projection)
+        x, y = middles[None], middles[:, None]
+        u, v, depth = (row[0] * x + row[1] * y + row[2] for row in back)
+        return (u / depth).astype(np.float32), (v / depth).astype(np.float32)
 
     @cached_property
     def cell(self) -> Coverage:
         """``(size, size) float32``: how much of each pixel the cell covers, 0 to 1."""
-        a, b, cut = self.low, self.high, self.length(self.module.corner)
-        right = [(b - cut, a), (b, a + cut), (b, b - cut), (b - cut, b)]
-        left = [(a + cut, b), (a, b - cut), (a, a + cut), (a + cut, a)]
-        return fill(self.size, right + left)
+        cut = self.module.corner
+        outline = [
+            *[(1 - cut, 0), (1, cut), (1, 1 - cut), (1 - cut, 1)],
+            *[(cut, 1), (0, 1 - cut), (0, cut), (cut, 0)],
+        ]
+        return _pasted(self.size, self.fill(np.array(outline, np.float64)))
 
     @cached_property
-    def busbars(self) -> list[tuple[int, int]]:
-        """Where each busbar begins and ends along y, subpixels, from the top; ends are not included."""
-        count, width = self.module.busbars, max(1, self.length(self.module.busbar_width))
-        tops = [self.low + (2 * i + 1) * self.side // (2 * count) - width // 2 for i in range(count)]
-        return [(top, top + width) for top in tops]
+    def busbar_places(self) -> list[tuple[float, float]]:
+        """Where each busbar begins and ends along ``v``."""
+        if self.module.back_contacts:
+            return []
+        half = self.module.busbar_width / 2
+        middles = [(2 * i + 1) / (2 * self.module.busbars) for i in range(self.module.busbars)]
+        return [(middle - half, middle + half) for middle in middles]
 
     @cached_property
-    def bands(self) -> list[tuple[int, int]]:
-        """Where the silicon between busbars, or between busbar and edge, begins and ends, as `busbars`."""
-        stops = [self.low, *(y for busbar in self.busbars for y in busbar), self.high + 1]
+    def bands(self) -> list[tuple[float, float]]:
+        """Where the silicon between busbars, or between busbar and edge, begins and ends along ``v``."""
+        stops = [0.0, *(v for busbar in self.busbar_places for v in busbar), 1.0]
         return list(zip(stops[::2], stops[1::2], strict=True))
 
     @cached_property
-    def fingers(self) -> NDArray[np.int64]:
-        """``(fingers + 1,)``: where the strip of silicon around each finger begins, along x, subpixels."""
-        return self.low + np.arange(self.module.fingers + 1) * self.side // self.module.fingers
+    def busbars(self) -> Coverage:
+        """``(size, size) float32``: how much of each pixel busbars or pads cover, 0 to 1."""
+        shapes = self._pads() if self.module.back_contacts else self._bars()
+        return _pasted(self.size, self.fill(*shapes))
 
-    def random_band(self, rng: np.random.Generator) -> tuple[int, int]:
+    def _bars(self) -> list[Points]:
+        module, shapes = self.module, []
+        start, end = module.busbar_start, 1 - module.busbar_start
+        for top, bottom in self.busbar_places:
+            if not module.dashes:
+                shapes.append(rectangle(start, top, end, bottom))
+                continue
+            thinner = max((bottom - top) * module.thin_width, THINNEST / (SUBPIXELS * self.size))
+            middle = (top + bottom) / 2
+            shapes.append(rectangle(start, middle - thinner / 2, end, middle + thinner / 2))
+            stops = [start + (end - start) * i / module.dashes for i in range(module.dashes + 1)]
+            for left, right in pairwise(stops):
+                gap = (right - left) * module.dash_gap / 2
+                shapes.append(rectangle(left + gap, top, right - gap, bottom))
+        return shapes
+
+    def _pads(self) -> list[Points]:
+        places = [
+            (u, (2 * i + 1) / (2 * self.module.busbars)) for u in (0, 1) for i in range(self.module.busbars)
+        ]
+        return [circle(place, [self.module.pads] * 16) for place in places]
+
+    def random_band(self, rng: np.random.Generator) -> tuple[float, float]:
         """Choose one of `bands`, the likelier the higher it is."""
-        y = rng.integers(self.low, self.high, endpoint=True)
-        return next((band for band in self.bands if y < band[1]), self.bands[-1])
+        v = rng.random()
+        return next((band for band in self.bands if v < band[1]), self.bands[-1])
 
 
-def fill(size: int, corners: ArrayLike, rows: tuple[int, int] | None = None) -> Coverage:
-    """Fill a polygon.
-
-    Args:
-        size: side of the image, pixels.
-        corners: ``(N, 2)`` x and y, subpixels, rounded to whole ones.
-        rows: first subpixel row that is kept and the one after the last; by default all are.
-
-    Returns:
-        ``(size, size) float32``: how much of each pixel is covered, 0 to 1.
-
-    Examples:
-        >>> fill(2, [(0, 0), (3, 0), (3, 1), (0, 1)]).tolist()
-        [[0.5, 0.0], [0.0, 0.0]]
-    """
-    canvas = np.zeros((size * SUBPIXELS, size * SUBPIXELS), np.uint8)
-    cv2.fillPoly(canvas, [_whole(corners)], _FULL, cv2.LINE_8)
-    if rows is not None:
-        canvas[: rows[0]] = 0
-        canvas[rows[1] :] = 0
-    return _shrink(canvas)
+def _pasted(size: int, patch: Patch) -> Coverage:
+    image = np.zeros((size, size), np.float32)
+    image[patch.window] = patch.coverage
+    return image
 
 
-def stroke(size: int, points: ArrayLike, width: int) -> Coverage:
-    """Draw a line through points, as `fill` fills a polygon.
-
-    Args:
-        size: side of the image, pixels.
-        points: ``(N, 2)`` x and y, subpixels, rounded to whole ones.
-        width: subpixels, 3 at least; an even one loses one, so that the line has a middle.
-
-    Returns:
-        ``(size, size) float32``: how much of each pixel is covered, 0 to 1.
-    """
-    canvas = np.zeros((size * SUBPIXELS, size * SUBPIXELS), np.uint8)
-    thickness = (width - 1) // 2 * 2  # OpenCV's lines are one wider than an even thickness
-    cv2.polylines(canvas, [_whole(points)], False, _FULL, thickness, cv2.LINE_8)
-    return _shrink(canvas)
-
-
-# Divisible by the subpixels of a pixel, so that their mean is a whole number and nothing is rounded.
-_FULL = 255 // SUBPIXELS**2 * SUBPIXELS**2
-
-
-def _whole(points: ArrayLike) -> NDArray[np.int32]:
-    return np.rint(points).astype(np.int32)
-
-
-def _shrink(canvas: NDArray[np.uint8]) -> Coverage:
-    size = (canvas.shape[1] // SUBPIXELS, canvas.shape[0] // SUBPIXELS)
-    return cv2.resize(canvas, size, interpolation=cv2.INTER_AREA) / np.float32(_FULL)
+def _square_to(corners: Points) -> NDArray[np.float64]:
+    """The projection of the unit square's corners, clockwise from the upper left, to others (Heckbert 1989)."""
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners
+    dx1, dx2, dx3 = x1 - x2, x3 - x2, x0 - x1 + x2 - x3
+    dy1, dy2, dy3 = y1 - y2, y3 - y2, y0 - y1 + y2 - y3
+    area = dx1 * dy2 - dx2 * dy1
+    g, h = (dx3 * dy2 - dx2 * dy3) / area, (dx1 * dy3 - dx3 * dy1) / area
+    return np.array(
+        [
+            [x1 - x0 + g * x1, x3 - x0 + h * x3, x0],
+            [y1 - y0 + g * y1, y3 - y0 + h * y3, y0],
+            [g, h, 1],
+        ]
+    )

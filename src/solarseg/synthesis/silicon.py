@@ -1,0 +1,146 @@
+"""How bright the sound silicon of a cell is from place to place, its fingers' shadows included.
+
+Grains and dislocations of multicrystalline cells look like defects and are none.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.synthesis.layout import Layout
+from solarseg.synthesis.noise import DARKEST, smooth_noise
+from solarseg.synthesis.parameters import Chance, Range
+
+__all__ = ["silicon"]
+
+Light = NDArray[np.float32]
+
+SAG = Range(0.0, 0.22, "light", "lost halfway between busbars, by the resistance of the fingers")
+BAND_STEP = Range(
+    0.0, 0.08, "light", "by which bands differ, as one ribbon carries more current than another"
+)
+EDGE_DEPTH = Range(0.0, 0.45, "light", "lost at the edges, where carriers recombine")
+EDGE_WIDTH = Range(0.008, 0.04, "cell", "over which that fades")
+DARK_EDGE = Chance(0.15, "of a wafer from the ingot's rim")
+DARK_CORNER = Chance(0.3, "that it is darker towards a corner instead of an edge")
+DARK_EDGE_DEPTH = Range(0.1, 0.75, "light", "lost at one edge or corner of wafers from the ingot's rim")
+DARK_EDGE_WIDTH = Range(0.03, 0.3, "cell", "over which that fades")
+CLOUDS = Range(0.0, 0.04, "light", "deviation over large parts of a cell")
+CLOUD_SIZE = Range(2, 5, "per cell", "of such parts along its side")
+MONO_GRAIN = Range(0.0, 0.015, "light", "deviation from place to place: mono is smooth")
+RINGED = Chance(0.3, "of rings in mono")
+RING_DEPTH = Range(0.0, 0.06, "light", "of growth rings around the ingot's axis")
+RING_AT = Range(0.2, 0.8, "cell", "middle of rings, along either side")
+RINGS = Range(3, 25, "per cell", "along its side")
+STREAKED = Chance(0.6, "of streaks in mono")
+STREAKED_ALONG = Chance(0.7, "that they run from left to right")
+STREAK_DEPTH = Range(
+    0.0, 0.06, "light", "of streaks across or along, from sawing, belts and the camera's rows"
+)
+STREAKS = Range(8, 80, "per cell", "along its side")
+PRINTED = Chance(0.1, "of a pattern in mono")
+PRINT_DEPTH = Range(0.01, 0.1, "light", "of a regular pattern, from what carried the wafer")
+PRINTS = Range(6, 20, "per cell", "of its repeats along the cell's side")
+POLY_GRAIN = Range(0.005, 0.07, "light", "deviation from place to place")
+POLY_GRAINS = Range(50, 170, "per cell", "of such places along its side")
+CRYSTAL_STEP = Range(0.0, 0.07, "light", "deviation between crystals")
+CRYSTALS = Range(3, 12, "per cell", "along its side")
+CLUSTER_DEPTH = Range(0.0, 0.6, "light", "lost in the middle of clusters of dislocations")
+CLUSTERS = Range(3, 14, "per cell", "along its side")
+CLUSTER_RARE = Range(0.3, 2.0, "deviations", "from the mean, beyond which noise is a cluster")
+CLUSTER_LONG = Range(1.0, 3.0, "share", "length to width: they follow slip lines")
+CLUSTER_FRAY = Range(0.3, 1.0, "share", "how much finer noise frays the outlines of clusters")
+CLUSTER_SOFT = Range(0.7, 2.5, "deviations", "of that noise, from a cluster's outline to its middle")
+NETWORK_DEPTH = Range(0.0, 0.35, "light", "lost along lines of dislocations and boundaries of grains")
+NETWORKS = Range(4, 20, "per cell", "meshes of such lines along the cell's side")
+NETWORK_WIDTH = Range(0.02, 0.12, "deviations", "of the noise whose zeros such lines are")
+
+
+def silicon(rng: np.random.Generator, layout: Layout) -> Light:
+    """Draw the brightness of a cell without defects, ``(size, size) float32``, about 1."""
+    light = 1 + CLOUDS.draw_low(rng) * smooth_noise(rng, layout.size, CLOUD_SIZE.draw(rng))
+    light += _mono(rng, layout) if layout.module.cell == "mono" else _poly(rng, layout)
+    light *= _sag(rng, layout) * _edges(rng, layout)
+    if not layout.module.back_contacts:
+        light *= _fingers(layout)
+    return np.maximum(light, DARKEST)
+
+
+def _mono(rng: np.random.Generator, layout: Layout) -> Light:
+    u, v = layout.uv
+    light = MONO_GRAIN.draw_low(rng) * smooth_noise(rng, layout.size, POLY_GRAINS.draw(rng))
+    if RINGED.draw(rng):
+        middle = RING_AT.draw_many(rng, 2)
+        radius = np.sqrt((u - np.float32(middle[0])) ** 2 + (v - np.float32(middle[1])) ** 2)
+        light += RING_DEPTH.draw_low(rng) * np.cos(radius * np.float32(RINGS.draw(rng) * 2 * np.pi))
+    if STREAKED.draw(rng):
+        light += STREAK_DEPTH.draw_low(rng) * smooth_noise(
+            rng, layout.size, STREAKS.draw(rng), 2, along=STREAKED_ALONG.draw(rng)
+        )
+    if PRINTED.draw(rng):
+        across, down = (np.float32(PRINTS.draw(rng) * 2 * np.pi) for _ in range(2))
+        spots = np.maximum(np.cos(u * across + v * 3) + np.cos(v * down) - 1, 0)
+        light -= np.float32(PRINT_DEPTH.draw(rng)) * spots
+    return light
+
+
+def _poly(rng: np.random.Generator, layout: Layout) -> Light:
+    size = layout.size
+    fine = smooth_noise(rng, size, POLY_GRAINS.draw(rng))
+    light = POLY_GRAIN.draw_low(rng) * fine + _crystals(rng, size)
+    lines = np.abs(smooth_noise(rng, size, NETWORKS.draw(rng)))
+    thin = np.maximum(1 - lines / np.float32(NETWORK_WIDTH.draw(rng)), 0)
+    light -= NETWORK_DEPTH.draw_low(rng) * thin * _share(smooth_noise(rng, size, CLOUD_SIZE.draw(rng)))
+    for _ in range(2):
+        wide = CLUSTERS.draw(rng)
+        where = smooth_noise(rng, size, wide, wide / CLUSTER_LONG.draw(rng), turned=True)
+        fray = np.float32(CLUSTER_FRAY.draw(rng))
+        where += fray * (smooth_noise(rng, size, 3 * wide) + smooth_noise(rng, size, 8 * wide) / 2)
+        cluster = _share((where - np.float32(CLUSTER_RARE.draw(rng))) / np.float32(CLUSTER_SOFT.draw(rng)))
+        light -= CLUSTER_DEPTH.draw_low(rng) * cluster
+    return light
+
+
+def _crystals(rng: np.random.Generator, size: int) -> Light:
+    """Steps between crystals, whose outlines are where one smooth noise overtakes another."""
+    wide = CRYSTALS.draw(rng)
+    fields = np.stack([smooth_noise(rng, size, wide) for _ in range(4)])
+    levels = rng.standard_normal(len(fields)).astype(np.float32)
+    return np.float32(CRYSTAL_STEP.draw_low(rng)) * levels[np.argmax(fields, axis=0)]
+
+
+def _sag(rng: np.random.Generator, layout: Layout) -> Light:
+    """Light lost with the square of the distance from the nearest busbar, and bands that differ."""
+    v = layout.uv[1]
+    middles = [(top + bottom) / 2 for top, bottom in layout.busbar_places] or [0.5]
+    distance = np.min([np.abs(v - np.float32(middle)) for middle in middles], axis=0)
+    light = 1 - np.float32(SAG.draw_low(rng)) * (distance * np.float32(2 * len(middles))) ** 2
+    steps = 1 + BAND_STEP.draw_low(rng) * (2 * rng.random(len(middles) + 1) - 1)
+    return light * steps.astype(np.float32)[np.searchsorted(middles, v)]
+
+
+def _edges(rng: np.random.Generator, layout: Layout) -> Light:
+    u, v = layout.uv
+    sides = np.stack([u, 1 - u, v, 1 - v])
+    nearest = np.maximum(sides.min(axis=0), 0)
+    light = 1 - EDGE_DEPTH.draw_low(rng) * np.exp(-nearest / np.float32(EDGE_WIDTH.draw(rng)))
+    if DARK_EDGE.draw(rng):
+        side = sides[rng.integers(4)]
+        if DARK_CORNER.draw(rng):
+            side = np.hypot(sides[rng.integers(2)], sides[2 + rng.integers(2)])
+        fade = np.exp(-((np.maximum(side, 0) / np.float32(DARK_EDGE_WIDTH.draw(rng))) ** 2))
+        light *= 1 - DARK_EDGE_DEPTH.draw_low(rng) * fade
+    return light.astype(np.float32)
+
+
+def _fingers(layout: Layout) -> Light:
+    """Dark lines, a wave of which no more is left than pixels so large would show."""
+    period = np.float32(layout.module.fingers)
+    seen = max(0.0, np.sinc(layout.module.fingers / layout.size * (1 - 2 * layout.module.margin)))
+    depth = np.float32((1 - layout.module.finger_light) * seen)
+    return 1 - depth * (0.5 + 0.5 * np.cos(layout.uv[0] * period * np.float32(2 * np.pi)))
+
+
+def _share(values: Light) -> Light:
+    """0 below 0, 1 above 1, and smooth in between."""
+    clipped = np.clip(values, 0, 1)
+    return clipped * clipped * (3 - 2 * clipped)
