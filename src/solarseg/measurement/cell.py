@@ -1,0 +1,195 @@
+"""A cell measured from its mask."""
+
+from itertools import chain
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.classes import IGNORE_INDEX, ClassMap
+from solarseg.errors import ArgumentError
+from solarseg.measurement.cracks import areas_beside, crack_mode, medians
+from solarseg.measurement.records import CellMeasurement, RegionMeasurement
+from solarseg.measurement.regions import Component, components, orientation, smallest_rectangle
+from solarseg.measurement.skeleton import Skeleton
+
+__all__ = ["check_cell_size", "is_measurable", "measure_cell", "severity"]
+
+CRACK, INACTIVE_AREA, FINGER_INTERRUPTION = "crack", "inactive_area", "finger_interruption"
+_DEFECTS = (CRACK, INACTIVE_AREA, FINGER_INTERRUPTION)
+_CELL, _BUSBAR = "cell", "busbar"
+
+
+def is_measurable(classes: ClassMap) -> bool:
+    """Whether any class is one that `measure_cell` knows: crack, inactive_area or finger_interruption."""
+    return any(name in classes.names for name in _DEFECTS)
+
+
+def severity(inactive_share: float, crack_length: float, interruption_length: float) -> float:
+    """Say in one number how bad a cell is.
+
+    Silicon that gives no light gives no current, so its share counts as it is. A crack counts by its length, since it
+    may cut off silicon later, and an interrupted finger least, for the current finds other ways.
+
+    Args:
+        inactive_share: of the cell's area, 0 to 1.
+        crack_length: of all cracks, longer sides of the cell.
+        interruption_length: of all finger interruptions, likewise.
+
+    Returns:
+        ``inactive_share + 0.1 * crack_length + 0.01 * interruption_length``, 0 or more.
+
+    Examples:
+        >>> round(severity(0.02, 0.5, 1.0), 3)
+        0.08
+    """
+    return inactive_share + 0.1 * crack_length + 0.01 * interruption_length
+
+
+def check_cell_size(cell_mm: float | None) -> None:
+    """Refuse cells of no size.
+
+    Raises:
+        ArgumentError: ``cell_mm`` is not above 0.
+    """
+    if cell_mm is not None and not cell_mm > 0:
+        raise ArgumentError(f"--cell-mm {cell_mm}: must be above 0; 156 and 182 are usual")
+
+
+def measure_cell(
+    mask: NDArray[np.uint8],
+    classes: ClassMap,
+    image: NDArray[np.generic] | None = None,
+    cell_mm: float | None = None,
+) -> CellMeasurement:
+    """Measure a cell.
+
+    Args:
+        mask: ``(H, W) uint8`` class ids; 255 = ignored, which is no part of the cell.
+        classes: whose names say which are ``crack``, ``inactive_area`` and ``finger_interruption``. The cell is
+            everything but background where a class other than the first is called ``cell``, else the whole image.
+        image: ``(H, W)`` or ``(H, W, C)`` EL intensity, for crack modes.
+        cell_mm: longer side of the cell, mm, for lengths in mm.
+
+    Raises:
+        ArgumentError: ``cell_mm`` is not above 0, or image and mask differ in size.
+
+    Examples:
+        >>> mask = np.ones((100, 100), np.uint8)
+        >>> mask[:, 40:50] = 2
+        >>> measured = measure_cell(mask, ClassMap(("background", "cell", "inactive_area")))
+        >>> measured.inactive_share, measured.severity
+        (0.1, 0.1)
+    """
+    check_cell_size(cell_mm)
+    known = mask != IGNORE_INDEX
+    inside = known & (mask > 0) if _CELL in classes.names[1:] else known
+    area, side = int(inside.sum()), _side(inside)
+    scale = None if cell_mm is None else cell_mm / side
+    found = {name: _regions(mask, classes, name, area, scale, image) for name in _DEFECTS}
+    cracks, interruptions = found[CRACK], found[FINGER_INTERRUPTION]
+    inactive_share = sum(region.area for region in found[INACTIVE_AREA]) / max(area, 1)
+    crack_length = sum((region.length for region in cracks), 0.0)
+    interruption_length = sum((region.length for region in interruptions), 0.0)
+    return CellMeasurement(
+        severity=severity(inactive_share, crack_length / side, interruption_length / side),
+        cell_area=area,
+        inactive_share=inactive_share,
+        crack_length=crack_length,
+        crack_length_mm=None if scale is None else crack_length * scale,
+        cracks=_count_cracks(mask, classes),
+        worst_crack_mode=max((one.crack_mode for one in cracks if one.crack_mode), default=None),
+        finger_interruptions=len(interruptions),
+        interruption_length=interruption_length,
+        interruption_length_mm=None if scale is None else interruption_length * scale,
+        regions=tuple(chain.from_iterable(found.values())),
+    )
+
+
+def _side(inside: NDArray[np.bool_]) -> float:
+    """Longer side of the cell, pixels: of the smallest rectangle around it, at any angle."""
+    return max(smallest_rectangle(inside) if inside.any() else (float(max(inside.shape)),))
+
+
+def _count_cracks(mask: NDArray[np.uint8], classes: ClassMap) -> int:
+    """Parts that face one another over a busbar count as one: metal hides what is beneath."""
+    numbers = {name: class_id for class_id, name in enumerate(classes.names)}
+    crack, busbar = (
+        (mask == numbers[name]).astype(np.uint8) if name in numbers else np.zeros_like(mask)
+        for name in (CRACK, _BUSBAR)
+    )
+    if busbar.any():
+        half = cv2.distanceTransform(np.pad(busbar, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max()
+        reach = 2 * int(1.5 * half) + 5  # a crack at 45 degrees has one and a half times as far to go
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+        crack |= cv2.morphologyEx(crack, cv2.MORPH_CLOSE, disc) & busbar
+    return int(cv2.connectedComponents(crack)[0]) - 1
+
+
+def _regions(
+    mask: NDArray[np.uint8],
+    classes: ClassMap,
+    name: str,
+    cell_area: int,
+    scale: float | None,
+    image: NDArray[np.generic] | None,
+) -> list[RegionMeasurement]:
+    if name not in classes.names:
+        return []
+    ratios = _Ratios(mask, classes, image) if name == CRACK and image is not None else None
+    return [
+        _region(one, name, cell_area, scale, ratios) for one in components(mask == classes.names.index(name))
+    ]
+
+
+class _Ratios:
+    """Brightness ratios of the cracks of one mask."""
+
+    def __init__(self, mask: NDArray[np.uint8], classes: ClassMap, image: NDArray[np.generic]) -> None:
+        if image.shape[:2] != mask.shape:
+            raise ArgumentError(
+                f"image: {image.shape[1]} x {image.shape[0]} pixels, its mask {mask.shape[1]} x {mask.shape[0]}; "
+                "give the mask's own image"
+            )
+        grey = image.astype(np.float32).reshape(*mask.shape, -1).mean(axis=-1)
+        named = {name: class_id for class_id, name in enumerate(classes.names)}
+        sound = mask == named.get(_CELL, 0)
+        count, self._numbers = cv2.connectedComponents(
+            (mask == named.get(INACTIVE_AREA, -1)).astype(np.uint8)
+        )
+        whole = float(np.median(grey[sound])) if sound.any() else 0.0
+        levels = medians(grey, self._numbers, count)
+        self._ratios = levels / whole if whole > 0 else None
+
+    def of(self, crack: Component) -> float | None:
+        if self._ratios is None:
+            return None
+        return min([1.0, *self._ratios[areas_beside(crack, self._numbers)].tolist()])
+
+
+def _region(
+    one: Component, name: str, cell_area: int, scale: float | None, ratios: _Ratios | None
+) -> RegionMeasurement:
+    area = one.area
+    skeleton = Skeleton.of(one.pixels) if name == CRACK else None
+    length = one.extent if skeleton is None else skeleton.length
+    ratio = None if ratios is None else ratios.of(one)
+    (centre_x, centre_y), (height, width) = one.centre, one.pixels.shape
+    return RegionMeasurement(
+        class_name=name,
+        area=area,
+        share=area / max(cell_area, 1),
+        left=one.left,
+        top=one.top,
+        width=width,
+        height=height,
+        centre_x=centre_x,
+        centre_y=centre_y,
+        orientation=orientation(one.pixels),
+        length=length,
+        mean_width=area / length,
+        branches=None if skeleton is None else skeleton.branches,
+        crack_mode=None if ratio is None else crack_mode(ratio),
+        brightness_ratio=ratio,
+        length_mm=None if scale is None else length * scale,
+    )

@@ -1,0 +1,75 @@
+"""Crack modes: what a crack has done to the silicon behind it."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.measurement.records import CrackMode
+from solarseg.measurement.regions import Component
+
+__all__ = ["DISCONNECTED", "UNHARMED", "areas_beside", "crack_mode", "medians"]
+
+UNHARMED = 0.9  # brightness ratio from which on nothing is lost: cells vary by as much from place to place
+DISCONNECTED = (
+    0.35  # brightness ratio below which no current flows; what still is seen there is scattered light
+)
+_REACH = 3  # pixels beside a crack where an area must begin to be the crack's
+
+
+def crack_mode(ratio: float) -> CrackMode:
+    """Tell the mode of a crack from how bright it is behind it.
+
+    M. Koentges et al., The risk of power loss in crystalline silicon based photovoltaic modules due to micro-cracks,
+    Solar Energy Materials and Solar Cells 95 (2011) 1131: A, no influence on the current; B, a part carries less; C, a
+    part is disconnected. They judged by eye; the two bounds, 0.9 and 0.35, are ours.
+
+    Args:
+        ratio: how bright the darkest inactive area is that the crack bounds, as a share of the sound silicon of the
+            cell, by medians; 1 where it bounds none.
+
+    Examples:
+        >>> [crack_mode(ratio) for ratio in (1.0, 0.6, 0.1)]
+        ['A', 'B', 'C']
+    """
+    if ratio >= UNHARMED:
+        return "A"
+    return "B" if ratio >= DISCONNECTED else "C"
+
+
+def areas_beside(crack: Component, areas: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Which inactive areas a crack bounds.
+
+    Args:
+        crack: in the mask.
+        areas: ``(H, W)`` numbers of the inactive areas, 0 elsewhere.
+
+    Returns:
+        Their numbers.
+    """
+    rows, columns = crack.window
+    top, left = max(rows.start - _REACH, 0), max(columns.start - _REACH, 0)
+    around = areas[top : rows.stop + _REACH, left : columns.stop + _REACH]
+    beside = np.zeros(around.shape, np.uint8)
+    beside[rows.start - top :, columns.start - left :][: crack.pixels.shape[0], : crack.pixels.shape[1]] = (
+        crack.pixels
+    )
+    near = cv2.dilate(beside, np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)) > 0
+    found = np.unique(around[near])
+    return found[found > 0].astype(np.int64)
+
+
+def medians(image: NDArray[np.floating], areas: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+    """Median of an image in each area.
+
+    Args:
+        image: ``(H, W)``.
+        areas: ``(H, W)`` numbers from 0.
+        count: how many.
+
+    Returns:
+        ``(count,)``, NaN where an area has no pixel.
+    """
+    order = np.argsort(areas, axis=None, kind="stable")
+    ends = np.cumsum(np.bincount(areas.ravel(), minlength=count))
+    parts = np.split(image.ravel()[order], ends[:-1])
+    return np.array([np.median(part) if len(part) else np.nan for part in parts])

@@ -1,0 +1,185 @@
+import cv2
+import numpy as np
+import pytest
+
+from solarseg.classes import ClassMap
+from solarseg.errors import ArgumentError
+from solarseg.measurement import is_measurable, measure_cell, severity
+from solarseg.measurement.cracks import DISCONNECTED, UNHARMED, crack_mode
+from solarseg.synthesis import CELL_CLASSES
+
+BACKGROUND, CELL, BUSBAR, CRACK, INACTIVE, INTERRUPTION = range(6)
+
+
+def sound(size=200, margin=10):
+    """A square cell in its image, with two busbars."""
+    mask = np.zeros((size, size), np.uint8)
+    mask[margin:-margin, margin:-margin] = CELL
+    for row in (60, 140):
+        mask[row : row + 4, margin:-margin] = BUSBAR
+    return mask
+
+
+def lit(mask, behind=1.0):
+    """An image in which inactive areas have some share of the light."""
+    light = np.array([0.1, 1, 0.3, 0.2, behind, 0.7])
+    return np.rint(200 * light[mask]).astype(np.uint8)[..., None]
+
+
+def test_a_sound_cell_is_measured_as_such():
+    measured = measure_cell(sound(), CELL_CLASSES, lit(sound()))
+    assert measured.severity == 0
+    assert measured.cell_area == 180 * 180
+    assert (measured.cracks, measured.finger_interruptions, measured.regions) == (0, 0, ())
+    assert measured.worst_crack_mode is None
+
+
+def test_shares_lengths_and_severity_are_those_drawn():
+    mask = sound()
+    mask[10:55, 10:100] = INACTIVE
+    mask[80:84, 20:120] = CRACK
+    mask[100:130, 150:152] = INTERRUPTION
+    mask[100:120, 170:172] = INTERRUPTION
+    measured = measure_cell(mask, CELL_CLASSES, cell_mm=156)
+    assert measured.inactive_share == pytest.approx(45 * 90 / 180**2)
+    assert measured.crack_length == pytest.approx(100, rel=0.03)
+    assert measured.crack_length_mm == pytest.approx(100 * 156 / 180, rel=0.03)
+    assert measured.finger_interruptions == 2
+    assert measured.interruption_length == pytest.approx(50, rel=0.03)
+    assert measured.severity == pytest.approx(severity(0.125, 100 / 180, 50 / 180), rel=0.02)
+    (area,) = [one for one in measured.regions if one.class_name == "inactive_area"]
+    assert (area.left, area.top, area.width, area.height, area.area) == (10, 10, 90, 45, 4050)
+    (crack,) = [one for one in measured.regions if one.class_name == "crack"]
+    assert crack.mean_width == pytest.approx(4, rel=0.04)
+    assert crack.orientation == pytest.approx(0, abs=1)
+
+
+@pytest.mark.parametrize(("behind", "mode"), [(0.95, "A"), (0.6, "B"), (0.1, "C")])
+def test_crack_mode_is_told_by_the_light_behind(behind, mode):
+    mask = sound()
+    mask[70:120, 100:190] = INACTIVE
+    mask[70:120, 97:100] = CRACK
+    measured = measure_cell(mask, CELL_CLASSES, lit(mask, behind))
+    (crack,) = [one for one in measured.regions if one.class_name == "crack"]
+    assert crack.brightness_ratio == pytest.approx(behind, abs=0.01)
+    assert crack.crack_mode == measured.worst_crack_mode == mode
+
+
+def test_a_crack_that_runs_under_busbars_is_one_and_others_on_the_same_busbar_are_others():
+    mask = sound()
+    cv2.line(mask, (30, 20), (160, 180), CRACK, 3)
+    cv2.line(mask, (120, 30), (120, 57), CRACK, 3)
+    cv2.line(mask, (180, 66), (150, 100), CRACK, 3)
+    mask[sound() == BUSBAR] = BUSBAR
+    measured = measure_cell(mask, CELL_CLASSES)
+    assert measured.cracks == 3
+    assert sum(one.class_name == "crack" for one in measured.regions) == 5
+
+
+def test_the_longer_side_of_a_half_cell_is_what_its_size_says():
+    mask = np.zeros((120, 220), np.uint8)
+    mask[10:110, 10:210] = CELL
+    mask[50:53, 60:160] = CRACK
+    assert measure_cell(mask, CELL_CLASSES, cell_mm=182).crack_length_mm == pytest.approx(91, rel=0.03)
+
+
+def test_a_first_class_that_is_the_cell_is_no_background():
+    mask = np.zeros((100, 100), np.uint8)
+    mask[:, :10] = 2
+    measured = measure_cell(
+        mask, ClassMap(("cell", "crack", "inactive_area")), np.full((100, 100), 9, np.uint8)
+    )
+    assert (measured.cell_area, measured.inactive_share) == (10_000, 0.1)
+
+
+def test_an_image_of_another_size_is_refused():
+    mask = sound()
+    mask[20:50, 30:33] = CRACK
+    with pytest.raises(ArgumentError, match="100 x 50 pixels, its mask 200 x 200"):
+        measure_cell(mask, CELL_CLASSES, np.zeros((50, 100), np.uint8))
+
+
+def test_a_crack_far_from_any_inactive_area_is_mode_a():
+    mask = sound()
+    mask[150:190, 100:190] = INACTIVE
+    mask[20:50, 30:33] = CRACK
+    measured = measure_cell(mask, CELL_CLASSES, lit(mask, 0.1))
+    assert measured.worst_crack_mode == "A"
+
+
+def test_without_an_image_no_mode_is_told():
+    mask = sound()
+    mask[20:50, 30:33] = CRACK
+    measured = measure_cell(mask, CELL_CLASSES)
+    assert measured.worst_crack_mode is None
+    assert measured.regions[0].brightness_ratio is None
+
+
+def test_bounds_of_modes():
+    assert [
+        crack_mode(ratio) for ratio in (UNHARMED, UNHARMED - 1e-6, DISCONNECTED, DISCONNECTED - 1e-6)
+    ] == list("ABBC")
+
+
+def test_black_cells_have_no_ratio():
+    mask = sound()
+    mask[20:50, 30:33] = CRACK
+    assert measure_cell(mask, CELL_CLASSES, np.zeros((200, 200), np.uint8)).worst_crack_mode is None
+
+
+def test_turning_an_image_changes_only_orientations():
+    mask = sound()
+    cv2.line(mask, (20, 20), (150, 110), CRACK, 3)
+    mask[150:180, 40:100] = INACTIVE
+    first, turned = (measure_cell(one, CELL_CLASSES) for one in (mask, np.ascontiguousarray(np.rot90(mask))))
+    assert turned.severity == pytest.approx(first.severity, rel=0.02)
+    assert turned.inactive_share == first.inactive_share
+    old, new = (
+        next(r for r in one.regions if r.class_name == "crack").orientation for one in (first, turned)
+    )
+    assert (new - old) % 180 == pytest.approx(90, abs=1)
+
+
+def test_lengths_scale_with_the_image():
+    small, large = (np.kron(sound(), np.ones((k, k), np.uint8)) for k in (1, 3))
+    for mask, k in ((small, 1), (large, 3)):
+        mask[100 * k : 102 * k, 20 * k : 150 * k] = CRACK
+    assert measure_cell(large, CELL_CLASSES).severity == pytest.approx(
+        measure_cell(small, CELL_CLASSES).severity, rel=0.05
+    )
+
+
+@pytest.mark.parametrize("names", [("background", "crack"), ("sound", "inactive_area", "crack")])
+def test_masks_from_elsewhere_need_no_class_of_the_cell(names):
+    classes = ClassMap(names)
+    mask = np.zeros((50, 80), np.uint8)
+    mask[20:22, 10:60] = classes.names.index("crack")
+    measured = measure_cell(mask, classes)
+    assert measured.cell_area == 50 * 80
+    assert measured.crack_length == pytest.approx(50, rel=0.05)
+
+
+@pytest.mark.parametrize("names", [CELL_CLASSES.names, ("background", "crack")])
+def test_ignored_pixels_are_no_part_of_the_cell(names):
+    mask = np.ones((40, 50), np.uint8) if "cell" in names else np.zeros((40, 50), np.uint8)
+    mask[:, 30:] = 255
+    assert measure_cell(mask, ClassMap(names)).cell_area == 40 * 30
+
+
+def test_what_can_be_measured():
+    assert is_measurable(CELL_CLASSES)
+    assert not is_measurable(ClassMap(("background", "solar_panel")))
+
+
+@pytest.mark.parametrize(
+    "mask", [np.zeros((5, 7), np.uint8), np.full((5, 7), INACTIVE, np.uint8), np.ones((1, 1), np.uint8)]
+)
+def test_odd_masks_are_measured(mask):
+    measured = measure_cell(mask, CELL_CLASSES, mask)
+    assert measured.inactive_share == pytest.approx(float((mask == INACTIVE).any()))
+
+
+@pytest.mark.parametrize("size", [0, -3, float("nan")])
+def test_cells_of_no_size_are_refused(size):
+    with pytest.raises(ArgumentError, match="cell-mm"):
+        measure_cell(sound(), CELL_CLASSES, cell_mm=size)

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from solarseg.classes import ClassMap
+from solarseg.measurement import find_doubts
+from solarseg.synthesis import CELL_CLASSES, generate_cell
+
+CELLS = [generate_cell(np.random.default_rng([3, i]), 96) for i in range(30)]
+
+
+def test_cells_are_hardly_doubted():
+    doubted = [bool(find_doubts(image, mask, CELL_CLASSES)) for image, mask in CELLS]
+    assert sum(doubted) <= 4  # some are drawn black or saturated
+    repeated = [bool(find_doubts(image.repeat(3, axis=-1), mask, CELL_CLASSES)) for image, mask in CELLS]
+    assert repeated == doubted
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (np.zeros((60, 60, 1), np.uint8), "black"),
+        (np.full((60, 60, 1), 2000, np.uint16), "black"),
+        (np.full((60, 60, 1), 255, np.uint8), "saturated"),
+        (np.full((60, 60, 1), 65535, np.uint16), "saturated"),
+        (np.tile(np.array([200, 120, 40], np.uint8), (60, 60, 1)), "in colour"),
+    ],
+)
+def test_what_is_odd_is_said(image, expected):
+    (doubt,) = find_doubts(image, np.ones((60, 60), np.uint8), CELL_CLASSES)
+    assert expected in doubt
+
+
+def module(cells=2):
+    """A module of several cells with gaps between, as a model would see it."""
+    mask = np.zeros((100, 100), np.uint8)
+    side = 100 // cells
+    for row in range(cells):
+        for column in range(cells):
+            mask[row * side + 2 : (row + 1) * side - 2, column * side + 2 : (column + 1) * side - 2] = 1
+    return mask
+
+
+@pytest.mark.parametrize("scale", [1.0, 1200.0])
+def test_floats_may_be_shares_or_counts(scale):
+    image = np.linspace(0.1, 0.9, 3600, dtype=np.float32).reshape(60, 60, 1) * np.float32(scale)
+    assert find_doubts(image, np.ones((60, 60), np.uint8), CELL_CLASSES) == ()
+
+
+def test_clipped_images_that_do_not_fill_their_depth_are_saturated():
+    image = np.full((60, 60, 1), 4095 << 4, np.uint16)
+    image[:30] = 9000
+    assert "saturated" in find_doubts(image, np.ones((60, 60), np.uint8), CELL_CLASSES)[0]
+
+
+def test_pictures_of_other_things_are_not_doubted():
+    classes = ClassMap(("background", "crack"))
+    assert find_doubts(np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), np.uint8), classes) == ()
+
+
+def test_a_whole_module_and_a_picture_without_a_cell_are_noticed():
+    grey = np.full((100, 100, 1), 120, np.uint8)
+    grey[:, ::2] = 90
+    for cells in (2, 4, 8):
+        assert "several cells" in find_doubts(grey, module(cells), CELL_CLASSES)[0]
+    assert "no cell: " in find_doubts(grey, np.zeros((100, 100), np.uint8), CELL_CLASSES)[0]
+    assert find_doubts(grey, module(1), CELL_CLASSES) == ()

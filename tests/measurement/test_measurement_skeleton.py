@@ -1,0 +1,88 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.measure import euler_number, label
+
+from solarseg.measurement.skeleton import Skeleton, thin
+
+
+def canvas(size=160):
+    return np.zeros((size, size), np.uint8)
+
+
+def bar(length, width, degrees):
+    """A bar in the middle, of pixels that it covers by half or more."""
+    along = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+    across = along[::-1] * (-1, 1)
+    corners = 80 + np.array(
+        [along * i * length / 2 + across * j * width / 2 for i, j in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
+    )
+    fine = np.zeros((160 * 8, 160 * 8), np.uint8)
+    cv2.fillPoly(fine, [np.rint(corners * 8).astype(np.int32)], 255)
+    return cv2.resize(fine, (160, 160), interpolation=cv2.INTER_AREA) >= 128
+
+
+def blobs(seed):
+    rng = np.random.default_rng(seed)
+    coarse = rng.standard_normal((9, 9)).astype(np.float32)
+    return cv2.resize(coarse, (60, 60), interpolation=cv2.INTER_CUBIC) > 0.3
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_thinning_keeps_what_hangs_together_and_its_holes(seed):
+    region = blobs(seed)
+    lines = thin(region)
+    assert not (lines & ~region).any()
+    assert euler_number(lines, connectivity=2) == euler_number(region, connectivity=2)
+    assert label(lines, connectivity=2).max() == label(region, connectivity=2).max()
+    assert np.array_equal(thin(lines), lines)
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_lines_are_one_pixel_wide(seed):
+    lines = thin(blobs(seed))
+    assert not (lines[1:, 1:] & lines[:-1, 1:] & lines[1:, :-1] & lines[:-1, :-1]).any()
+
+
+@pytest.mark.parametrize("width", [1.5, 2, 3, 4])
+@pytest.mark.parametrize("degrees", [0, 10, 22.5, 37, 45, 60, 90, 117, 135, 170])
+def test_length_of_a_bar_at_any_angle(width, degrees):
+    skeleton = Skeleton.of(bar(100, width, degrees))
+    assert skeleton.length == pytest.approx(100, rel=0.04)
+    assert skeleton.branches == 0
+    assert skeleton.ends == 2
+
+
+def test_a_cross_has_a_branching_point_and_the_length_of_both_bars():
+    skeleton = Skeleton.of(bar(100, 3, 45) | bar(100, 3, 135))
+    assert (skeleton.branches, skeleton.ends) == (1, 4)
+    assert skeleton.length == pytest.approx(200, rel=0.04)
+
+
+def test_a_tree_has_a_branching_point_for_each_branch():
+    region = canvas()
+    cv2.line(region, (20, 80), (140, 80), 1, 3)
+    for x in (50, 90):
+        cv2.line(region, (x, 80), (x + 30, 50), 1, 3)
+    skeleton = Skeleton.of(region > 0)
+    assert (skeleton.branches, skeleton.ends) == (2, 4)
+    assert skeleton.length == pytest.approx(120 + 2 * 30 * np.sqrt(2), rel=0.04)
+
+
+def test_a_ring_has_no_end():
+    region = canvas()
+    cv2.circle(region, (80, 80), 40, 1, 3)
+    skeleton = Skeleton.of(region > 0)
+    assert (skeleton.branches, skeleton.ends) == (0, 0)
+    assert skeleton.length == pytest.approx(2 * np.pi * 40, rel=0.04)
+
+
+@pytest.mark.parametrize("radius", [0, 2, 5])
+def test_a_dot_is_as_long_as_it_is_wide(radius):
+    region = canvas()
+    cv2.circle(region, (80, 80), radius, 1, -1)
+    assert Skeleton.of(region > 0).length == pytest.approx(2 * radius + 1, rel=0.25)
