@@ -9,12 +9,10 @@ from rich.progress import track
 
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import write_description
-from solarseg.datasets.folder import list_files, open_pairs, read_pairs
 from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
 from solarseg.files import atomic_folder, write_table
 from solarseg.outputs import WRITERS
-from solarseg.outputs.image_files import find_images, name_outputs
-from solarseg.outputs.labels import Labelled, Writer
+from solarseg.outputs.labels import Labelled, Writer, open_labels
 from solarseg.registry import lookup
 
 __all__ = ["Exported", "export"]
@@ -84,16 +82,7 @@ def export(
 def _open(root: Path, images: Path | None) -> FolderDataset:
     if images is None and (root / "masks").is_dir() and not (root / "images").is_dir():
         raise ArgumentError(f"{root}: holds masks but no images; say where they are with --images FOLDER")
-    if images is None:
-        return open_pairs(root, read_pairs(root))
-    masks = list_files(root, "masks")
-    found = {name: file for file, name in name_outputs(find_images([images])).items()}
-    alone = [name for name in masks if name not in found]
-    if alone:
-        raise DatasetError(
-            f"{masks[alone[0]]}: no image of this name in {images}; give the folder they came from"
-        )
-    return open_pairs(root, {name: (found[name], mask) for name, mask in masks.items()})
+    return open_labels(root, images)
 
 
 def _read(data: FolderDataset, failed: dict[str, str], progress: bool) -> Iterator[Labelled]:

@@ -1,4 +1,4 @@
-"""What the writers of labelling tools' formats are given."""
+"""Masks with the images they belong to, and what the writers of labelling tools' formats are given."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
 from solarseg.datasets.annotations import is_background
-from solarseg.errors import OutputError
+from solarseg.datasets.folder import FolderDataset, list_files, open_pairs, read_pairs
+from solarseg.errors import DatasetError, OutputError
+from solarseg.outputs.image_files import find_images, name_outputs
 
-__all__ = ["Labelled", "Writer", "check_names"]
+__all__ = ["Labelled", "Writer", "check_names", "open_labels"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,30 @@ class Labelled:
 # copied where the format wants them beside the labels. Where it holds polygons, an outline may stray from the
 # region's border by up to `tolerance` pixels; 0 is exact.
 Writer = Callable[[Iterable[Labelled], ClassMap, Path, float], None]
+
+
+def open_labels(root: Path, images: Path | None = None) -> FolderDataset:
+    """Open a dataset folder, or what `predict` wrote.
+
+    Args:
+        root: folder with ``masks/``, and with ``images/`` or without.
+        images: folder of the images, where they do not stand there. Without any, a mask is its own image.
+
+    Raises:
+        DatasetError: there are no masks, or one has no image in that folder.
+    """
+    if images is None and (root / "images").is_dir():
+        return open_pairs(root, read_pairs(root))
+    masks = list_files(root, "masks")
+    if images is None:
+        return open_pairs(root, {name: (mask, mask) for name, mask in masks.items()})
+    found = {name: file for file, name in name_outputs(find_images([images])).items()}
+    alone = [name for name in masks if name not in found]
+    if alone:
+        raise DatasetError(
+            f"{masks[alone[0]]}: no image of this name in {images}; give the folder they came from"
+        )
+    return open_pairs(root, {name: (found[name], mask) for name, mask in masks.items()})
 
 
 def check_names(classes: ClassMap) -> None:

@@ -11,6 +11,7 @@ from solarseg.classes import ClassMap
 from solarseg.datasets.description import FILE_NAME, Description, write_description
 from solarseg.errors import OutputError
 from solarseg.files import remove_temporary, write_json, write_table
+from solarseg.outputs.measurements import JSON_NAME, TABLE_NAME, Measured, write_measurements
 from solarseg.outputs.raster_file import is_raster
 
 __all__ = ["MARK", "Folder", "Found", "Job"]
@@ -26,10 +27,12 @@ class Found:
     Attributes:
         pixels: of each class, in class-id order.
         areas: of each class, m2, where the image is georeferenced.
+        measured: the cell, where the classes are those of cells.
     """
 
     pixels: tuple[int, ...]
     areas: tuple[float, ...] | None = None
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ class Folder:
 
     def refuse_existing(self, jobs: Iterable[Job]) -> None:
         """Raise `OutputError` where something else stands already."""
-        files = [self.root / SUMMARY, self.root / FILE_NAME, *(path for job in jobs for path in job.outputs)]
+        names = (SUMMARY, FILE_NAME, TABLE_NAME, JSON_NAME)
+        files = [*(self.root / name for name in names), *(path for job in jobs for path in job.outputs)]
         existing = [file for file in files if file.exists()]
         if existing:
             raise OutputError(
@@ -121,6 +125,12 @@ class Folder:
         if found:
             _write_summary(self.root / SUMMARY, found, classes)
             write_description(self.root, Description(), classes)
+            cells = {name: one.measured for name, one in found.items() if one.measured is not None}
+            if cells:
+                write_measurements(self.root, cells)
+            else:  # those of an earlier call that is overwritten
+                for name in (TABLE_NAME, JSON_NAME):
+                    (self.root / name).unlink(missing_ok=True)
             return
         (self.root / MARK).unlink()
         with suppress(OSError):  # it holds something else

@@ -16,7 +16,9 @@ from solarseg.errors import ArgumentError, ImageError
 from solarseg.images import read_image, read_mask_values, true_colour, write_bands, write_image, write_mask
 from solarseg.inference.ahead import map_ahead
 from solarseg.inference.predictor import Manner, Model, count_cores, load_model
+from solarseg.measurement import check_cell_size, is_measurable
 from solarseg.outputs.image_files import find_images, is_inside, name_outputs
+from solarseg.outputs.measurements import Measured, measure_one
 from solarseg.outputs.overlay import side_by_side
 from solarseg.outputs.prediction_folder import Folder, Found, Job
 
@@ -38,6 +40,7 @@ class Predictions:
         tiled: images that were cut into tiles; the others were resized as a whole.
         overlays: whether overlays were drawn.
         areas: output name of each georeferenced image -> area of each class, m2, in class-id order.
+        cells: output name -> what was measured, where the model's classes are those of cells.
     """
 
     folder: Path
@@ -47,6 +50,7 @@ class Predictions:
     tiled: int = 0
     overlays: bool = True
     areas: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    cells: dict[str, Measured] = field(default_factory=dict)
 
 
 def predict(
@@ -59,6 +63,7 @@ def predict(
     manner: Manner | None = None,
     probabilities: bool = False,
     overlays: bool | None = None,
+    cell_mm: float | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Predictions:
@@ -66,10 +71,11 @@ def predict(
 
     A ``dataset.yaml`` beside them names the classes of the masks, so that `export` can hand them to a labelling
     tool. A call that was cut and is made again goes on where it stood; so does one after images were added. Of
-    georeferenced TIFFs the mask is a GeoTIFF, and there are polygons beside; see `predict_raster`.
+    georeferenced TIFFs the mask is a GeoTIFF, and there are polygons beside; see `predict_raster`. Where the classes
+    are those of cells, ``measurements.csv`` and ``measurements.json`` say how bad each is; see `measure_cell`.
 
     Args:
-        model: a run folder, a model file, or what `load_model` returned.
+        model: a run folder, a model file, the name of a model that ships, or what `load_model` returned.
         images: files, folders (searched with all folders in them; of a dataset folder its ``images/``) or glob
             patterns.
         out: folder to write to.
@@ -78,6 +84,7 @@ def predict(
         manner: tiles, symmetries and thresholds; likewise.
         probabilities: also write ``probabilities/NAME.tif``, float32, a band for each class.
         overlays: draw them; by default for up to 100 images.
+        cell_mm: side of the cells, mm, for lengths in mm.
         overwrite: replace what stands there.
         progress: show progress on the terminal.
 
@@ -90,6 +97,7 @@ def predict(
         ModelFileError: the model cannot be used.
         OutputError: something of that name exists, or could not be written.
     """
+    check_cell_size(cell_mm)
     sources = [images] if isinstance(images, (str, Path)) else list(images)
     folder = Folder(Path(out))
     named = name_outputs(_without_own(find_images(sources), folder.root))
@@ -104,10 +112,11 @@ def predict(
     goes_on = not overwrite and folder.holds(mark)
     if not overwrite and not goes_on:
         folder.refuse_existing(jobs)
-    done = {job.name: _look(job, loaded.classes) for job in jobs if goes_on and job.is_done}
+    counting = _Counting(loaded.classes, cell_mm)
+    done = {job.name: counting.again(job) for job in jobs if goes_on and job.is_done}
     left = [job for job in jobs if job.name not in done]
     folder.begin(mark)
-    worked = [*_work(loaded, left, progress), *_work_rasters(loaded, left, overwrite, progress)]
+    worked = [*_work(loaded, left, counting, progress), *_work_rasters(loaded, left, overwrite, progress)]
     done |= {one.job.name: one.result for one in worked if one.result is not None}
     found = {name: done[name] for name in named.values() if name in done}
     folder.end(found, loaded.classes)
@@ -119,6 +128,7 @@ def predict(
         tiled=sum(one.tiled for one in worked),
         overlays=drawn,
         areas={name: one.areas for name, one in found.items() if one.areas is not None},
+        cells={name: one.measured for name, one in found.items() if one.measured is not None},
     )
 
 
@@ -141,13 +151,32 @@ def _describe(model: Model, sources: Sequence[Path | str], probabilities: bool) 
     }
 
 
-def _look(job: Job, classes: ClassMap) -> Found:
-    """Measure a mask that an earlier call wrote."""
-    if not job.is_raster:
-        return _count(read_mask_values(job.mask), classes)
-    from solarseg.outputs.rasters import measure_mask
+@dataclass(frozen=True)
+class _Counting:
+    """What is known of an image once its mask is: pixels, and where the classes are those of cells, measurements."""
 
-    return Found(*measure_mask(job.mask, len(classes)))
+    classes: ClassMap
+    cell_mm: float | None
+
+    @property
+    def measures(self) -> bool:
+        return is_measurable(self.classes)
+
+    def of(self, mask: NDArray[np.integer], image: NDArray[Any] | None) -> Found:
+        measured = (
+            measure_one(mask.astype(np.uint8), self.classes, image, self.cell_mm) if self.measures else None
+        )
+        return Found(
+            tuple(np.bincount(mask.ravel(), minlength=len(self.classes)).tolist()), measured=measured
+        )
+
+    def again(self, job: Job) -> Found:
+        """Of a mask that an earlier call wrote."""
+        if not job.is_raster:
+            return self.of(read_mask_values(job.mask), read_image(job.file) if self.measures else None)
+        from solarseg.outputs.rasters import measure_mask
+
+        return Found(*measure_mask(job.mask, len(self.classes)))
 
 
 @dataclass
@@ -182,23 +211,26 @@ def _work_rasters(model: Model, jobs: Sequence[Job], overwrite: bool, progress: 
             yield _Work(job, error=str(error))
 
 
-def _work(model: Model, jobs: Sequence[Job], progress: bool) -> Iterable[_Work]:
+def _work(model: Model, jobs: Sequence[Job], counting: _Counting, progress: bool) -> Iterable[_Work]:
     """Do all other images in their order, some of them at a time."""
     jobs = [job for job in jobs if not job.is_raster]
     if not progress or not jobs:
-        return _overlapped(model, jobs)
+        return _overlapped(model, jobs, counting)
     from rich.progress import track  # takes a while to import
 
-    return track(_overlapped(model, jobs), "predicting", total=len(jobs))
+    return track(_overlapped(model, jobs, counting), "predicting", total=len(jobs))
 
 
-def _overlapped(model: Model, jobs: Iterable[Job]) -> Iterator[_Work]:
+def _overlapped(model: Model, jobs: Iterable[Job], counting: _Counting) -> Iterator[_Work]:
     threads = min(_THREADS, count_cores())
     decoded = map_ahead(
         lambda job: _decode(model, job), jobs, threads=threads, ahead=threads + model.batch_size
     )
     encoded = map_ahead(
-        lambda one: _encode(model, one), _compute(model, decoded), threads=threads, ahead=2 * threads
+        lambda one: _encode(model, one, counting),
+        _compute(model, decoded),
+        threads=threads,
+        ahead=2 * threads,
     )
     try:
         yield from encoded
@@ -253,7 +285,7 @@ def _compute_tiles(model: Model, one: _Work) -> None:
         one.error = str(error)
 
 
-def _encode(model: Model, one: _Work) -> _Work:
+def _encode(model: Model, one: _Work, counting: _Counting) -> _Work:
     """Write what was found, the mask last, and forget it."""
     if one.image is None or one.error is not None:
         return one
@@ -268,8 +300,4 @@ def _encode(model: Model, one: _Work) -> _Work:
         shown = true_colour(model.preprocessing.pick(one.image), model.info.band_names)
         write_image(job.overlay, side_by_side(shown, one.mask, classes))
     write_mask(job.mask, one.mask, classes)
-    return _Work(job, tiled=one.tiled, result=_count(one.mask, classes))
-
-
-def _count(mask: NDArray[np.integer], classes: ClassMap) -> Found:
-    return Found(tuple(np.bincount(mask.ravel(), minlength=len(classes)).tolist()))
+    return _Work(job, tiled=one.tiled, result=counting.of(one.mask, one.image))

@@ -1,0 +1,170 @@
+"""``measurements.csv``, a row an image, and ``measurements.json``, which has the regions too."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.classes import ClassMap
+from solarseg.errors import ArgumentError, DataError, DatasetError, ImageError, OutputError
+from solarseg.files import write_json, write_table
+from solarseg.images import read_image
+from solarseg.measurement import CellMeasurement, check_cell_size, find_doubts, is_measurable, measure_cell
+from solarseg.outputs.labels import open_labels
+
+__all__ = [
+    "JSON_NAME",
+    "TABLE_NAME",
+    "Measured",
+    "Measurements",
+    "measure",
+    "measure_one",
+    "write_measurements",
+]
+
+TABLE_NAME, JSON_NAME = "measurements.csv", "measurements.json"
+_COLUMNS = tuple(field.name for field in fields(CellMeasurement) if field.name != "regions")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An image measured.
+
+    Attributes:
+        cell: what was measured.
+        doubts: why that may mean nothing, see `find_doubts`.
+    """
+
+    cell: CellMeasurement
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What `measure` wrote.
+
+    Attributes:
+        folder: where.
+        cells: name -> what was measured.
+        failed: name -> why it could not be measured.
+    """
+
+    folder: Path
+    cells: dict[str, Measured]
+    failed: dict[str, str]
+
+
+def measure(
+    masks: Path | str,
+    out: Path | str,
+    *,
+    images: Path | str | None = None,
+    cell_mm: float | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Measurements:
+    """Measure masks from anywhere and write ``measurements.csv`` and ``measurements.json``.
+
+    Args:
+        masks: folder with ``masks/``, as `predict` writes it or a dataset, or that folder of masks itself.
+        out: folder to write to.
+        images: folder of the images, for crack modes; by default the ``images/`` of a dataset.
+        cell_mm: side of the cells, mm, for lengths in mm.
+        overwrite: replace what stands there.
+        progress: show progress on the terminal.
+
+    Raises:
+        ArgumentError: no class is one that is measured, or ``cell_mm`` is not above 0.
+        DataError: the masks cannot be read, or none of them.
+        OutputError: the files exist, or could not be written.
+    """
+    from rich.progress import track  # takes a while to import
+
+    check_cell_size(cell_mm)
+    root, folder = Path(masks), Path(out)
+    if root.name == "masks" and not (root / "masks").is_dir():
+        root = root.parent
+    _refuse_existing(folder, overwrite)
+    data = open_labels(root, Path(images) if images is not None else None)
+    if not is_measurable(data.classes):
+        raise ArgumentError(
+            f"{masks}: classes are {', '.join(data.classes.names)}; measured are crack, inactive_area and "
+            "finger_interruption; name the classes in dataset.yaml"
+        )
+    cells: dict[str, Measured] = {}
+    failed: dict[str, str] = {}
+    for name in track(data.names, "measuring", disable=not progress, transient=True):
+        try:
+            mask, file = data.read_mask(name), data.image_path(name)
+            image = None if file == data.mask_path(name) else _image_of(file, mask)
+            cells[name] = measure_one(mask, data.classes, image, cell_mm)
+        except DataError as error:
+            failed[name] = str(error)
+    if not cells:
+        raise DatasetError(f"{masks}: nothing can be read; {next(iter(failed.values()))}")
+    write_measurements(folder, cells)
+    return Measurements(folder, cells, failed)
+
+
+def _image_of(file: Path, mask: NDArray[np.uint8]) -> NDArray[Any]:
+    image = read_image(file)
+    if image.shape[:2] != mask.shape:
+        raise ImageError(
+            f"{file}: {image.shape[1]} x {image.shape[0]} pixels, its mask {mask.shape[1]} x {mask.shape[0]}; "
+            "give the images that the masks were made of"
+        )
+    return image
+
+
+def _refuse_existing(folder: Path, overwrite: bool) -> None:
+    for name in (TABLE_NAME, JSON_NAME):
+        if not overwrite and (folder / name).exists():
+            raise OutputError(
+                f"{folder / name}: exists already; give another --out, or --overwrite to replace it"
+            )
+
+
+def measure_one(
+    mask: NDArray[np.uint8],
+    classes: ClassMap,
+    image: NDArray[np.generic] | None = None,
+    cell_mm: float | None = None,
+) -> Measured:
+    """Measure a mask and, where its image is at hand, say what is odd about it."""
+    doubts = () if image is None else find_doubts(image, mask, classes)
+    return Measured(measure_cell(mask, classes, image, cell_mm), doubts)
+
+
+def write_measurements(folder: Path, cells: Mapping[str, Measured]) -> None:
+    """Write both files.
+
+    Raises:
+        OutputError: they could not be written.
+    """
+    rows = (
+        (name, *(_spell(getattr(one.cell, column)) for column in _COLUMNS), "; ".join(one.doubts))
+        for name, one in cells.items()
+    )
+    write_table(folder / TABLE_NAME, ("image", *_COLUMNS, "doubts"), rows)
+    write_json(
+        folder / JSON_NAME,
+        [{"image": name, **_rounded(asdict(one.cell)), "doubts": one.doubts} for name, one in cells.items()],
+    )
+
+
+def _spell(value: object) -> object:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _rounded(value: Any) -> Any:
+    """Six digits are more than pixels allow, and can be read."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    return [_rounded(one) for one in value] if isinstance(value, (list, tuple)) else value

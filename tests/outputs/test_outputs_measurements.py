@@ -1,0 +1,106 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from solarseg.classes import ClassMap
+from solarseg.datasets.description import Description, write_description
+from solarseg.errors import ArgumentError, DatasetError, OutputError
+from solarseg.images import write_mask
+from solarseg.measurement import measure_cell
+from solarseg.outputs.measurements import measure
+from solarseg.synthesis import CELL_CLASSES, write_cells
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("measured") / "cells"
+    write_cells(folder, count=6, size=96, seed=8)
+    return folder
+
+
+def rows_of(folder):
+    with (folder / "measurements.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_table_has_a_row_an_image_and_the_json_its_regions(cells, tmp_path):
+    done = measure(cells, tmp_path, cell_mm=156)
+    rows, records = rows_of(tmp_path), json.loads((tmp_path / "measurements.json").read_text())
+    assert [row["image"] for row in rows] == [one["image"] for one in records] == list(done.cells)
+    assert len(rows) == 6
+    for row, one in zip(rows, records, strict=True):
+        assert float(row["severity"]) == one["severity"]
+        parts = sum(region["class_name"] == "crack" for region in one["regions"])
+        assert (parts > 0) <= int(row["cracks"]) <= parts
+        shares = [region["share"] for region in one["regions"] if region["class_name"] == "inactive_area"]
+        assert float(row["inactive_share"]) == pytest.approx(sum(shares), abs=1e-4)
+        assert one["crack_length_mm"] == pytest.approx(
+            sum(r["length_mm"] for r in one["regions"] if r["branches"] is not None), rel=1e-3
+        )
+
+
+def test_modes_need_images_and_images_may_stand_elsewhere(cells, tmp_path):
+    alone, apart = tmp_path / "alone", tmp_path / "apart"
+    for folder in (alone, apart):
+        (folder / "masks").mkdir(parents=True)
+        for file in (cells / "masks").iterdir():
+            (folder / "masks" / file.name).write_bytes(file.read_bytes())
+        (folder / "dataset.yaml").write_bytes((cells / "dataset.yaml").read_bytes())
+    whole = measure(cells, tmp_path / "a").cells
+    assert measure(apart, tmp_path / "b", images=cells / "images").cells == whole
+    without = measure(alone / "masks", tmp_path / "c").cells
+    assert any(one.cell.cracks for one in whole.values())
+    assert all(one.cell.worst_crack_mode is None and not one.doubts for one in without.values())
+    assert [one.cell.severity for one in without.values()] == [one.cell.severity for one in whole.values()]
+
+
+def test_a_bad_mask_costs_itself(cells, tmp_path):
+    folder = tmp_path / "cells"
+    (folder / "masks").mkdir(parents=True)
+    write_description(folder, Description(), CELL_CLASSES)
+    write_mask(folder / "masks/good.png", np.ones((40, 40), np.uint8), CELL_CLASSES)
+    (folder / "masks/bad.png").write_bytes(b"no picture")
+    done = measure(folder, tmp_path / "out")
+    assert list(done.cells) == ["good"]
+    assert "bad.png" in done.failed["bad"]
+    (folder / "masks/good.png").unlink()
+    with pytest.raises(DatasetError, match="nothing can be read"):
+        measure(folder, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_image_of_another_size_is_none_of_the_masks(cells, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for file in (cells / "images").iterdir():
+        Image.fromarray(np.zeros((48, 96), np.uint8)).save(images / file.name)
+    with pytest.raises(DatasetError, match="96 x 48 pixels, its mask 96 x 96"):
+        measure(cells, tmp_path / "out", images=images)
+
+
+def test_what_is_there_is_not_overwritten(cells, tmp_path):
+    (tmp_path / "measurements.json").write_text("mine")
+    with pytest.raises(OutputError, match=r"measurements\.json: exists already"):
+        measure(cells, tmp_path)
+    measure(cells, tmp_path, overwrite=True)
+    assert len(rows_of(tmp_path)) == 6
+
+
+def test_classes_that_are_not_measured_are_refused(tmp_path):
+    (tmp_path / "masks").mkdir()
+    classes = ClassMap(("background", "solar_panel"))
+    write_description(tmp_path, Description(), classes)
+    Image.fromarray(np.eye(9, dtype=np.uint8)).save(tmp_path / "masks/a.png")
+    with pytest.raises(ArgumentError, match="classes are background, solar_panel"):
+        measure(tmp_path, tmp_path / "out")
+
+
+def test_numbers_are_those_of_the_function(cells, tmp_path):
+    from solarseg.datasets import open_dataset
+
+    done = measure(cells, tmp_path)
+    for sample in open_dataset(cells):
+        assert done.cells[sample.name].cell == measure_cell(sample.mask, CELL_CLASSES, sample.image)
