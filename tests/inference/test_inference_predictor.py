@@ -69,6 +69,14 @@ def test_what_is_much_larger_or_georeferenced_is_cut_into_tiles(info):
     assert opened(info, brightness, tile=40, overlap=7).tiling((10, 10)).overlap == 7
 
 
+def test_what_fills_its_image_is_resized_as_a_whole_however_large(info):
+    info = info.model_copy(update={"fills_image": True})
+    whole = opened(info, brightness)
+    assert whole.tiling((5000, 5000)) is None
+    assert whole.tiling((5000, 5000), metres_per_pixel=0.1) is None
+    assert opened(info, brightness, tile=48).tiling((5000, 5000)).tile == 48
+
+
 def test_tiles_of_another_size_are_resized(info):
     image = np.zeros((200, 200, 3), np.uint8)
     image[50:130, 60:160] = 255

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from solarseg.classes import ClassMap
 from solarseg.errors import ModelFileError
+from solarseg.inference.shipped import shipped_models
 from solarseg.preprocessing import Depth, Preprocessing
 from solarseg.protobuf import BYTES, fields
 
@@ -59,6 +60,8 @@ class ModelInfo(BaseModel):
         trained_size: median height and width of the training images, pixels; what is much larger is cut into tiles
             of this size. 0 where it is not known.
         metres_per_pixel: of the training images, where they were georeferenced.
+        fills_image: whether images show one thing from edge to edge, such as a cell, so that they are resized as a
+            whole however large they are.
         temperature: by which logits are divided before softmax; 1 where it was not fitted.
         precision: of the weights.
         fingerprint: digest of the weights and of how they are stored.
@@ -96,6 +99,7 @@ class ModelInfo(BaseModel):
     std: tuple[float, ...]
     trained_size: tuple[int, int] = (0, 0)
     metres_per_pixel: float | None = None
+    fills_image: bool = False
     temperature: float = Field(1.0, gt=0)
     precision: Precision = "float32"
     fingerprint: str = ""
@@ -128,16 +132,20 @@ class ModelInfo(BaseModel):
 
 
 def find_model_file(path: Path | str) -> Path:
-    """Return the model file of a run folder, or the path itself where it is a file.
+    """Return the model file of a run folder, or that of a model that ships, or the path itself where it is a file.
 
     Raises:
         ModelFileError: there is none.
     """
     path = Path(path)
     file = path / MODEL_NAME if path.is_dir() else path
+    if not path.exists() and str(path) in shipped_models():
+        return shipped_models()[str(path)]
     if not file.is_file():
         remedy = (
-            "let its training end, or train one" if path.is_dir() else "give a run folder or a .onnx file"
+            "let its training end, or train one"
+            if path.is_dir()
+            else f"give a run folder, a .onnx file, or the name of a model that ships: {', '.join(shipped_models())}"
         )
         raise ModelFileError(f"{file}: no such model file; {remedy}")
     return file

@@ -133,7 +133,9 @@ class Model:
         usual = (height * width) ** 0.5 or self.info.image_size
         if asked is None and metres_per_pixel and self.info.metres_per_pixel:
             usual *= self.info.metres_per_pixel / metres_per_pixel
-        if asked == 0 or (asked is None and not metres_per_pixel and max(size) <= _MUCH_LARGER * usual):
+        if asked == 0 or (asked is None and self.info.fills_image):
+            return None
+        if asked is None and not metres_per_pixel and max(size) <= _MUCH_LARGER * usual:
             return None
         tile = asked or max(1, round(usual))
         overlap = int(tile * _OVERLAP) if self.manner.overlap is None else self.manner.overlap
@@ -251,7 +253,7 @@ def load_model(
     """Open a run folder or a model file for prediction.
 
     Args:
-        path: a run folder, or a ``.onnx`` file that solarseg wrote.
+        path: a run folder, a ``.onnx`` file that solarseg wrote, or the name of a model that ships, ``"el-cell"``.
         threads: to compute with; by default one for each core this process may use.
         backend: what computes: ``"onnxruntime"``, ``"openvino"``, ``"torch"``, or ``"auto"``: the quickest on this
             machine if ``solarseg benchmark --save`` has found it, else onnxruntime.
