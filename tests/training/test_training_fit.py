@@ -221,19 +221,28 @@ def test_a_training_that_diverges_is_stopped_and_says_so(squares, tmp_path):
     assert not list((tmp_path / "run").rglob("*.ckpt"))
 
 
-def test_resuming_refuses_a_checkpoint_of_another_shape_or_a_damaged_one(trained, tmp_path):
+@pytest.mark.parametrize("name", ["last.ckpt", "best.ckpt"])
+def test_resuming_refuses_checkpoints_of_other_networks_and_damaged_ones(trained, tmp_path, name):
     run, dataset = trained
     copy = copy_of(run.path, tmp_path / "run")
-    last = copy / "checkpoints" / "last.ckpt"
-    content = torch.load(last, weights_only=True)
-    name = "network.unet.segmentation_head.0.weight"
-    content["state_dict"][name] = content["state_dict"][name][:, :3]
-    torch.save(content, last)
-    with pytest.raises(RunError, match=rf"last\.ckpt: checkpoint of another network .*{name}"):
-        train(dataset, copy, resume=True, machine=quiet())
-    for damaged in (b"", last.read_bytes()[:1000]):
-        last.write_bytes(damaged)
-        with pytest.raises(RunError, match=r"last\.ckpt: damaged checkpoint"):
+    file, weight = copy / "checkpoints" / name, "network.unet.segmentation_head.0.weight"
+    whole = torch.load(file, weights_only=True)["state_dict"]
+    others = {
+        r"holds \(1, 3, 3, 3\) for .*needed is \(1, 16, 3, 3\)": whole | {weight: whole[weight][:, :3]},
+        r"holds nothing for .*needed is \(1, 16, 3, 3\)": {key: whole[key] for key in whole if key != weight},
+        r"holds \(7,\) for layer5, needed is nothing": whole | {"layer5": torch.zeros(7)},  # a deeper one
+    }
+    for match, state in others.items():
+        torch.save({"state_dict": state}, file)
+        with pytest.raises(RunError, match=rf"{name}: checkpoint of another network \({match}"):
+            train(dataset, copy, resume=True, machine=quiet())
+    for damaged in (b"", file.read_bytes()[:1000]):
+        file.write_bytes(damaged)
+        with pytest.raises(RunError, match=rf"{name}: damaged checkpoint"):
+            train(dataset, copy, resume=True, machine=quiet())
+    file.unlink()
+    if name == "best.ckpt":  # without the last one there is nothing to resume: the run is begun again
+        with pytest.raises(RunError, match=rf"{name}: damaged checkpoint .*No such file"):
             train(dataset, copy, resume=True, machine=quiet())
 
 

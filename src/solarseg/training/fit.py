@@ -130,7 +130,7 @@ def train(
         if facts is None or not run.split.exists():  # or it was cut before the split was written
             run.begin(data, division, config, parts.preprocessing, content, computing)
     if checkpoint is not None:
-        run.check_checkpoint(parts.task)
+        run.check_checkpoints(parts.task, has_best=parts.watched is not None)
     _fit(trainer, parts, checkpoint, config)
     return _finish(run, data, config, machine, parts, content, history) if trainer.is_global_zero else None
 

@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 Facts = dict[str, Any]
 
+_ANEW = "remove the run folder and train anew"
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -126,9 +128,7 @@ class RunFolder:
             size, bands, depth = config.image_size, facts["bands"], facts["depth"]
             return Preprocessing(size, bands, depth, mean, std, picked, facts["picked_from"])
         except (KeyError, TypeError, ArgumentError) as error:
-            raise RunError(
-                f"{self.config}: holds no usable normalisation ({error}); remove the run folder and train anew"
-            ) from error
+            raise RunError(f"{self.config}: holds no usable normalisation ({error}); {_ANEW}") from error
 
     def check_facts(self, facts: Facts, data: FolderDataset, content: "Fingerprint", machine: Facts) -> None:
         """Raise `RunError` if the dataset or what computes has changed since a run began."""
@@ -149,22 +149,21 @@ class RunFolder:
                 "resume with the same images and masks, or train into another folder"
             )
 
-    def check_checkpoint(self, network: nn.Module) -> None:
-        """Raise `RunError` if the last checkpoint is damaged or does not fit the network."""
-        remedy = "remove the run folder and train anew"
-        try:
-            state = torch.load(self.last, map_location="cpu", weights_only=True)["state_dict"]
-        except Exception as error:  # damaged archives raise whatever they like
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
-            raise RunError(f"{self.last}: damaged checkpoint ({reason}); {remedy}") from error
-        for name, value in network.state_dict().items():
-            found = getattr(state.get(name), "shape", None)
-            if found != value.shape:
-                shape = "nothing" if found is None else f"shape {tuple(found)}"
-                raise RunError(
-                    f"{self.last}: checkpoint of another network (holds {shape} for {name}, needed is "
-                    f"{tuple(value.shape)}); {remedy}"
-                )
+    def check_checkpoints(self, network: nn.Module, has_best: bool) -> None:
+        """Raise `RunError` if a checkpoint of a run to resume is missing, damaged, or does not fit the network."""
+        needed = _shapes(network.state_dict())
+        for file in [self.last, *[self.best] * has_best]:
+            try:
+                found = _shapes(torch.load(file, map_location="cpu", weights_only=True)["state_dict"])
+            except Exception as error:  # damaged archives raise whatever they like
+                reason = " ".join(str(error).split())[:120] or type(error).__name__
+                raise RunError(f"{file}: damaged checkpoint ({reason}); {_ANEW}") from error
+            for name in needed | found:
+                if found.get(name) != needed.get(name):
+                    raise RunError(
+                        f"{file}: checkpoint of another network (holds {found.get(name, 'nothing')} for {name}, needed "
+                        f"is {needed.get(name, 'nothing')}); {_ANEW}"
+                    )
 
     def clear_temporary(self) -> None:
         """Remove what a process that was killed while writing has left."""
@@ -326,6 +325,10 @@ class Fingerprint:
 
     whole: str
     images: dict[str, str]
+
+
+def _shapes(state: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in state.items()}
 
 
 def _spelled(classes: ClassMap) -> dict[int, str]:
