@@ -191,6 +191,19 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys, arguments, said):
     assert capsys.readouterr().err.splitlines()[-1] == said
 
 
+def test_progress_bars_are_for_terminals(trained, tmp_path, monkeypatch, capsys):
+    """In a file or a pipe rich would leave blank lines before what is printed."""
+    machines = []
+    monkeypatch.setattr(
+        solarseg, "train", lambda *_, machine, **options: machines.append(machine), raising=False
+    )
+    assert main(["train", "d", "--out", "r"]) == 0
+    assert [machine.progress for machine in machines] == [False]
+    run_folder, dataset = trained
+    assert main(["evaluate", str(run_folder.path), str(dataset), "--out", str(tmp_path / "scores")]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split()[0] == "precision"
+
+
 def test_wrong_words_are_explained(capsys):
     assert main(["trian"]) == 2
     assert "trian" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from solarseg.cli.options import Backend, Dataset, Device, GroupRegex, Groups, Model, Quiet, Tta
+from solarseg.cli.report import is_shown
 
 __all__ = ["command"]
 
@@ -50,7 +51,7 @@ def command(
         backend=backend,
         device=device,
         manner=Manner(tta=tta),
-        progress=not quiet,
+        progress=is_shown(quiet),
     )
     print(report.classification_text())
     print(report.summary_text())

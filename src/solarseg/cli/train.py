@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from solarseg.cli.options import Dataset, GroupRegex, Groups, Quiet
+from solarseg.cli.report import is_shown
 from solarseg.errors import ArgumentError
 
 __all__ = ["command"]
@@ -113,7 +114,7 @@ def command(
     }  # fmt: skip
     first = _is_first_process()
     machine = Machine(
-        devices, num_nodes, accelerator, workers, checkpoint_seconds, progress=first and not quiet
+        devices, num_nodes, accelerator, workers, checkpoint_seconds, progress=first and is_shown(quiet)
     )
     asked = {name: value for name, value in given.items() if value is not None}
     run = train(dataset, out, resume=resume, machine=machine, **asked)
