@@ -173,9 +173,8 @@ def _grid(panels: Sequence[NDArray[np.uint8]], columns: int, pitch: int) -> NDAr
 
 def _keys(classes: ClassMap, width: int) -> NDArray[np.uint8]:
     named = [(swatch(i, classes, _SMALL), classes.names[i]) for i in range(1, len(classes))]
-    kinds = [
-        (swatch(i, DIFFERENCES, _SMALL, _HATCHES), DIFFERENCES.names[i]) for i in range(1, len(DIFFERENCES))
-    ]
+    possible = range(1, len(DIFFERENCES) if len(classes) > 2 else _WRONG_CLASS)
+    kinds = [(swatch(i, DIFFERENCES, _SMALL, _HATCHES), DIFFERENCES.names[i]) for i in possible]
     ignored = [(swatch(IGNORE_INDEX, classes, _SMALL), "ignored")] if classes.ignore else []
     return below([legend(named, width, _SMALL), legend(kinds + ignored, width, _SMALL)], 0)
 
