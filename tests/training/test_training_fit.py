@@ -1,11 +1,14 @@
 import csv
+import io
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ import yaml
 from conftest import TINY, quiet
 from lightning.pytorch.callbacks import Callback
 from PIL import Image
+from rich.console import Console
 
 from solarseg.curation.splits import read_split
 from solarseg.errors import ArgumentError, OutputError, RunError, SolarsegError
@@ -21,7 +25,7 @@ from solarseg.evaluation.evaluate import evaluate
 from solarseg.inference.predictor import load_model
 from solarseg.networks.encoders import build_encoder
 from solarseg.training import run_folder
-from solarseg.training.callbacks import AtomicCheckpointIO
+from solarseg.training.callbacks import AtomicCheckpointIO, TimeLeft
 from solarseg.training.config import Machine
 from solarseg.training.fit import train
 
@@ -360,6 +364,23 @@ AtomicCheckpointIO().save_checkpoint({{"weights": torch.zeros(1_000_000)}}, Path
     assert "could not be written" in done.stderr
     assert AtomicCheckpointIO().load_checkpoint(path) == {"epoch": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_the_time_left_is_shown_on_narrow_terminals_too():
+    scores = {"loss": 0.19512, "val_loss": 0.54, "val_iou": 0.547}
+    trainer = SimpleNamespace(
+        num_training_batches=6, max_epochs=100, current_epoch=99, callback_metrics=scores
+    )
+    bar, shown = TimeLeft(), io.StringIO()
+    bar.disable()
+    bar.on_train_start(trainer, None)
+    bar.on_train_batch_end()
+    bar.on_train_epoch_end(trainer, None)
+    Console(file=shown, width=80).print(bar._progress.get_renderable())
+    assert re.fullmatch(
+        r"epoch 100/100 [━╸╺ ]{4,} \S:\S\S:\S\S left loss 0\.195  val_loss 0\.540  val_iou 0\.547 *\n",
+        shown.getvalue(),
+    )
 
 
 def test_checkpoints_never_run_code(tmp_path):

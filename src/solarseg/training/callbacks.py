@@ -12,14 +12,8 @@ import lightning as L
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from solarseg.errors import RunError
 from solarseg.files import atomic_path, write_text
@@ -184,17 +178,16 @@ class TimeLeft(ProgressBar):
 
     def __init__(self) -> None:
         super().__init__()
+        # Where the terminal is narrow, as 80 characters are, it is the bar that gives way.
         self._progress = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("steps"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=False),
             TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            TextColumn("left"),
+            TextColumn("{task.fields[scores]}"),
+            expand=True,
         )
-        self._task = self._progress.add_task("")
+        self._task = self._progress.add_task("training", scores="")
         self._enabled = True
 
     def disable(self) -> None:
@@ -220,7 +213,7 @@ class TimeLeft(ProgressBar):
             f"{name} {float(seen[name]):.3f}" for name in ("loss", "val_loss", "val_iou") if name in seen
         ]
         epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        self._progress.update(self._task, description="  ".join([epoch, *shown]))
+        self._progress.update(self._task, description=epoch, scores="  ".join(shown))
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Leave the bar as it stands."""
