@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from solarseg.outputs import ground_polygons
 from solarseg.outputs.ground import Grid
 from solarseg.outputs.ground_polygons import (
+    TOLERANCE,
     Polygons,
     Regions,
     trace_polygons,
@@ -32,7 +34,7 @@ def grid_of(mask, crs=UTM, transform=PLACE):
     return Grid(*mask.shape, rasterio.CRS.from_user_input(crs).to_wkt(), transform)
 
 
-def traced(mask, confidence=None, rows=256, grid=None, tolerance=1.0):
+def traced(mask, confidence=None, rows=256, grid=None, tolerance=TOLERANCE):
     """Polygons of a mask that is added up some rows at a time."""
     grid = grid or grid_of(mask)
     confidence = np.full_like(mask, 255) if confidence is None else confidence
@@ -135,7 +137,7 @@ def spots(side=400, grain=20, seed=0):
 def test_simplified_outlines_stay_near_keep_holes_and_do_not_cross(tmp_path, grain):
     mask = spots(grain=grain)
     grid = grid_of(mask)
-    exact, simple = (in_pixels(traced(mask, tolerance=t), grid) for t in (0.0, 1.0))
+    exact, simple = (in_pixels(traced(mask, tolerance=t), grid) for t in (0.0, TOLERANCE))
     assert shapely.is_valid(simple).all()
     assert (shapely.get_num_interior_rings(simple) == shapely.get_num_interior_rings(exact)).all()
     far = shapely.hausdorff_distance(shapely.boundary(exact), shapely.boundary(simple))
@@ -144,6 +146,61 @@ def test_simplified_outlines_stay_near_keep_holes_and_do_not_cross(tmp_path, gra
     assert areas[0] == pytest.approx(areas[1], rel=0.05)
     fewer = shapely.get_num_coordinates(simple).sum() / shapely.get_num_coordinates(exact).sum()
     assert fewer < (0.25 if grain == 1 else 0.95)
+
+
+@SLOWLY
+@given(mask=MASKS, tolerance=st.sampled_from([0.0, 0.5, TOLERANCE]))
+def test_polygons_turned_inside_out_are_valid_where_they_are(mask, tolerance):
+    judge = ground_polygons._are_valid
+
+    def both(shapes):
+        found = judge(shapes)
+        assert np.array_equal(found, shapely.is_valid(shapes))
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ground_polygons, "_MANY_HOLES", 0)
+        patch.setattr(ground_polygons, "_are_valid", both)
+        traced(mask, tolerance=tolerance)
+
+
+def test_polygons_turned_inside_out_are_not_valid_where_rings_cross_or_lie_elsewhere(monkeypatch):
+    outer, hole = shapely.box(0, 0, 20, 20), shapely.box(5, 5, 10, 10)
+    others = {
+        "apart": (12, 12, 15, 15),
+        "touches a corner": (10, 10, 12, 12),
+        "touches a corner of the outer ring": (0, 0, 0.5, 3),
+        "in the other hole": (6, 6, 8, 8),
+        "around the other hole": (4, 4, 11, 11),
+        "the other hole again": (5, 5, 10, 10),
+        "outside": (30, 30, 35, 35),
+        "crosses the outer ring": (15, 15, 25, 25),
+        "crosses the other hole": (7, 7, 12, 12),
+        "shares a side with it": (10, 5, 12, 10),
+    }
+    shapes = [
+        shapely.Polygon(outer.exterior, [hole.exterior, shapely.box(*other).exterior])
+        for other in others.values()
+    ]
+    bow = shapely.LinearRing([(1, 1), (3, 3), (3, 1), (1, 3)])
+    shapes.append(shapely.Polygon(outer.exterior, [bow]))
+    monkeypatch.setattr(ground_polygons, "_MANY_HOLES", 0)
+    found = ground_polygons._are_valid(np.array(shapes))
+    assert found.tolist() == shapely.is_valid(shapes).tolist() == [True, True] + [False] * 9
+
+
+def test_no_hole_is_looked_for_along_a_whole_outer_ring(monkeypatch):
+    """The library's own check of a polygon takes as long as its holes times its corners."""
+    real, seen = shapely.is_valid, []
+
+    def watching(shapes):
+        seen.extend(np.atleast_1d(shapely.get_num_interior_rings(shapes)))
+        return real(shapes)
+
+    monkeypatch.setattr(shapely, "is_valid", watching)
+    polygons = traced(spots(grain=60))
+    holes = shapely.get_num_interior_rings(shapely.from_wkb(polygons.outlines))
+    assert max(seen) <= ground_polygons._MANY_HOLES < max(holes)
 
 
 def test_a_slanted_edge_becomes_straight_and_a_line_of_pixels_stays(tmp_path):

@@ -212,7 +212,8 @@ class Model:
         self, strip: Strip, tile: int, lefts: list[int], source: str
     ) -> Iterator[Probabilities]:
         """Give the probabilities of each tile of a row; zeros where a tile shows nothing."""
-        shown = [strip.valid is None or strip.valid[:, left : left + tile].any() for left in lefts]
+        columns = None if strip.valid is None else np.asarray(strip.valid.any(axis=0))
+        shown = [columns is None or columns[left : left + tile].any() for left in lefts]
         pieces = [
             strip.pixels[:, left : left + tile]
             for left, any_pixel in zip(lefts, shown, strict=True)

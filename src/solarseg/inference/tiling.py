@@ -144,6 +144,7 @@ def _blend_row(
     for left, weight, tile in zip(tiling.lefts, weights, tiles, strict=True):
         if row is None:
             row = np.zeros((tiling.tile, tiling.lefts[-1] + tiling.tile, tile.shape[-1]), np.float32)
-        row[:, left : left + tiling.tile] += tile * weight[:, None]
+        each = np.repeat(weight[:, None], tile.shape[-1], axis=1)  # NumPy is slow at repeating it for itself
+        row[:, left : left + tiling.tile] += tile * each
     assert row is not None  # a row of tiles has one at least
     return row[:, : tiling.width]

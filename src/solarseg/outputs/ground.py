@@ -59,7 +59,8 @@ class Grid:
         i, down = _between(np.arange(top, bottom) + 0.5, rows)
         j, right = _between(np.arange(self.width) + 0.5, columns)
         lines = values[i] + (values[i + 1] - values[i]) * down[:, None]
-        found: Metres2 = lines[:, j] + (lines[:, j + 1] - lines[:, j]) * right
+        left = np.take(lines, j, axis=1)  # whose rows stay together, which those of lines[:, j] do not
+        found: Metres2 = left + (np.take(lines, j + 1, axis=1) - left) * right
         return found
 
     @cached_property

@@ -250,7 +250,7 @@ class _Job:
             total = -(-self.grid.height // BLOCK)
             for top, planes in track(blocks, "putting together", total, disable=not progress):
                 square_metres = self.grid.areas(top, top + planes.shape[1])
-                ids = planes[0].ravel()
+                ids = planes[0].ravel().astype(np.intp)  # as bincount would each time
                 pixels += np.bincount(ids, minlength=256)[: len(classes)]
                 areas += np.bincount(ids, square_metres.ravel(), minlength=256)[: len(classes)]
                 regions.add(planes[0], planes[1], square_metres)

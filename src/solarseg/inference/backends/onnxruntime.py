@@ -13,6 +13,9 @@ from solarseg.inference.model_file import ModelInfo
 
 __all__ = ["open_model"]
 
+# Threads that spin while they wait for one another are a little quicker alone, and keep the cores from those that
+# decode, encode or blend. Where cores are many, that matters less than how long it takes to wake each.
+_FEW_CORES = 4
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
@@ -27,6 +30,8 @@ def open_model(path: Path, info: ModelInfo, device: str, threads: int) -> Comput
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads
+    if threads <= _FEW_CORES:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
     except Exception as error:  # onnxruntime's exceptions share no public base class
