@@ -115,6 +115,7 @@ def test_thresholds_by_hand(info):
     assert opened(three, None, thresholds={"dark": 0.5}).choose(values).tolist() == [[0, 2, 1, 0]]
     both = opened(three, None, thresholds={"crack": 0.3, "dark": 0.4})
     assert both.choose(values).tolist() == [[1, 2, 1, 2]]
+    assert opened(three, None, thresholds={"crack": 0}).choose(np.float32([[[1, 0, 0]]])).tolist() == [[1]]
     assert values[0, 0, 0] == np.float32(0.5)  # what was given is left alone
 
 

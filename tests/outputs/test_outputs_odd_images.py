@@ -4,6 +4,7 @@ import struct
 import zlib
 
 import numpy as np
+import onnx
 import pytest
 import rasterio
 import tifffile
@@ -11,6 +12,7 @@ from PIL import Image
 
 from solarseg.cli import main
 from solarseg.images import read_image, read_mask_values
+from solarseg.inference.model_file import METADATA_KEY, read_info
 from solarseg.inference.predictor import load_model
 from solarseg.outputs.predictions import predict
 
@@ -108,6 +110,19 @@ def test_what_cannot_be_read_costs_itself_alone(trained, tmp_path, square, capsy
     assert main(["predict", str(trained[0].path), str(images), "--out", str(out), "--quiet"]) == 1
     assert match in capsys.readouterr().err
     assert [file.name for file in (out / "masks").iterdir()] == ["good.png"]
+
+
+def test_a_model_of_13_bands_is_given_3(trained, tmp_path, square):
+    info = read_info(trained[0].model).model_copy(
+        update={"bands": 13, "mean": (0.5,) * 13, "std": (0.2,) * 13}
+    )
+    model = onnx.load(trained[0].model)
+    onnx.helper.set_model_props(model, {METADATA_KEY: info.model_dump_json()})
+    onnx.save(model, tmp_path / "m.onnx")
+    Image.fromarray(square).save(tmp_path / "a.png")
+    done = predict(tmp_path / "m.onnx", tmp_path / "a.png", tmp_path / "out")
+    assert "a.png: image has 3 bands, the model takes 13" in done.failed[tmp_path / "a.png"]
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_model_of_other_bands_says_which(trained, tmp_path, capsys):

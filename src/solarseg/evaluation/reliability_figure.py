@@ -38,7 +38,7 @@ def draw_reliability(reliability: Reliability, path: Path, title: str) -> None:
         described = f"temperature {reliability.temperature:.2f}, error {reliability.error:.3f}"
         _plot(curves, after, described, _AFTER, "o-")
         curves.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of pixels that are right")
-        curves.legend(frameon=False, loc="upper left")
+        figure.legend(frameon=False, loc="outside lower left")  # curves may go anywhere
         curves.grid(color="0.9", linewidth=0.8)
         edges = np.linspace(0, 1, BINS + 1)
         counts.stairs(ratio(before[:, 0], before[:, 0].sum()), edges, color=_BEFORE, linestyle="--")

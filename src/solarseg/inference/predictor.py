@@ -170,7 +170,7 @@ class Model:
             probabilities = probabilities.copy()
             for name, threshold in self.manner.thresholds.items():
                 values = probabilities[..., self.classes.names.index(name)]
-                values += np.where(values >= threshold, 1, -2)
+                values += np.where(values >= threshold, 2, -2)  # above and below all others
         if len(self.classes) == 2:  # the same, in a tenth of the time
             return (probabilities[..., 1] > probabilities[..., 0]).astype(np.uint8)
         return probabilities.argmax(axis=-1).astype(np.uint8)

@@ -205,10 +205,13 @@ def _are_valid(shapes: NDArray[np.object_]) -> NDArray[np.bool_]:
 
 def _turn_inside_out(shape: Any) -> Any:
     shapely = require("shapely", "geo")
-    rings = shapely.get_rings(shape)
-    left, top, right, bottom = shapely.total_bounds(rings)
+    outer = shapely.get_exterior_ring(shape)
+    pieces = shapely.polygons(
+        shapely.get_rings(shape)[1:]
+    )  # the rings themselves are let go of: there may be many
+    left, top, right, bottom = shapely.total_bounds([outer, *pieces])
     plate = shapely.box(left - 1, top - 1, right + 1, bottom + 1)
-    return shapely.MultiPolygon([shapely.Polygon(plate.exterior, rings[:1]), *shapely.polygons(rings[1:])])
+    return shapely.MultiPolygon([shapely.Polygon(plate.exterior, [outer]), *pieces])
 
 
 def _simplify_rings(shapes: NDArray[np.object_], tolerance: float) -> NDArray[np.object_]:
