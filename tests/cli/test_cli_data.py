@@ -100,9 +100,17 @@ def test_check_says_what_it_did_not_look_for_and_what_to_do_about_copies(squares
 
 
 def test_no_command_that_looks_at_data_leaves_blank_lines_in_a_pipe(squares, tmp_path, capsys):
-    for arguments in (["check"], ["split"], ["stats", "--out", str(tmp_path / "stats")]):
-        assert main(["data", arguments[0], str(squares), *arguments[1:]]) == 0
-        assert not capsys.readouterr().out.startswith("\n")
+    for command, *others in (
+        ["check"],
+        ["split"],
+        ["stats", "--out", str(tmp_path / "stats")],
+        ["export", "--format", "coco", "--out", str(tmp_path / "coco")],
+        ["convert", str(tmp_path / "again")],
+    ):
+        assert main(["data", command, str(squares), *others]) == 0
+        shown = capsys.readouterr().out
+        assert shown == f"{shown.strip()}\n"
+        assert "━" not in shown
 
 
 def test_split_and_stats_print_what_they_did(squares, tmp_path, capsys):

@@ -1,4 +1,5 @@
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,3 +119,15 @@ def test_the_largest_group_is_named_and_a_damaged_mask_costs_only_its_own_count(
     assert sum(shown["panel"] for shown in done.class_counts[0].values()) == 10
     assert sum(done.counts[0].values()) == 12
     assert "im08.png" in caplog.text
+
+
+def test_images_that_cannot_be_read_are_said_and_cost_only_themselves(squares, caplog):
+    for name in ("im03", "im08"):
+        (squares / "images" / f"{name}.png").write_bytes(b"nonsense")
+    (squares / "masks" / "im05.png").write_bytes(b"nonsense")
+    done = split_dataset(squares)
+    assert sum(done.counts[0].values()) == 12
+    said = [record.getMessage() for record in caplog.records if "cannot be read" in record.getMessage()]
+    assert sorted(Path(line.partition(": ")[0]).relative_to(squares).as_posix() for line in said) == [
+        *("images/im03.png", "images/im08.png", "masks/im05.png"),
+    ]

@@ -178,9 +178,19 @@ def test_a_palette_mask_may_use_0_and_255(squares):
     assert open_dataset(squares).classes.values == (0, 255)
 
 
-def test_a_damaged_first_mask_is_named(squares):
+def test_a_damaged_mask_costs_its_own_sample_and_is_named_when_that_is_read(squares):
     (squares / "masks" / "im00.png").write_bytes(b"not a picture")
+    data = open_dataset(squares)
+    assert data.classes.names == ("background", "foreground")
+    assert data["im01"].mask.any()
     with pytest.raises(MaskError, match=r"im00\.png: cannot be read"):
+        data["im00"]
+
+
+def test_where_no_mask_can_be_read_the_last_is_named(squares):
+    for file in (squares / "masks").iterdir():
+        file.write_bytes(b"not a picture")
+    with pytest.raises(DatasetError, match=r"squares: no mask says anything; .*im11\.png: cannot be read"):
         open_dataset(squares)
 
 

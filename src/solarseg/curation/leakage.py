@@ -43,6 +43,8 @@ def find_copies(
 ) -> Duplicates:
     """Find the copies and near copies among the images of a dataset folder; near copies agree in their masks too.
 
+    Images that cannot be read are left out and said.
+
     Args:
         data: the dataset.
         names: samples to look at; by default all.
@@ -54,6 +56,8 @@ def find_copies(
         load_mask=data.read_mask,
         progress=progress,
     )
+    for error in found.unreadable.values():
+        logger.warning("%s", error)
     if found.alike:
         pair = found.alike[0]
         logger.warning(

@@ -6,7 +6,7 @@ Optional beside them are ``dataset.yaml`` (see `Description`) and ``groups.csv``
 import csv
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ __all__ = [
     "find_groups",
     "list_files",
     "look_into",
+    "look_into_all",
     "open_dataset",
     "open_pairs",
     "read_pairs",
@@ -229,7 +230,7 @@ def _check_readable(folder: Path) -> None:
 
 
 def _find_classes(root: Path, masks: list[Path], expected: ClassMap | None) -> ClassMap:
-    return classes_of(root / "masks", map(look_into, masks), expected)
+    return classes_of(root / "masks", look_into_all(root, masks), expected)
 
 
 @dataclass(frozen=True)
@@ -259,6 +260,34 @@ def look_into(mask: Path) -> MaskLook:
             f"{mask}: holds {len(values)} values, and JPEG changes mask values; save masks as PNG"
         )
     return MaskLook(mask, values, mask_palette(mask))
+
+
+def look_into_all(
+    root: Path, masks: Iterable[Path], look: Callable[[Path], MaskLook] = look_into
+) -> Iterator[MaskLook]:
+    """Look into the masks that can be read; the others cost only their own samples, and who reads those is told.
+
+    Args:
+        root: the folder, for the message.
+        masks: in it.
+        look: finds the values of a mask, or raises `MaskError`.
+
+    Raises:
+        DatasetError: no mask can be read, or all of them leave out every pixel.
+    """
+    reason = "all pixels are ignored"
+    silent = True
+    for mask in masks:
+        try:
+            found = look(mask)
+        except MaskError as error:
+            reason = str(error)
+            continue
+        if found.values:
+            silent = False
+            yield found
+    if silent:
+        raise DatasetError(f"{root}: no mask says anything; {reason}")
 
 
 def classes_of(folder: Path, looks: Iterable[MaskLook], expected: ClassMap | None = None) -> ClassMap:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
-from solarseg.datasets.folder import MaskLook, classes_of, find_groups, list_files
+from solarseg.datasets.folder import MaskLook, classes_of, find_groups, list_files, look_into_all
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.source import Entry, Part
 from solarseg.errors import DatasetError, MaskError
@@ -134,24 +134,8 @@ def find_mask_classes(root: Path, masks: Sequence[Path], look: Callable[[Path], 
     Raises:
         DatasetError: no mask can be read, or no sensible classes can be found.
     """
-
-    def looks() -> Iterator[MaskLook]:
-        reason = "all pixels are ignored"
-        silent = True
-        for mask in masks:
-            try:
-                found = look(mask)
-            except MaskError as error:
-                reason = str(error)
-                continue
-            if found.values:
-                silent = False
-                yield found
-        if silent:
-            raise DatasetError(f"{root}: no mask says anything; {reason}")
-
     try:
-        return classes_of(root, looks())
+        return classes_of(root, look_into_all(root, masks, look))
     except MaskError as error:  # palettes that contradict each other
         raise DatasetError(str(error)) from error
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from solarseg.cli.options import Quiet
-from solarseg.cli.report import report_failures
+from solarseg.cli.report import is_shown, report_failures
 
 __all__ = ["command"]
 
@@ -69,7 +69,7 @@ def command(
         options=options,
         places=places,
         workers=workers,
-        progress=not quiet,
+        progress=is_shown(quiet),
     )
     earlier = f", {done.kept} of them by an earlier call" if done.kept else ""
     print(f"{done.written} samples{earlier}: {done.folder}")

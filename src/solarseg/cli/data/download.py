@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from solarseg.cli.options import Quiet
+from solarseg.cli.report import is_shown
 
 __all__ = ["command"]
 
@@ -29,7 +30,7 @@ def command(
     """
     from solarseg.curation.download import download
 
-    done = download(name, to, files=files, unpack=unpack, progress=not quiet)
+    done = download(name, to, files=files, unpack=unpack, progress=is_shown(quiet))
     for path in (*done.files, *done.unpacked):
         print(path)
     print(f"licence: {done.licence or 'none stated by the source'}\ncite: {done.entry.citation}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from solarseg.cli.options import Quiet
-from solarseg.cli.report import report_failures
+from solarseg.cli.report import is_shown, report_failures
 
 __all__ = ["command"]
 
@@ -38,6 +38,6 @@ def command(
     from solarseg.outputs.export import export
 
     folder = out or dataset.resolve().with_name(f"{dataset.resolve().name}-{format_name}")
-    done = export(dataset, folder, format_name, images=images, tolerance=tolerance, progress=not quiet)
+    done = export(dataset, folder, format_name, images=images, tolerance=tolerance, progress=is_shown(quiet))
     print(f"{done.written} samples: {done.folder}")
     report_failures(done.failed)
