@@ -209,6 +209,19 @@ def test_what_is_no_part_of_the_source_may_change(squares, monkeypatch):
     assert convert(squares, squares / "out").kept == 12
 
 
+@pytest.mark.parametrize("layout", ["{name}{ending}", "train/{kind}/{name}"])
+def test_the_beginning_of_a_dataset_within_its_source_is_no_part_of_that(
+    layout, squares, tmp_path, monkeypatch
+):
+    for kind, ending in (("images", ""), ("masks", "_mask")):
+        for file in (squares / kind).iterdir():
+            place = tmp_path / "photos" / layout.format(kind=kind, name=file.stem, ending=ending)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.rename(place.with_name(f"{place.name}.png"))
+    cut_before_the_end(monkeypatch, tmp_path / "photos", tmp_path / "photos" / "out")
+    assert convert(tmp_path / "photos", tmp_path / "photos" / "out").kept == 12
+
+
 def test_two_conversions_do_not_write_to_one_folder(squares, tmp_path):
     (tmp_path / "out").mkdir()
     with alone_in(tmp_path / "out"), pytest.raises(OutputError, match="another command writes to it"):

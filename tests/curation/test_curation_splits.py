@@ -41,6 +41,10 @@ def test_the_seed_decides_and_repeats():
 def test_too_few_groups_say_that_copies_join_them_and_how_not_to_look():
     with pytest.raises(DatasetError, match=r"copies of one image were joined, which --no-search leaves out"):
         split_by_group({"a": "1", "b": "1", "c": "1"})
+    with pytest.raises(
+        DatasetError, match=r"2 group\(s\) cannot make 3 splits; give finer groups, fewer --folds"
+    ):
+        folds_by_group({"a": "1", "b": "2"}, 3)
 
 
 def test_a_split_may_be_left_out():

@@ -116,8 +116,9 @@ def _deal(
     order = sorted(set(groups.values()))
     if len(order) < len(shares):
         raise DatasetError(
-            f"{len(order)} group(s) cannot make {len(shares)} splits; give finer groups, --val 0, --test 0 or your own "
-            "split.csv; groups that hold copies of one image were joined, which --no-search leaves out"
+            f"{len(order)} group(s) cannot make {len(shares)} splits; give finer groups, fewer --folds, --val 0, "
+            "--test 0 or your own split.csv; groups that hold copies of one image were joined, which --no-search "
+            "leaves out"
         )
     random.Random(seed).shuffle(order)
     counts = _count(groups, order, present)

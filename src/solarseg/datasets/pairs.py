@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
-from solarseg.datasets.folder import MaskLook, classes_of, find_groups, list_files, look_into_all
+from solarseg.datasets.folder import (
+    UNFINISHED,
+    MaskLook,
+    classes_of,
+    find_groups,
+    list_files,
+    look_into_all,
+)
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.source import Entry, Part
 from solarseg.errors import DatasetError, MaskError
@@ -217,7 +224,9 @@ def _in_folder(folder: Path) -> Iterator[_Folders]:
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    return sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    """The folders in a folder, without the dataset that a conversion may be making there."""
+    found = (each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    return sorted(each for each in found if not (each / UNFINISHED).exists())
 
 
 def _by_image(masks: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, Path]:
