@@ -284,7 +284,7 @@ def test_sizes_are_of_the_upright_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("segmentation", "match"),
     [
-        ([], "has no segmentation, and a box is no region"),
+        ([], "has no segmentation, and a box is no region; outline it, .* as Pascal VOC"),
         (None, "has no segmentation"),
         ("nonsense", "has no segmentation"),
         ([[1, 2, 3, 4]], "polygon of 2 points; at least 3"),

@@ -310,7 +310,10 @@ def _counts(segmentation: Any, height: int, width: int, source: str) -> list[int
     if isinstance(segmentation, dict):
         return _stated_counts(segmentation, height, width, source)
     if not isinstance(segmentation, list) or not segmentation:
-        raise MaskError(f"{source}: has no segmentation, and a box is no region; outline it or remove it")
+        raise MaskError(
+            f"{source}: has no segmentation, and a box is no region; outline it, remove it, or export masks as Pascal "
+            "VOC, since some tools write thin ones so"
+        )
     rings = [as_points(_pairs(flat), source) for flat in segmentation]
     if sum(map(length, rings)) > _LONGEST:
         raise MaskError(f"{source}: outline of more than {_LONGEST:,.0f} pixels; correct or remove it")
