@@ -68,7 +68,7 @@ CATALOGUE: tuple[PublicSet, ...] = (
         address="https://zenodo.org/api/records/10939100",
         note="Solar farms, not defects. Five gzip TFRecord files, one a year and region: --files '*us*' takes "
         "two. About half of the tiles hold no panel, and many show one place in different years: split by "
-        "groups.",
+        "groups. Tiles of one farm overlap by parts, which no group tells: scores are upper bounds.",
     ),
     PublicSet(
         name="pv-multires",
