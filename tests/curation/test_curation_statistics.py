@@ -199,3 +199,17 @@ def test_the_sheet_says_what_its_shares_are_and_names_only_what_is_there(mixed, 
     draw_sheet(open_dataset(mixed), ["3", "4"], tmp_path / "sheet.png", "two")
     assert "10.0% labelled" in written
     assert named == [["crack", "busbar"], ["crack", "busbar", "ignored"]]
+
+
+def test_of_more_classes_than_a_panel_holds_the_largest_are_drawn_in_their_order(tmp_path, drawn):
+    rng = np.random.default_rng(0)
+    (tmp_path / "dataset.yaml").write_text(f"classes: {[f'c{i}' for i in range(24)]}\n")
+    mask = np.repeat(np.arange(24, dtype=np.uint8), 1 + np.arange(24))[None]  # the last are the largest
+    for kind, pixels in (("images", rng.integers(0, 256, mask.shape, np.uint8)), ("masks", mask)):
+        (tmp_path / kind).mkdir()
+        Image.fromarray(pixels).save(tmp_path / kind / "a.png")
+    stats(tmp_path, out=tmp_path / "out")
+    shares = drawn[0].axes[0]
+    assert [text.get_text() for text in shares.get_yticklabels()] == [f"c{i}" for i in range(4, 24)]
+    assert [bar.get_width() for bar in shares.patches] == pytest.approx(np.arange(5, 25) / mask.size)
+    assert shares.get_xlabel() == "share of pixels (and 4 more, none larger)"

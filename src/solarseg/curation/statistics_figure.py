@@ -57,12 +57,14 @@ def _title(axes: Axes, title: str) -> None:
 
 
 def _bars(axes: Axes, values: dict[str, float], labels: list[str], note: str = "images") -> None:
-    """Horizontal bars, the first on top, each with its value written out; what is too many is summed up."""
-    names, numbers = list(values)[:_MOST], list(values.values())[:_MOST]
+    """Horizontal bars, the first on top, each with its value written out; of too many the largest."""
+    largest = set(sorted(values, key=lambda name: -values[name])[:_MOST])
+    written = {name: label for name, label in zip(values, labels, strict=True) if name in largest}
+    names, numbers = list(written), [values[name] for name in written]
     axes.barh(range(len(names)), numbers, **_BAR)
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
     axes.set_ylim(max(len(names), _FEW) - 0.5, -0.5)
-    for row, (number, label) in enumerate(zip(numbers, labels, strict=False)):
+    for row, (number, label) in enumerate(zip(numbers, written.values(), strict=True)):
         axes.annotate(label, (number, row), (4, 0), textcoords="offset points", va="center", size=9)
     axes.margins(x=0.15)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=(1, 2, 5, 10)))
