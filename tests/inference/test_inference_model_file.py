@@ -111,6 +111,18 @@ def test_truncated_files_are_named(trained, tmp_path, kept):
         load_model(tmp_path / "m.onnx")
 
 
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_a_byte_of_the_weights_that_differs_is_noticed(trained, tmp_path, share):
+    run, _ = trained
+    content = bytearray(run.model.read_bytes())
+    content[int(len(content) * share)] ^= 1
+    (tmp_path / "m.onnx").write_bytes(content)
+    with pytest.raises(
+        ModelFileError, match=r"m\.onnx: damaged: its weights are not those that were written"
+    ):
+        load_model(tmp_path / "m.onnx")
+
+
 def test_a_folder_without_model_says_what_to_do(tmp_path):
     with pytest.raises(ModelFileError, match="no such model file; let its training end"):
         load_model(tmp_path)

@@ -5,6 +5,7 @@ Its graph takes images as they come from the file, ``images (N, H, W, C)`` of on
 graph cannot say stands as JSON under the metadata key ``solarseg``.
 """
 
+import hashlib
 import json
 import mmap
 from pathlib import Path
@@ -24,7 +25,9 @@ __all__ = [
     "MODEL_NAME",
     "ModelInfo",
     "Precision",
+    "check_graph",
     "find_model_file",
+    "graph_digest",
     "read_info",
 ]
 
@@ -64,7 +67,7 @@ class ModelInfo(BaseModel):
             whole however large they are.
         temperature: by which logits are divided before softmax; 1 where it was not fitted.
         precision: of the weights.
-        fingerprint: digest of the weights and of how they are stored.
+        fingerprint: digest of the graph, weights included.
         gate: how an export differs from the network it came from, on images that it was not trained or calibrated on.
         encoder: name of the encoder.
         encoder_weights: what the encoder started from.
@@ -163,6 +166,34 @@ def read_info(path: Path) -> ModelInfo:
     except (OSError, ValueError) as error:  # mmap refuses an empty file
         raise ModelFileError(f"{path}: cannot be opened as ONNX ({error}); export it again") from error
     return _read_info(path, text)
+
+
+def graph_digest(path: Path) -> str:
+    """Return 16 hexadecimal digits that name the graph of an ONNX file, weights included (BLAKE2b, 8 bytes)."""
+    found = hashlib.blake2b(digest_size=8)
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        memoryview(content) as message,
+    ):
+        for field, value in fields(message):
+            with value:
+                if field == _MODEL_GRAPH:
+                    found.update(value)
+    return found.hexdigest()
+
+
+def check_graph(path: Path, info: ModelInfo) -> None:
+    """Refuse a file whose weights are not those that were written.
+
+    Raises:
+        ModelFileError: they are not.
+    """
+    if graph_digest(path) != info.fingerprint:
+        raise ModelFileError(
+            f"{path}: damaged: its weights are not those that were written (fingerprint {info.fingerprint}); copy it "
+            "or export it again"
+        )
 
 
 def _find_metadata(content: mmap.mmap) -> str | None:

@@ -15,7 +15,7 @@ from solarseg.errors import ArgumentError
 from solarseg.images import as_image, read_image
 from solarseg.inference.ahead import map_ahead
 from solarseg.inference.backends import Compute, open_backend
-from solarseg.inference.model_file import ModelInfo, find_model_file, read_info
+from solarseg.inference.model_file import ModelInfo, check_graph, find_model_file, read_info
 from solarseg.inference.remembered import recall
 from solarseg.inference.tiling import Band, Tiling, stitch
 from solarseg.preprocessing import Preprocessing
@@ -269,6 +269,7 @@ def load_model(
     file, manner = find_model_file(path), manner or Manner()
     info = read_info(file)
     _check(manner, info.classes)
+    check_graph(file, info)
     chosen = (recall(info.fingerprint, device) or "onnxruntime") if backend == "auto" else backend
     compute = open_backend(chosen, file, info, device, threads or count_cores())
     return Model(file, info, chosen, device, manner, compute)

@@ -15,8 +15,8 @@ from onnxscript.rewriter import rewrite
 from torch.onnx.errors import OnnxExporterError
 
 from solarseg.errors import ModelFileError
-from solarseg.files import atomic_path, digest
-from solarseg.inference.model_file import METADATA_KEY, ModelInfo, read_info
+from solarseg.files import atomic_path
+from solarseg.inference.model_file import METADATA_KEY, ModelInfo, graph_digest, read_info
 from solarseg.inference.predictor import load_model
 from solarseg.networks.network import Network, SelfContained
 
@@ -81,9 +81,9 @@ def _fold(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def sign(path: Path, info: ModelInfo) -> None:
     """Write into an ONNX file what is known of it, with a fingerprint of what stands in it."""
-    fingerprint = digest(path)
     model = onnx.load(path)
-    _set_metadata(model, info.model_copy(update={"fingerprint": fingerprint}))
+    onnx.save(model, path)  # as this library spells it, from now on
+    _set_metadata(model, info.model_copy(update={"fingerprint": graph_digest(path)}))
     onnx.save(model, path)
 
 
