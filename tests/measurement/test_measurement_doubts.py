@@ -4,6 +4,7 @@ import pytest
 from solarseg.classes import ClassMap
 from solarseg.measurement import find_doubts
 from solarseg.synthesis import CELL_CLASSES, generate_cell
+from solarseg.synthesis.dataset import draw_cell
 
 CELLS = [generate_cell(np.random.default_rng([3, i]), 96) for i in range(30)]
 
@@ -64,3 +65,16 @@ def test_a_whole_module_and_a_picture_without_a_cell_are_noticed():
         assert "several cells" in find_doubts(grey, module(cells), CELL_CLASSES)[0]
     assert "no cell: " in find_doubts(grey, np.zeros((100, 100), np.uint8), CELL_CLASSES)[0]
     assert find_doubts(grey, module(1), CELL_CLASSES) == ()
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(2, 2), (2, 3), (6, 10), (12, 6)])
+def test_a_module_is_noticed_by_its_gaps_where_the_mask_has_none(rows, columns):
+    cells = [
+        [
+            np.pad(draw_cell(5, 4 * (row * columns + column), 64)[0][..., 0], 2, constant_values=20)
+            for column in range(columns)
+        ]
+        for row in range(rows)
+    ]
+    image = np.block(cells)[..., None]
+    assert "several cells" in find_doubts(image, np.ones(image.shape[:2], np.uint8), CELL_CLASSES)[0]

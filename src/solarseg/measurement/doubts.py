@@ -14,6 +14,8 @@ BLACK = 0.06  # of the image's range: brightest hundredth of an image that shows
 SATURATED = 0.25  # share of pixels as bright as the brightest, beyond which defects may be hidden
 COLOURED = 0.04  # mean difference between bands, of the range: EL is grey
 CELL_AT_LEAST = 0.35  # share of an image of one cell that is cell
+GAP = 0.4  # share of light that the gaps of a module lack: no single cell had 0.38, no module less than 0.46
+_SEVERAL = "several cells: cut the module into single cells first"
 SECOND_CELL = 0.1  # share of an image from which on a part that is apart from the rest is another cell
 
 
@@ -44,7 +46,26 @@ def find_doubts(image: NDArray[Any], mask: NDArray[np.uint8], classes: ClassMap)
         doubts.append("black: exposed too short, no current, or a file that does not fill its depth")
     elif level.max() > 0.5 and float((_darkest(level) >= level.max()).mean()) > SATURATED:
         doubts.append("saturated: defects there cannot be seen; expose shorter")
+    if not doubts and _gap(level) > GAP:
+        return (_SEVERAL,)
     return tuple(doubts or _odd_cells(mask))
+
+
+def _gap(level: NDArray[Any]) -> float:
+    """How much darker than around the darkest row and the darkest column are, whichever is less so.
+
+    Gaps between cells run both ways, busbars only one.
+    """
+    grey = level if level.ndim == 2 else level.mean(axis=-1)
+    return min(_dip(grey), _dip(grey.T))
+
+
+def _dip(grey: NDArray[Any]) -> float:
+    edge_rows, edge_columns = (side // 10 for side in grey.shape)
+    rows = np.median(grey[:, edge_columns : grey.shape[1] - edge_columns], axis=1).astype(np.float32)
+    around = cv2.blur(rows[:, None], (1, 2 * max(4, len(rows) // 32) + 1))[:, 0]
+    shares = rows / np.maximum(around, 1e-6)
+    return 1 - float(shares[edge_rows : len(rows) - edge_rows].min())
 
 
 def _darkest(level: NDArray[Any]) -> NDArray[Any]:
@@ -73,5 +94,5 @@ def _odd_cells(mask: NDArray[np.uint8]) -> list[str]:
         return ["no cell: hardly any found; is it an EL image of a single cell?"]
     parts = cv2.connectedComponentsWithStats(inside, connectivity=4)[2][1:, cv2.CC_STAT_AREA] / mask.size
     if int((parts > SECOND_CELL).sum()) > 1 or parts.max() < CELL_AT_LEAST:
-        return ["several cells: cut the module into single cells first"]
+        return [_SEVERAL]
     return []
