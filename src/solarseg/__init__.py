@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from solarseg.evaluation.comparison import compare
     from solarseg.evaluation.evaluate import evaluate
     from solarseg.inference.predictor import load_model
+    from solarseg.measurement import measure_cell
+    from solarseg.outputs.measurements import measure
     from solarseg.outputs.predictions import predict
     from solarseg.training.config import Machine
     from solarseg.training.export import export
@@ -28,6 +30,8 @@ __all__ = [
     "evaluate",
     "export",
     "load_model",
+    "measure",
+    "measure_cell",
     "open_dataset",
     "predict",
     "train",
@@ -39,6 +43,8 @@ _HOMES = {
     "evaluate": "solarseg.evaluation.evaluate",
     "export": "solarseg.training.export",
     "load_model": "solarseg.inference.predictor",
+    "measure": "solarseg.outputs.measurements",
+    "measure_cell": "solarseg.measurement",
     "open_dataset": "solarseg.datasets",
     "predict": "solarseg.outputs.predictions",
     "train": "solarseg.training.fit",

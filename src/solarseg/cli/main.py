@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import typer
 
-from solarseg.cli import benchmark, compare, demo, evaluate, export, predict, train
+from solarseg.cli import benchmark, compare, demo, evaluate, export, measure, models, predict, train
 from solarseg.cli.data.main import app as data
+from solarseg.cli.synth import app as synth
 from solarseg.errors import SolarsegError
 
 __all__ = ["app", "main"]
@@ -31,9 +32,10 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for command in (demo, train, evaluate, predict, compare, export, benchmark):
+for command in (demo, predict, measure, models, train, evaluate, compare, export, benchmark):
     app.command(command.__name__.rsplit(".", 1)[-1])(command.command)
 app.add_typer(data, name="data")
+app.add_typer(synth, name="synth")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

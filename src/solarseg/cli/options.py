@@ -5,9 +5,14 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Backend", "Dataset", "Device", "GroupRegex", "Groups", "Model", "Quiet", "Tta"]
+__all__ = ["Backend", "CellSize", "Dataset", "Device", "GroupRegex", "Groups", "Model", "Quiet", "Tta"]
 
-Model = Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run folder or a model.onnx.")]
+Model = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN_OR_MODEL", help="A run folder, a model.onnx, or a model that ships: el-cell."
+    ),
+]
 Backend = Annotated[
     str,
     typer.Option(
@@ -16,6 +21,9 @@ Backend = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="cpu, or cuda where there is a GPU.")]
+CellSize = Annotated[
+    float | None, typer.Option(help="Side of the cells, mm: 156, 166, 182, ...; gives lengths in mm too.")
+]
 Groups = Annotated[
     Path | None,
     typer.Option(

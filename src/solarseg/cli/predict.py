@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from solarseg.cli.options import Backend, Device, Model, Quiet, Tta
-from solarseg.cli.report import DONE_IN_PART, counted, is_shown
+from solarseg.cli.options import Backend, CellSize, Device, Model, Quiet, Tta
+from solarseg.cli.report import DONE_IN_PART, counted, is_shown, say_worst
 from solarseg.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -52,15 +52,17 @@ def command(
         bool | None,
         typer.Option("--overlays/--no-overlays", help="Draw overlays. Default: for up to 100 images."),
     ] = None,
+    cell_mm: CellSize = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Segment images.
 
-    Writes masks, overlays to look at, and a table of areas; of georeferenced TIFFs also polygons with their
-    m2. The same command again goes on where it was cut.
+    Writes masks, overlays to look at, and a table of areas; of cells how bad each is; of georeferenced TIFFs
+    polygons with their m2. The same command again goes on where it was cut.
 
     Example: solarseg predict runs/first my-photos --out found
+    Or, of EL cells, without any training: solarseg predict el-cell my-cells --out found
     """
     from solarseg.inference.predictor import Manner
     from solarseg.outputs.predictions import predict
@@ -75,6 +77,7 @@ def command(
         manner=manner,
         probabilities=probabilities,
         overlays=overlays,
+        cell_mm=cell_mm,
         overwrite=overwrite,
         progress=is_shown(quiet),
     )
@@ -97,10 +100,12 @@ def _say(done: "Predictions") -> None:
     before = f" ({done.skipped} of them by an earlier call)" if done.skipped else ""
     tiled = f", {done.tiled} cut into tiles" if done.tiled else ""
     written = ["masks", *["polygons"] * bool(done.areas), *["overlays"] * done.overlays, "summary.csv"]
+    written += ["measurements.csv"] * bool(done.cells)
     where = ", ".join(f"{done.folder}/{name}" for name in written)
     print(f"{counted(len(done.pixels), 'image')} done{before}{tiled}: {where}")
     if not done.overlays:
         print("no overlays drawn; --overlays draws them")
+    say_worst(done.cells)
 
 
 def _say_failed(done: "Predictions") -> None:

@@ -1,14 +1,20 @@
 """What commands print, and where."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import typer
 
-__all__ = ["DONE_IN_PART", "counted", "is_shown", "report_failures"]
+__all__ = ["DONE_IN_PART", "counted", "is_shown", "report_failures", "say_worst"]
+
+if TYPE_CHECKING:
+    from solarseg.outputs.measurements import Measured
 
 DONE_IN_PART = 1
 _SHOWN = 20
+_WORST = 5
 
 
 def is_shown(quiet: bool) -> bool:
@@ -36,3 +42,21 @@ def report_failures(failed: Mapping[str, str]) -> None:
     if len(failed) > _SHOWN:
         print(f"  and {len(failed) - _SHOWN} more", file=sys.stderr)
     raise typer.Exit(DONE_IN_PART)
+
+
+def say_worst(cells: Mapping[str, "Measured"]) -> None:
+    """Print the most severe of some cells, and what may mean nothing."""
+    ordered = sorted(cells.items(), key=lambda item: -item[1].cell.severity)
+    for name, one in ordered[:_WORST]:
+        if one.cell.severity > 0:
+            print(
+                f"  severity {one.cell.severity:.3f}  {name}: {one.cell.inactive_share:.1%} inactive, "
+                f"cracks of {counted(round(one.cell.crack_length), 'pixel')}, "
+                f"{counted(one.cell.finger_interruptions, 'finger interruption')}"
+            )
+    if sum(one.cell.severity > 0 for _, one in ordered) > _WORST:
+        print("  ... the most severe first; measurements.csv has all")
+    doubts = Counter(doubt for one in cells.values() for doubt in one.doubts)
+    for doubt, count in doubts.items():
+        first = next(name for name, one in cells.items() if doubt in one.doubts)
+        print(f"warning: {first}{f' and {count - 1} others' if count > 1 else ''}: {doubt}", file=sys.stderr)

@@ -1,0 +1,159 @@
+"""What a model finds on generated cells that it never saw, and how that fades as images get worse.
+
+    python benchmarks/generated_cells.py el-cell [--count 400] [--figure curves.png]
+
+Cells are drawn with a seed of their own, four a module; intervals resample modules. A crack's width is a matter of
+taste, so cracks are scored once more with a tolerance of two pixels: what was found within two pixels of a crack counts
+as right, and a crack within two pixels of what was found as found.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+
+from solarseg import load_model
+from solarseg.synthesis import CELL_CLASSES
+from solarseg.synthesis.dataset import CELLS_PER_MODULE, draw_cell
+
+SEED = 1_000
+TOLERANCE = 2  # pixels
+RESAMPLES = 1000
+CLASSES = ("busbar", "crack", "inactive_area", "finger_interruption")
+
+
+def cells(count):
+    """Cells by module."""
+    drawn = [draw_cell(SEED, i, 256) for i in range(count)]
+    return [drawn[i : i + CELLS_PER_MODULE] for i in range(0, count, CELLS_PER_MODULE)]
+
+
+def noisy(image, level, rng):
+    return image + 255 * level * rng.standard_normal(image.shape)
+
+
+def blurred(image, level, _):
+    return cv2.GaussianBlur(image, (0, 0), level)[..., None] if level else image
+
+
+def fainter(image, level, _):
+    return image.mean() + (image - image.mean()) * level
+
+
+ALTERATIONS = {
+    "noise (deviation, share of the range)": (noisy, (0, 0.02, 0.04, 0.08, 0.16)),
+    "blur (deviation, pixels)": (blurred, (0, 0.5, 1, 2, 4)),
+    "contrast (share that is left)": (fainter, (1, 0.7, 0.5, 0.3, 0.15)),
+    "rotation (degrees)": (None, (0, 2, 5, 10, 20, 45)),
+}
+
+
+def rotated(image, mask, degrees):
+    """Both turned about their middle; beyond the image the edge goes on, and is not scored."""
+    turn = cv2.getRotationMatrix2D((127.5, 127.5), degrees, 1)
+    size = image.shape[1::-1]
+    moved = cv2.warpAffine(mask, turn, size, flags=cv2.INTER_NEAREST, borderValue=255)
+    return cv2.warpAffine(image, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[
+        ..., None
+    ], moved
+
+
+def counts(truth, found):
+    """Rows of intersection, union; the last row holds tolerant hits and totals of cracks."""
+    scored = truth != 255
+    rows = []
+    for name in CLASSES:
+        class_id = CELL_CLASSES.names.index(name)
+        a, b = (truth == class_id) & scored, (found == class_id) & scored
+        rows.append(((a & b).sum(), (a | b).sum()))
+    crack = CELL_CLASSES.names.index("crack")
+    a, b = (truth == crack) & scored, (found == crack) & scored
+    near = np.ones((2 * TOLERANCE + 1, 2 * TOLERANCE + 1), np.uint8)
+    around_a, around_b = (cv2.dilate(one.astype(np.uint8), near) > 0 for one in (a, b))
+    rows.append(((b & around_a).sum() + (a & around_b).sum(), a.sum() + b.sum()))
+    return np.array(rows, float)
+
+
+def score(model, modules, alter=None, level=None):
+    """``(modules, classes + 1, 2)`` counts."""
+    rng = np.random.default_rng(0)
+    found = []
+    for module in modules:
+        total = 0
+        for image, mask in module:
+            truth, seen = mask, image
+            if alter is not None:
+                seen = np.rint(alter(image.astype(np.float32), level, rng)).clip(0, 255).astype(np.uint8)
+            elif level:
+                seen, truth = rotated(image, mask, level)
+            total = total + counts(truth, model.predict(seen))
+        found.append(total)
+    return np.stack(found)
+
+
+def ratio(found):
+    total = found.sum(axis=0)
+    return total[:, 0] / total[:, 1]
+
+
+def interval(found):
+    rng = np.random.default_rng(0)
+    drawn = [ratio(found[rng.integers(len(found), size=len(found))]) for _ in range(RESAMPLES)]
+    return np.percentile(drawn, [2.5, 97.5], axis=0)
+
+
+def draw(path, curves):
+    """A panel an alteration; classes differ by colour and by marker."""
+    figure, panels = plt.subplots(1, len(curves), figsize=(14, 3.6), sharey=True, layout="constrained")
+    for panel, (title, (levels, values)) in zip(panels, curves.items(), strict=True):
+        places = range(len(levels))
+        for i, (name, marker) in enumerate(
+            zip((*CLASSES, "crack, 2 pixels tolerance"), "os^Dv", strict=True)
+        ):
+            class_id = CELL_CLASSES.names.index(name.split(",")[0])
+            colour = np.array(CELL_CLASSES.colours[class_id]) / 255
+            style = "--" if "," in name else "-"
+            panel.plot(places, values[:, i], style, marker=marker, color=colour, label=name)
+        panel.set_xticks(places, [f"{level:g}" for level in levels])
+        panel.set_xlabel(title)
+        panel.grid(alpha=0.3)
+    panels[0].set_ylabel("IoU (with tolerance: F1)")
+    panels[0].set_ylim(0, 1)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+    figure.savefig(path, dpi=90)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("model")
+    parser.add_argument("--count", type=int, default=400)
+    parser.add_argument("--backend", default="auto")
+    parser.add_argument("--figure", type=Path)
+    asked = parser.parse_args()
+    model, modules = load_model(asked.model, backend=asked.backend), cells(asked.count)
+    plain = score(model, modules)
+    low, high = interval(plain)
+    print("| class | IoU (95% interval) |\n| --- | ---: |")
+    for name, value, lower, upper in zip(
+        (*CLASSES, "crack, F1 within 2 pixels"), ratio(plain), low, high, strict=True
+    ):
+        print(f"| {name} | {value:.3f} ({lower:.3f} to {upper:.3f}) |")
+    curves = {}
+    print(f"\n| alteration | level | {' | '.join(CLASSES)} | crack, F1 within 2 pixels |")
+    print(f"| --- | ---: |{' ---: |' * (len(CLASSES) + 1)}")
+    for title, (alter, levels) in ALTERATIONS.items():
+        others = [ratio(score(model, modules, alter, level)) for level in levels[1:]]
+        values = np.stack([ratio(plain), *others])  # the first level changes nothing
+        curves[title] = (levels, values)
+        for level, row in zip(levels, values, strict=True):
+            print(f"| {title} | {level:g} | {' | '.join(f'{value:.3f}' for value in row)} |")
+    if asked.figure:
+        draw(asked.figure, curves)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""From generated cells to measurements, with the model that ships, as a user does it."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import solarseg
+from solarseg.cli import main
+from solarseg.inference.model_file import read_info
+from solarseg.inference.shipped import shipped_models
+from solarseg.synthesis import CELL_CLASSES
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("el") / "cells"
+    assert main(["synth", "el", "--out", str(folder), "--count", "24", "--seed", "77", "--quiet"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(cells):
+    folder = cells.parent / "found"
+    assert main(["predict", "el-cell", str(cells), "--out", str(folder), "--cell-mm", "156", "--quiet"]) == 0
+    return folder
+
+
+def rows_of(folder):
+    with (folder / "measurements.csv").open() as file:
+        return {row["image"]: row for row in csv.DictReader(file)}
+
+
+def one_line_error(capsys, *arguments):
+    assert main([*map(str, arguments)]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    return line
+
+
+def test_models_lists_what_ships(capsys):
+    assert main(["models"]) == 0
+    shown = capsys.readouterr().out
+    info = read_info(shipped_models()["el-cell"])
+    assert shown.startswith("el-cell: ")
+    assert info.fingerprint in shown
+    for name in CELL_CLASSES.names:
+        assert f"    {name} " in shown
+    assert "rights reserved" in shown  # the licence of what it was trained on
+
+
+def test_the_card_says_what_it_is_and_what_it_is_not(capsys):
+    assert main(["models", "el-cell"]) == 0
+    shown = capsys.readouterr().out
+    for word in ("Licence", "Limits", "Scores", "make_el_cell.py", "ELPV"):
+        assert word in shown
+    assert "choose one of: el-cell" in one_line_error(capsys, "models", "el-module")
+
+
+def test_the_model_that_ships_is_small_and_knows_itself():
+    file = shipped_models()["el-cell"]
+    info = read_info(file)
+    assert file.stat().st_size < 30e6
+    assert info.classes == CELL_CLASSES
+    assert info.bands == 1
+    assert info.scores["iou"].keys() == set(CELL_CLASSES.names)
+
+
+def test_predict_writes_masks_overlays_and_measurements(cells, found, capsys):
+    rows = rows_of(found)
+    assert sorted(rows) == sorted(file.stem for file in (cells / "images").iterdir())
+    records = {one["image"]: one for one in json.loads((found / "measurements.json").read_text())}
+    for name, row in rows.items():
+        assert (found / f"masks/{name}.png").exists()
+        assert float(row["severity"]) == records[name]["severity"] >= 0
+        assert float(row["crack_length_mm"]) >= 0
+
+
+def test_what_was_drawn_is_found(cells):
+    """Far below what docs/results.md measures: this catches a model file or a pipeline that is broken."""
+    report = solarseg.evaluate("el-cell", cells, split="all")
+    assert report.iou["cell"] > 0.85
+    assert report.iou["inactive_area"] > 0.4
+    assert report.iou["crack"] > 0.15
+
+
+def test_severity_follows_what_was_drawn(cells, found, tmp_path):
+    assert main(["measure", str(cells), "--out", str(tmp_path), "--quiet"]) == 0
+    truth, measured = rows_of(tmp_path), rows_of(found)
+    pairs = np.array([[float(rows[name]["severity"]) for rows in (truth, measured)] for name in truth])
+    ranks = pairs.argsort(axis=0).argsort(axis=0)
+    assert np.corrcoef(ranks.T)[0, 1] > 0.6
+
+
+def test_measure_says_the_worst_first(cells, tmp_path, capsys):
+    assert main(["measure", str(cells), "--out", str(tmp_path), "--quiet"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  severity")]
+    severities = [float(line.split()[1]) for line in lines]
+    assert len(lines) == 5
+    assert severities == sorted(severities, reverse=True)
+
+
+def test_what_is_no_cell_is_said(cells, tmp_path, capsys):
+    images = tmp_path / "images"
+    images.mkdir()
+    cell = np.asarray(Image.open(next((cells / "images").iterdir())))
+    photo = np.stack([cell, cell // 2, 255 - cell], axis=-1)
+    for name, image in {"photo": photo, "black": cell // 40, "white": np.full_like(cell, 255)}.items():
+        Image.fromarray(image).save(images / f"{name}.png")
+    assert main(["predict", "el-cell", str(images), "--out", str(tmp_path / "found"), "--quiet"]) == 0
+    warned = capsys.readouterr().err
+    for sentence in ("photo: in colour", "black: black: exposed", "white: saturated: "):
+        assert sentence in warned
+    assert "in colour" in rows_of(tmp_path / "found")["photo"]["doubts"]
+
+
+@pytest.mark.parametrize("shape", [(300, 300), (100, 100), (150, 160)])
+def test_cells_of_any_size_are_done(shape, tmp_path):
+    image = np.full(shape, 140, np.uint8)
+    image[shape[0] // 2 :, : shape[1] // 3] = 20
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert main(["predict", "el-cell", str(tmp_path / "a.png"), "--out", str(tmp_path / "o"), "--quiet"]) == 0
+    assert Image.open(tmp_path / "o/masks/a.png").size == shape[::-1]
+
+
+def test_a_model_file_of_that_name_comes_first(tmp_path, monkeypatch):
+    from solarseg.inference.model_file import find_model_file
+
+    (tmp_path / "el-cell").write_bytes(b"mine")
+    monkeypatch.chdir(tmp_path)
+    assert find_model_file("el-cell").read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("synth", "el", "--out", "NEW", "--bits", 12), "--bits 12: must be 8 or 16"),
+        (("synth", "el", "--out", "NEW", "--cell", "hjt"), "mono, poly or both"),
+        (("synth", "el", "--out", "NEW", "--count", 0), "give 1 or more"),
+        (("measure", "NOWHERE", "--out", "NEW"), "no such folder"),
+        (("predict", "el-modul", "CELLS", "--out", "NEW"), "a model that ships: el-cell"),
+        (("predict", "el-cell", "CELLS", "--out", "NEW", "--cell-mm", 0), "--cell-mm 0.0: must be above 0"),
+        (("measure", "CELLS", "--out", "NEW", "--cell-mm", -1), "--cell-mm -1.0: must be above 0"),
+    ],
+)
+def test_errors_are_one_line_and_leave_nothing(arguments, said, cells, tmp_path, capsys):
+    places = {"NEW": tmp_path / "new", "NOWHERE": tmp_path / "nowhere", "CELLS": cells}
+    assert said in one_line_error(capsys, *(places.get(word, word) for word in arguments))
+    assert not (tmp_path / "new").exists()
