@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -148,3 +150,16 @@ def test_errors_are_one_line_and_leave_nothing(arguments, said, cells, tmp_path,
     places = {"NEW": tmp_path / "new", "NOWHERE": tmp_path / "nowhere", "CELLS": cells}
     assert said in one_line_error(capsys, *(places.get(word, word) for word in arguments))
     assert not (tmp_path / "new").exists()
+
+
+def test_training_the_demo_without_its_extra_says_so_before_anything_is_made(tmp_path):
+    script = f"""
+import sys
+sys.modules["lightning"] = None
+from solarseg.cli import main
+sys.exit(main(["demo", "--train", "--out", {str(tmp_path / "demo")!r}]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'solarseg[train]'" in done.stderr
+    assert not (tmp_path / "demo").exists()

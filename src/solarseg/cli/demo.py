@@ -39,6 +39,10 @@ def command(
     from solarseg.cli.report import is_shown
     from solarseg.synthesis import write_cells
 
+    if train:
+        import solarseg
+
+        _ = solarseg.train  # a missing extra is said before anything is made
     _make_room(out, overwrite)
     cells = images if images is not None else 120 if train else 24
     print(f"1/3  generating {cells} electroluminescence cells with defects: {out}/cells")
