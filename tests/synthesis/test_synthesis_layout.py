@@ -11,6 +11,12 @@ def layouts(count, size=128, **kind):
         yield Layout.draw(rng, Module.draw(rng, **kind), size)
 
 
+def turn(layout):
+    """How far askew the cell is, degrees from the nearest side of the image."""
+    start, end = layout.place([(0, 0.5), (1, 0.5)])
+    return (np.degrees(np.arctan2(*(end - start))) + 45) % 90 - 45
+
+
 def test_places_and_pixels_are_each_others_inverse():
     for layout in layouts(10):
         u, v = layout.uv
@@ -21,9 +27,18 @@ def test_places_and_pixels_are_each_others_inverse():
 
 
 def test_a_cell_is_a_little_smaller_than_its_image_and_has_its_corners_cut():
-    for layout in layouts(20, cell="mono"):
+    straight = [one for one in layouts(40, cell="mono") if abs(turn(one)) < 3]
+    assert len(straight) > 20
+    for layout in straight:
+        # Half a wafer has two of the four corners, which are twice as long.
         share = (1 - 2 * layout.module.margin) ** 2 - 2 * layout.module.corner**2
         assert layout.cell.mean() == pytest.approx(min(share, 1), abs=0.05)
+
+
+def test_some_cells_are_far_askew_and_most_are_not():
+    turns = np.abs([turn(layout) for layout in layouts(300, size=32)])
+    assert turns.max() < 14
+    assert 0.02 < (turns > 3).mean() < 0.15
 
 
 def test_bands_and_busbars_fill_the_cell():
@@ -31,6 +46,21 @@ def test_bands_and_busbars_fill_the_cell():
         heights = [bottom - top for top, bottom in [*layout.bands, *layout.busbar_places]]
         assert sum(heights) == pytest.approx(1)
         assert min(heights) > 0
+
+
+def test_half_a_cell_has_two_corners_cut_at_either_end_and_half_the_fingers():
+    ends = set()
+    halves = [one for one in layouts(300, size=128, cell="mono") if one.module.half]
+    assert 25 < len(halves) < 65  # of 300, at 15 percent
+    found = [one for one in halves if one.module.margin > 0.01 and abs(turn(one)) < 3]
+    assert len(found) > 5
+    for layout in found:
+        assert 30 <= layout.module.fingers <= 55
+        metal = layout.place([(0.02, 0.02), (0.98, 0.02), (0.02, 0.98), (0.98, 0.98)]) / SUBPIXELS
+        inside = [layout.cell[round(y), round(x)] > 0.5 for x, y in metal]
+        assert inside == [True, False, True, False]
+        ends.add((metal[0] - metal[1]).sum() > 0)
+    assert ends == {True, False}
 
 
 def test_busbars_run_from_top_to_bottom_where_they_are_upright():

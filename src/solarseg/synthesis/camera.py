@@ -19,7 +19,7 @@ Light = NDArray[np.float32]
 Depth = Literal["uint8", "uint16"]
 
 BRIGHTNESS = Range(
-    0.12, 0.95, "range", "of a cell, share of the camera's: from dim field images to saturated ones"
+    0.06, 0.95, "range", "of a cell, share of the camera's: from dim field images to saturated ones"
 )
 CELL_BRIGHTNESS = Range(0.85, 1.15, "share", "of its module's: cells of one module never match exactly")
 BLACK = Range(0.0, 0.08, "range", "dark level and stray light")
@@ -27,23 +27,27 @@ SURROUND = Range(
     0.05, 0.6, "light", "silicon glows into the gap between cells, and the backsheet reflects it"
 )
 NEIGHBOUR = Range(0.5, 1.2, "light", "of the cells beside")
-GRADIENT = Range(-0.1, 0.1, "light", "from the middle of the image to a side, along x and along y")
-VIGNETTING = Range(0.0, 0.12, "light", "lost at the corners of the image")
+GRADIENT = Range(-0.06, 0.06, "light", "from the middle of the image to a side, along x and along y")
+VIGNETTING = Range(0.0, 0.05, "light", "lost at the corners of the image")
 HALO = Range(0.0, 0.25, "share", "of light that lenses and silicon sensors scatter far")
 HALO_REACH = Range(0.02, 0.08, "image", "how far, as a standard deviation")
 BLUR = Range(0.4, 1.5, "pixels of 256", "standard deviation of the point spread")
 DEFOCUS = Range(1.5, 3.5, "pixels of 256", "likewise, in images out of focus")
 ELECTRONS = Range(
     500,
-    200_000,
+    300_000,
     "electrons",
-    "that a full pixel holds, or several pictures: shot noise of 4.5 to 0.2 % of the range",
+    "that a full pixel holds, or several pictures: shot noise of 4.5 to 0.18 % of the range",
 )
 READ_NOISE = Range(3, 15, "electrons", "of cooled and uncooled cameras")
-RESAMPLED = Range(0.3, 0.9, "pixels", "blur, noise included, of pictures that were straightened")
+RESAMPLED = Range(0.4, 1.2, "pixels", "blur, noise included, of pictures that were straightened")
+COARSE = Chance(0.12, "of a field image with fewer pixels a cell, resized to as many as the image has")
+COARSE_PIXELS = Range(
+    80, 180, "pixels of 256", "that it had: a module of 6 by 10 cells in one or two megapixels"
+)
 JPEG_QUALITY = Range(50, 97, "percent", "of pictures that came by mail or from drones")
 OUT_OF_FOCUS = Chance(0.12, "of a module out of focus")
-STRAIGHTENED = Chance(0.6, "of pictures that were straightened, as those cut out of modules are")
+STRAIGHTENED = Chance(0.7, "of pictures that were straightened, as those cut out of modules are")
 COMPRESSED = Chance(0.3, "of JPEG, where pictures have 8 bits")
 
 
@@ -62,6 +66,7 @@ class Camera:
     electrons: float
     read_noise: float
     resampled: float
+    coarse: float | None
     quality: int | None
 
     @classmethod
@@ -79,6 +84,7 @@ class Camera:
             electrons=ELECTRONS.low * (ELECTRONS.high / ELECTRONS.low) ** rng.random(),
             read_noise=READ_NOISE.draw(rng),
             resampled=RESAMPLED.draw(rng) if STRAIGHTENED.draw(rng) else 0.0,
+            coarse=COARSE_PIXELS.draw(rng) if COARSE.draw(rng) else None,
             quality=JPEG_QUALITY.draw_int(rng) if COMPRESSED.draw(rng) else None,
         )
 
@@ -155,11 +161,17 @@ def _expose(
     distribution.
     """
     light = np.float32(camera.black) + np.float32(1 - camera.black) * light
+    size = light.shape
+    if camera.coarse:
+        fewer = max(1, round(size[0] * camera.coarse / 256))
+        light = cv2.resize(light, (fewer, fewer), interpolation=cv2.INTER_AREA)
     noise = rng.standard_normal(light.shape, np.float32)
     noise *= np.sqrt(
         light / np.float32(camera.electrons) + np.float32((camera.read_noise / camera.electrons) ** 2)
     )
     seen = light + noise
+    if camera.coarse:
+        seen = cv2.resize(seen, size, interpolation=cv2.INTER_LINEAR)
     if camera.resampled:
         seen = cv2.GaussianBlur(seen, (0, 0), camera.resampled)
     seen = seen.clip(0, 1)

@@ -17,7 +17,7 @@ __all__ = ["check_size", "draw_defects", "generate_cell"]
 
 SIZES = (32, 4096)  # pixels: below, fingers and cracks are lost; above, the subpixels need over 256 MB
 
-SOUND = Chance(0.25, "of a cell without defects, so that false alarms show")
+SOUND = Chance(0.35, "of a cell without defects, so that false alarms show")
 CRACKED = Chance(0.6, "of cracks in a cell with defects")
 INACTIVE = Chance(0.4, "of inactive areas in a cell with defects")
 INTERRUPTED = Chance(0.5, "of finger interruptions in a cell with defects")
@@ -77,7 +77,7 @@ def check_size(size: int) -> None:
 
 
 def draw_defects(rng: np.random.Generator, layout: Layout) -> list[Defect]:
-    """Draw the defects of a cell, in one of four cells none."""
+    """Draw the defects of a cell, in some cells none."""
     if SOUND.draw(rng):
         return []
     found: list[Defect] = []

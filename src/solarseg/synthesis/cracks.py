@@ -61,7 +61,10 @@ def draw_direction(rng: np.random.Generator, layout: Layout) -> Points:
     """Draw where a crack is heading, ``(2,)`` of about unit length: along a plane of the crystal in mono."""
     if layout.module.cell == "mono" and not OFF_PLANE.draw(rng):
         plane = np.array([rng.choice((-1.0, 1.0)), rng.choice((-1.0, 1.0))])
-        return (plane + across(plane) * MONO_OFF_AXIS.draw(rng)) * 0.7
+        along = plane + across(plane) * MONO_OFF_AXIS.draw(rng)
+        if layout.module.half:
+            along = along * (2, 1)
+        return along / np.sqrt(dot(along, along))
     while True:
         heading = 2 * rng.random(2) - 1
         if 0.2 < (square := dot(heading, heading)) <= 1:

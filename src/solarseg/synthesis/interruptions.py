@@ -14,7 +14,7 @@ INTERRUPTED_AMONG = Range(1, 30, "fingers", "width of that neighbourhood")
 INTERRUPTION_FINGERS = Range(1, 2, "count", "side by side")
 INTERRUPTION_LENGTH = Range(0.15, 1.0, "share", "of the band")
 INTERRUPTION_DEPTH = Range(
-    0.06, 0.5, "light", "lost: the strip is still fed through the silicon and from its other end"
+    0.08, 0.5, "light", "lost: the strip is still fed through the silicon and from its other end"
 )
 INTERRUPTION_GRADE = Range(0.3, 1.0, "share", "of the loss at its fainter end")
 INTERRUPTION_SOFT = Range(0.0, 0.8, "pixels of 256", "by which its outline is blurred, as carriers diffuse")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solarseg.synthesis.canvas import SUBPIXELS, THINNEST, Coverage, Patch, fill
-from solarseg.synthesis.parameters import Chance, Range
+from solarseg.synthesis.parameters import EVEN, Chance, Range
 from solarseg.synthesis.shapes import across, circle, direction, rectangle
 
 __all__ = ["Cell", "Layout", "Module"]
@@ -25,6 +25,10 @@ MONO = Chance(0.5, "of monocrystalline cells")
 BACK_CONTACTS = Chance(0.08, "in mono, of cells with all their metal behind, but for pads at two edges")
 FEW = Chance(0.8, "of flat busbars, which are few; else of round wires")
 DASHED = Chance(0.5, "of flat busbars that are soldered at pads alone")
+HALF = Chance(
+    0.15,
+    "of cells cut in two across their busbars, as most are since 2018, that fill the square of the image",
+)
 UPRIGHT = Chance(0.3, "that busbars run from top to bottom")
 
 BUSBARS = Range(2, 5, "count", "2 and 3 until 2015, 4 and 5 since")
@@ -38,7 +42,7 @@ DASHES = Range(
 DASH_GAP = Range(0.25, 0.65, "share", "of the distance between the middles of two pads")
 THIN_WIDTH = Range(0.25, 0.6, "share", "of the busbar's width, between pads")
 BUSBAR_START = Range(-0.01, 0.09, "cell", "ribbons end before the edge or run on to the next cell")
-PADS = Range(0.015, 0.035, "cell", "radius of the pads of back-contact cells at their edges")
+PADS = Range(0.015, 0.055, "cell", "radius of the pads of back-contact cells at their edges")
 FINGERS = Range(60, 110, "count", "1.4 to 2.6 mm apart on a 156 mm cell")
 FINGER_LIGHT = Range(0.9, 1.0, "light", "a finger is 0.1 mm wide or less, and its shadow blurred")
 MONO_CORNER = Range(
@@ -49,9 +53,11 @@ MARGIN = Range(
     -0.012, 0.03, "image", "cells are cut out of modules along their gaps; below 0 a little of them is lost"
 )
 WIDE_MARGIN = Range(0.03, 0.15, "image", "cells cut out roughly show their neighbours")
-WIDE = Chance(0.12, "of a wide margin")
+WIDE = Chance(0.1, "of a wide margin")
 GAP = Range(0.012, 0.04, "cell", "2 to 6 mm between cells")
 TURN = Range(-0.012, 0.012, "half-tangent", "1.4 degrees: what is left when a module has been straightened")
+ASKEW = Chance(0.08, "of a picture taken by hand or from a drone")
+FAR_TURN = Range(-0.11, 0.11, "half-tangent", "12.5 degrees: how far askew")
 TILT = Range(-0.008, 0.008, "image", "by which each corner is off, for the same reason")
 
 
@@ -73,6 +79,7 @@ class Module:
         fingers: how many.
         finger_light: least light, in the middle of one.
         corner: cut off.
+        half: whether cells are halves of a wafer, which the image stretches along their busbars to twice their length.
         margin: between the cell and the edge of the image.
         gap: to the next cell.
         upright: whether busbars run from top to bottom.
@@ -95,6 +102,7 @@ class Module:
     fingers: int
     finger_light: float
     corner: float
+    half: bool
     margin: float
     gap: float
     upright: bool
@@ -103,7 +111,7 @@ class Module:
     def draw(cls, rng: np.random.Generator, cell: Cell | None = None) -> Self:
         """Draw a module at random, of a kind of cells or of either."""
         mono = MONO.draw(rng) if cell is None else cell == "mono"
-        few = FEW.draw(rng)
+        few, half = FEW.draw(rng), HALF.draw(rng)
         return cls(
             cell="mono" if mono else "poly",
             back_contacts=mono and BACK_CONTACTS.draw(rng),
@@ -115,10 +123,11 @@ class Module:
             thin_width=THIN_WIDTH.draw(rng),
             busbar_start=BUSBAR_START.draw(rng),
             pads=PADS.draw(rng),
-            fingers=FINGERS.draw_int(rng),
+            fingers=FINGERS.draw_int(rng) // (2 if half else 1),
             finger_light=FINGER_LIGHT.draw(rng),
             corner=(MONO_CORNER if mono else POLY_CORNER).draw(rng),
-            margin=(WIDE_MARGIN if WIDE.draw(rng) else MARGIN).draw(rng),
+            half=half,
+            margin=WIDE_MARGIN.draw(rng) if WIDE.draw(rng) else MARGIN.draw_low(rng),
             gap=GAP.draw(rng),
             upright=UPRIGHT.draw(rng),
         )
@@ -143,10 +152,12 @@ class Layout:
         """Place a cell of a module in an image, a little askew."""
         low = module.margin
         corners = rectangle(low, low, 1 - low, 1 - low)
-        axis = direction(TURN.draw(rng))
+        axis = direction((FAR_TURN if ASKEW.draw(rng) else TURN).draw(rng))
         turned = (corners[:, :1] - 0.5) * axis - (corners[:, 1:] - 0.5) * across(axis) + 0.5
         tilted = turned + (TILT.low + (TILT.high - TILT.low) * rng.random((4, 2)))
         placed = tilted[[0, 3, 2, 1]] if module.upright else tilted
+        if module.half and EVEN.draw(rng):
+            placed = placed[[1, 0, 3, 2]]  # the other half of the wafer
         return cls(module, size, _square_to(placed * (size * SUBPIXELS) - 0.5))
 
     def place(self, points: ArrayLike) -> Points:
@@ -178,9 +189,17 @@ class Layout:
         """``(size, size) float32``: how much of each pixel the cell covers, 0 to 1."""
         cut = self.module.corner
         outline = [
-            *[(1 - cut, 0), (1, cut), (1, 1 - cut), (1 - cut, 1)],
-            *[(cut, 1), (0, 1 - cut), (0, cut), (cut, 0)],
+            (1 - cut, 0),
+            (1, cut),
+            (1, 1 - cut),
+            (1 - cut, 1),
+            (cut, 1),
+            (0, 1 - cut),
+            (0, cut),
+            (cut, 0),
         ]
+        if self.module.half:
+            outline = [(1 - 2 * cut, 0), (1, cut), (1, 1 - cut), (1 - 2 * cut, 1), (0, 1), (0, 0)]
         return _pasted(self.size, self.fill(np.array(outline, np.float64)))
 
     @cached_property

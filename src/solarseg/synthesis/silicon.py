@@ -3,6 +3,7 @@
 Grains and dislocations of multicrystalline cells look like defects and are none.
 """
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,21 +11,19 @@ from solarseg.synthesis.layout import Layout
 from solarseg.synthesis.noise import DARKEST, smooth_noise
 from solarseg.synthesis.parameters import Chance, Range
 
-__all__ = ["silicon"]
+__all__ = ["silicon", "specks"]
 
 Light = NDArray[np.float32]
 
-SAG = Range(0.0, 0.22, "light", "lost halfway between busbars, by the resistance of the fingers")
-BAND_STEP = Range(
-    0.0, 0.08, "light", "by which bands differ, as one ribbon carries more current than another"
-)
-EDGE_DEPTH = Range(0.0, 0.45, "light", "lost at the edges, where carriers recombine")
+SAG = Range(0.0, 0.14, "light", "lost halfway between busbars, by the resistance of the fingers")
+BAND_STEP = Range(0.0, 0.1, "light", "by which bands differ, as one ribbon carries more current than another")
+EDGE_DEPTH = Range(0.0, 0.38, "light", "lost at the edges, where carriers recombine")
 EDGE_WIDTH = Range(0.008, 0.04, "cell", "over which that fades")
-DARK_EDGE = Chance(0.15, "of a wafer from the ingot's rim")
+DARK_EDGE = Chance(0.12, "of a wafer from the ingot's rim")
 DARK_CORNER = Chance(0.3, "that it is darker towards a corner instead of an edge")
 DARK_EDGE_DEPTH = Range(0.1, 0.75, "light", "lost at one edge or corner of wafers from the ingot's rim")
 DARK_EDGE_WIDTH = Range(0.03, 0.3, "cell", "over which that fades")
-CLOUDS = Range(0.0, 0.04, "light", "deviation over large parts of a cell")
+CLOUDS = Range(0.0, 0.03, "light", "deviation over large parts of a cell")
 CLOUD_SIZE = Range(2, 5, "per cell", "of such parts along its side")
 MONO_GRAIN = Range(0.0, 0.015, "light", "deviation from place to place: mono is smooth")
 RINGED = Chance(0.3, "of rings in mono")
@@ -40,16 +39,24 @@ STREAKS = Range(8, 80, "per cell", "along its side")
 PRINTED = Chance(0.1, "of a pattern in mono")
 PRINT_DEPTH = Range(0.01, 0.1, "light", "of a regular pattern, from what carried the wafer")
 PRINTS = Range(6, 20, "per cell", "of its repeats along the cell's side")
-POLY_GRAIN = Range(0.005, 0.07, "light", "deviation from place to place")
+POLY_GRAIN = Range(0.0, 0.07, "light", "deviation from place to place")
 POLY_GRAINS = Range(50, 170, "per cell", "of such places along its side")
-CRYSTAL_STEP = Range(0.0, 0.07, "light", "deviation between crystals")
+CRYSTAL_STEP = Range(0.0, 0.035, "light", "deviation between crystals")
 CRYSTALS = Range(3, 12, "per cell", "along its side")
-CLUSTER_DEPTH = Range(0.0, 0.6, "light", "lost in the middle of clusters of dislocations")
+CLUSTER_DEPTH = Range(0.0, 0.48, "light", "lost in the middle of clusters of dislocations")
 CLUSTERS = Range(3, 14, "per cell", "along its side")
-CLUSTER_RARE = Range(0.3, 2.0, "deviations", "from the mean, beyond which noise is a cluster")
+CLUSTER_RARE = Range(0.5, 2.0, "deviations", "from the mean, beyond which noise is a cluster")
 CLUSTER_LONG = Range(1.0, 3.0, "share", "length to width: they follow slip lines")
-CLUSTER_FRAY = Range(0.3, 1.0, "share", "how much finer noise frays the outlines of clusters")
+CLUSTER_FRAY = Range(0.3, 1.1, "share", "how much finer noise frays the outlines of clusters")
 CLUSTER_SOFT = Range(0.7, 2.5, "deviations", "of that noise, from a cluster's outline to its middle")
+SPECKS = Range(100, 2500, "count", "dislocations seen one by one, twice of each cell in poly")
+SPECK_SIZE = Range(
+    0.0025, 0.008, "cell", "from a speck's middle to where it has lost four tenths of its depth"
+)
+SPECK_LONG = Range(1.0, 2.5, "share", "length to width, along a direction that those of a cell share")
+SPECK_DEPTH = Range(0.0, 0.75, "light", "lost in the middle of the deepest")
+SPECK_SPREAD = Range(0.0, 0.6, "share", "of that depth far from clusters, which specks gather in")
+SPECKS_DEEPEST = 0.6  # light, where many meet
 NETWORK_DEPTH = Range(0.0, 0.35, "light", "lost along lines of dislocations and boundaries of grains")
 NETWORKS = Range(4, 20, "per cell", "meshes of such lines along the cell's side")
 NETWORK_WIDTH = Range(0.02, 0.12, "deviations", "of the noise whose zeros such lines are")
@@ -96,8 +103,38 @@ def _poly(rng: np.random.Generator, layout: Layout) -> Light:
         fray = np.float32(CLUSTER_FRAY.draw(rng))
         where += fray * (smooth_noise(rng, size, 3 * wide) + smooth_noise(rng, size, 8 * wide) / 2)
         cluster = _share((where - np.float32(CLUSTER_RARE.draw(rng))) / np.float32(CLUSTER_SOFT.draw(rng)))
-        light -= CLUSTER_DEPTH.draw_low(rng) * cluster
+        light -= CLUSTER_DEPTH.draw_low(rng) * cluster + specks(rng, where)
     return light
+
+
+def specks(rng: np.random.Generator, where: Light) -> Light:
+    """Draw the light lost in small dots, the deeper the higher a noise is.
+
+    Args:
+        rng: draws them.
+        where: ``(size, size) float32`` noise: above 2, dots have their whole depth, below 0 a share of it.
+
+    Returns:
+        ``(size, size) float32``, 0 to `SPECKS_DEEPEST`.
+    """
+    size, count = len(where), round(SPECKS.draw_low(rng))
+    rows, columns = rng.integers(0, size, (2, count))
+    spread = np.float32(SPECK_SPREAD.draw_low(rng))
+    near = spread + (1 - spread) * _share(where[rows, columns] / 2)
+    dots = np.zeros_like(where)
+    np.add.at(dots, (rows, columns), SPECK_DEPTH.draw_low(rng) * rng.random(count, np.float32) * near)
+    spot = _spot(SPECK_SIZE.draw_low(rng) * size, SPECK_LONG.draw(rng), rng.random() * np.pi)
+    return np.minimum(
+        cv2.filter2D(dots, -1, spot, borderType=cv2.BORDER_CONSTANT), np.float32(SPECKS_DEEPEST)
+    )
+
+
+def _spot(deviation: float, length: float, angle: float) -> Light:
+    """A Gaussian of two deviations, 1 in its middle, turned."""
+    reach = int(np.ceil(2.5 * deviation * length))
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    along, beside = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    return np.exp(-((along / length) ** 2 + beside**2) / (2 * deviation**2)).astype(np.float32)
 
 
 def _crystals(rng: np.random.Generator, size: int) -> Light:
