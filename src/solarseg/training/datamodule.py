@@ -1,5 +1,6 @@
 """Samples of a dataset folder as batches for training."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
 
 from solarseg.classes import IGNORE_INDEX
+from solarseg.curation.fan_out import fan_out
 from solarseg.datasets import FolderDataset
 from solarseg.errors import ArgumentError, DatasetError, ImageError
 from solarseg.preprocessing import DEPTH_SCALE, Preprocessing, deepest
@@ -57,8 +59,9 @@ class TrainingData(Dataset[tuple[Tensor, Tensor]]):
 
     def read_all(self, shown: bool) -> None:
         """Read every sample once, so that a damaged file is named before training begins."""
-        for index in track(range(len(self)), "reading images", disable=not shown, transient=True):
-            self[index]
+        read = fan_out([lambda: range(len(self))], self.__getitem__, os.cpu_count() or 1)
+        for _ in track(read, "reading images", total=len(self), disable=not shown, transient=True):
+            pass
 
 
 def _look_at(dataset: FolderDataset, names: list[str]) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -56,7 +56,7 @@ from solarseg.training.hardware import check_launcher, choose_precision, is_firs
 from solarseg.training.run_folder import Facts, Fingerprint, RunFolder, fingerprint
 from solarseg.training.task import Task
 
-__all__ = ["Run", "train"]
+__all__ = ["Parts", "Run", "build_parts", "describe_computing", "finish_run", "train"]
 
 logger = logging.getLogger(__name__)
 
@@ -118,12 +118,12 @@ def train(
         run.check_new()
     checkpoint = run.last if facts is not None and run.last.exists() else None
     data = open_dataset(dataset, groups=config.groups, group_regex=config.group_regex)
-    content, computing = fingerprint(data), _computing(config, machine)
+    content, computing = fingerprint(data), describe_computing(config, machine)
     if facts is not None:
         run.check_facts(facts, data, content, computing)
     stored = run.stored_preprocessing(config, facts) if facts is not None and checkpoint else None
     division = run.find_split(data, config, machine.progress)
-    parts = _build(data, division.split, config, machine, stored)
+    parts = build_parts(data, division.split, config, machine, stored)
     trainer, history = _trainer(run, config, machine, parts.watched, callbacks)
     if trainer.is_global_zero:
         run.clear_temporary()
@@ -132,10 +132,10 @@ def train(
     if checkpoint is not None:
         run.check_checkpoints(parts.task, has_best=parts.watched is not None)
     _fit(trainer, parts, checkpoint, config)
-    return _finish(run, data, config, machine, parts, content, history) if trainer.is_global_zero else None
+    return finish_run(run, data, config, machine, parts, content, history) if trainer.is_global_zero else None
 
 
-def _computing(config: TrainConfig, machine: Machine) -> Facts:
+def describe_computing(config: TrainConfig, machine: Machine) -> Facts:
     """What of the machine changes what is learnt."""
     return {
         "processes": machine.devices * machine.num_nodes,
@@ -144,7 +144,18 @@ def _computing(config: TrainConfig, machine: Machine) -> Facts:
 
 
 @dataclass(frozen=True)
-class _Parts:
+class Parts:
+    """All that is trained.
+
+    Attributes:
+        split: image name -> ``"train"``, ``"val"`` or ``"test"``.
+        preprocessing: of the images.
+        batches: of train and val.
+        task: network, loss and measures.
+        gmacs: multiply-accumulates of the network for one image, in units of 1e9.
+        watched: the measure that says which epoch is best, and its direction; None without a val split.
+    """
+
     split: dict[str, str]
     preprocessing: Preprocessing
     batches: DataModule
@@ -153,13 +164,13 @@ class _Parts:
     watched: tuple[str, str] | None
 
 
-def _build(
+def build_parts(
     data: FolderDataset,
     split: dict[str, str],
     config: TrainConfig,
     machine: Machine,
     stored: Preprocessing | None,
-) -> _Parts:
+) -> Parts:
     """Build all that is trained; with the preprocessing of a run whose checkpoint brings the weights."""
     L.seed_everything(config.seed, verbose=False)
     weights = None if config.encoder_weights == "none" or stored else config.encoder_weights
@@ -185,7 +196,7 @@ def _build(
     # Counted now, since an encoder that cannot take images of this size says so only when it is used.
     gmacs = count_gmacs(task.network, preprocessing.image_size, preprocessing.bands)
     task.to(memory_format=torch.channels_last)
-    return _Parts(split, preprocessing, batches, task, gmacs, _what_to_watch(batches))
+    return Parts(split, preprocessing, batches, task, gmacs, _what_to_watch(batches))
 
 
 def _read(
@@ -296,7 +307,7 @@ def _lightning(run: RunFolder, config: TrainConfig, machine: Machine, callbacks:
     )
 
 
-def _fit(trainer: L.Trainer, parts: _Parts, checkpoint: Path | None, config: TrainConfig) -> None:
+def _fit(trainer: L.Trainer, parts: Parts, checkpoint: Path | None, config: TrainConfig) -> None:
     try:
         with keep_freed_memory():
             trainer.fit(parts.task, parts.batches, ckpt_path=checkpoint, weights_only=True)
@@ -324,12 +335,12 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", module="lightning.*")
 
 
-def _finish(
+def finish_run(
     run: RunFolder,
     data: FolderDataset,
     config: TrainConfig,
     machine: Machine,
-    parts: _Parts,
+    parts: Parts,
     content: Fingerprint,
     history: History,
 ) -> Run:
@@ -353,7 +364,7 @@ def _some_inputs(data: TrainingData) -> NDArray[Any]:
 
 
 def _describe(
-    data: FolderDataset, config: TrainConfig, parts: _Parts, content: Fingerprint, epochs: int
+    data: FolderDataset, config: TrainConfig, parts: Parts, content: Fingerprint, epochs: int
 ) -> ModelInfo:
     preprocessing, network = parts.preprocessing, parts.task.network
     size, scale = _typical(data, parts.batches.train.names)
