@@ -65,6 +65,57 @@ def test_crack_mode_is_told_by_the_light_behind(behind, mode):
     assert crack.crack_mode == measured.worst_crack_mode == mode
 
 
+@pytest.mark.parametrize("behind", [1.0, 0.95, 0.6, 0.1])
+@pytest.mark.parametrize("ends", [((100, 70), (100, 130)), ((60, 75), (160, 125)), ((150, 75), (70, 130))])
+def test_crack_mode_is_told_from_both_sides_where_no_area_was_found(behind, ends):
+    mask = sound()
+    dark = mask.copy()
+    (x0, y0), (x1, y1) = ends
+    y, x = np.indices(mask.shape)
+    dark[((x - x0) * (y1 - y0) - (y - y0) * (x1 - x0) > 0) & (mask == CELL)] = INACTIVE
+    image = lit(dark, behind)
+    cv2.line(mask, *ends, CRACK, 3)
+    (crack,) = measure_cell(mask, CELL_CLASSES, image).regions
+    assert crack.brightness_ratio == pytest.approx(behind, abs=0.01)
+    assert crack.crack_mode == crack_mode(behind)
+
+
+def test_noise_and_a_gradient_are_no_loss_behind_a_crack():
+    rng = np.random.default_rng(0)
+    mask = sound()
+    cv2.line(mask, (40, 70), (150, 130), CRACK, 2)
+    image = np.linspace(140, 200, 200)[None] + rng.normal(0, 8, (200, 200))
+    (crack,) = measure_cell(mask, CELL_CLASSES, image.astype(np.float32)).regions
+    assert crack.brightness_ratio > 0.95
+
+
+@pytest.mark.parametrize(("size", "metal"), [(128, 2), (256, 5), (300, 5), (512, 10), (1000, 16)])
+@pytest.mark.parametrize("width", [1, 2, 3, 5])
+@pytest.mark.parametrize("slope", [0, 0.4, 1.0])
+def test_a_crack_is_one_and_as_long_whatever_hides_a_part_of_it(size, metal, width, slope):
+    mask, middle = np.ones((size, size), np.uint8), size // 2
+    shift = round(slope * size * 0.3)
+    start, end = (middle - shift, middle - round(size * 0.3)), (middle + shift, middle + round(size * 0.3))
+    cv2.line(mask, start, end, CRACK, width)
+    plain = measure_cell(mask, CELL_CLASSES)
+    mask[middle - metal // 2 : middle - metal // 2 + metal] = BUSBAR
+    hidden = measure_cell(mask, CELL_CLASSES)
+    assert (plain.cracks, hidden.cracks) == (1, 1)
+    oblique_ends = 1.2 * width  # what metal cuts off slantwise is measured to the tip
+    assert hidden.crack_length == pytest.approx(plain.crack_length, rel=0.04, abs=oblique_ends)
+
+
+def test_ends_that_do_not_face_one_another_are_not_joined():
+    mask = sound()
+    mask[20:60, 60:62] = CRACK  # above the busbar, far along from the other, below it
+    mask[64:100, 120:122] = CRACK
+    mask[136:140, 40:42] = CRACK  # two on the same side
+    mask[120:140, 45:47] = CRACK
+    measured = measure_cell(mask, CELL_CLASSES)
+    assert measured.cracks == 4
+    assert measured.crack_length == pytest.approx(40 + 36 + 4 + 20, rel=0.06)
+
+
 def test_a_crack_that_runs_under_busbars_is_one_and_others_on_the_same_busbar_are_others():
     mask = sound()
     cv2.line(mask, (30, 20), (160, 180), CRACK, 3)
@@ -179,7 +230,7 @@ def test_odd_masks_are_measured(mask):
     assert measured.inactive_share == pytest.approx(float((mask == INACTIVE).any()))
 
 
-@pytest.mark.parametrize("size", [0, -3, float("nan")])
+@pytest.mark.parametrize("size", [0, -3, float("nan"), float("inf")])
 def test_cells_of_no_size_are_refused(size):
     with pytest.raises(ArgumentError, match="cell-mm"):
         measure_cell(sound(), CELL_CLASSES, cell_mm=size)

@@ -6,6 +6,8 @@ from solarseg.measurement import find_doubts
 from solarseg.synthesis import CELL_CLASSES, generate_cell
 from solarseg.synthesis.dataset import draw_cell
 
+BARS = np.ones((100, 100), np.uint8)  # the mask of a cell with a busbar
+BARS[48:52] = 2
 CELLS = [generate_cell(np.random.default_rng([3, i]), 96) for i in range(30)]
 
 
@@ -19,15 +21,15 @@ def test_cells_are_hardly_doubted():
 @pytest.mark.parametrize(
     ("image", "expected"),
     [
-        (np.zeros((60, 60, 1), np.uint8), "black"),
-        (np.full((60, 60, 1), 2000, np.uint16), "black"),
-        (np.full((60, 60, 1), 255, np.uint8), "saturated"),
-        (np.full((60, 60, 1), 65535, np.uint16), "saturated"),
-        (np.tile(np.array([200, 120, 40], np.uint8), (60, 60, 1)), "in colour"),
+        (np.zeros((100, 100, 1), np.uint8), "black"),
+        (np.full((100, 100, 1), 2000, np.uint16), "black"),
+        (np.full((100, 100, 1), 255, np.uint8), "saturated"),
+        (np.full((100, 100, 1), 65535, np.uint16), "saturated"),
+        (np.tile(np.array([200, 120, 40], np.uint8), (100, 100, 1)), "in colour"),
     ],
 )
 def test_what_is_odd_is_said(image, expected):
-    (doubt,) = find_doubts(image, np.ones((60, 60), np.uint8), CELL_CLASSES)
+    (doubt,) = find_doubts(image, BARS, CELL_CLASSES)
     assert expected in doubt
 
 
@@ -38,19 +40,20 @@ def module(cells=2):
     for row in range(cells):
         for column in range(cells):
             mask[row * side + 2 : (row + 1) * side - 2, column * side + 2 : (column + 1) * side - 2] = 1
+            mask[row * side + side // 2, column * side + 2 : (column + 1) * side - 2] = 2
     return mask
 
 
 @pytest.mark.parametrize("scale", [1.0, 1200.0])
 def test_floats_may_be_shares_or_counts(scale):
-    image = np.linspace(0.1, 0.9, 3600, dtype=np.float32).reshape(60, 60, 1) * np.float32(scale)
-    assert find_doubts(image, np.ones((60, 60), np.uint8), CELL_CLASSES) == ()
+    image = np.linspace(0.1, 0.9, 10_000, dtype=np.float32).reshape(100, 100, 1) * np.float32(scale)
+    assert find_doubts(image, BARS, CELL_CLASSES) == ()
 
 
 def test_clipped_images_that_do_not_fill_their_depth_are_saturated():
-    image = np.full((60, 60, 1), 4095 << 4, np.uint16)
+    image = np.full((100, 100, 1), 4095 << 4, np.uint16)
     image[:30] = 9000
-    assert "saturated" in find_doubts(image, np.ones((60, 60), np.uint8), CELL_CLASSES)[0]
+    assert "saturated" in find_doubts(image, BARS, CELL_CLASSES)[0]
 
 
 def test_pictures_of_other_things_are_not_doubted():
@@ -59,8 +62,7 @@ def test_pictures_of_other_things_are_not_doubted():
 
 
 def test_a_whole_module_and_a_picture_without_a_cell_are_noticed():
-    grey = np.full((100, 100, 1), 120, np.uint8)
-    grey[:, ::2] = 90
+    grey = np.add.outer(np.arange(100), np.arange(100)).astype(np.uint8)[..., None]
     for cells in (2, 4, 8):
         assert "several cells" in find_doubts(grey, module(cells), CELL_CLASSES)[0]
     assert "no cell: " in find_doubts(grey, np.zeros((100, 100), np.uint8), CELL_CLASSES)[0]
@@ -78,3 +80,34 @@ def test_a_module_is_noticed_by_its_gaps_where_the_mask_has_none(rows, columns):
     ]
     image = np.block(cells)[..., None]
     assert "several cells" in find_doubts(image, np.ones(image.shape[:2], np.uint8), CELL_CLASSES)[0]
+
+
+def odd(image, mask=None):
+    return find_doubts(image[..., None], BARS if mask is None else mask, CELL_CLASSES)
+
+
+def test_what_is_no_el_image_of_a_cell_is_noticed_by_what_is_found_in_it():
+    rng = np.random.default_rng(0)
+    smooth = np.add.outer(np.arange(100), np.arange(100)).astype(np.uint8)
+    assert odd(smooth) == ()
+    assert "noise" in odd(rng.integers(0, 255, (100, 100), dtype=np.uint8))[0]
+    assert "no busbars" in odd(smooth, np.ones((100, 100), np.uint8))[0]
+    assert "inverted" in odd(smooth, np.where(BARS == 1, 4, BARS).astype(np.uint8))[0]
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "expected"),
+    [
+        (63, 100, "small: 100 x 63"),
+        (20, 20, "small: 20 x 20"),
+        (100, 300, "several cells"),
+        (64, 64, None),
+        (100, 200, None),
+    ],
+)
+def test_images_too_small_or_too_long_are_noticed(height, width, expected):
+    image = np.add.outer(np.arange(height), np.arange(width)).astype(np.float32)
+    mask = np.ones((height, width), np.uint8)
+    mask[height // 2 :][:3] = 2
+    found = odd(image, mask)
+    assert found == () if expected is None else expected in found[0]

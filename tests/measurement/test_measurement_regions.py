@@ -39,3 +39,11 @@ def test_orientation_and_extent_of_a_bar(degrees):
     assert orientation(one.pixels) == pytest.approx(degrees, abs=1)
     assert one.extent == pytest.approx(80, abs=2)
     assert one.centre == pytest.approx((79.5, 79.5), abs=0.6)
+
+
+@settings(deadline=None)
+@given(seed=st.integers(0, 100_000))
+def test_orientation_is_below_180(seed):
+    pixels = np.random.default_rng(seed).random((5, 9)) < 0.5
+    pixels[0, 0] = True
+    assert 0 <= orientation(pixels) < 180

@@ -37,9 +37,10 @@ def test_the_table_has_a_row_an_image_and_the_json_its_regions(cells, tmp_path):
         assert (parts > 0) <= int(row["cracks"]) <= parts
         shares = [region["share"] for region in one["regions"] if region["class_name"] == "inactive_area"]
         assert float(row["inactive_share"]) == pytest.approx(sum(shares), abs=1e-4)
-        assert one["crack_length_mm"] == pytest.approx(
-            sum(r["length_mm"] for r in one["regions"] if r["branches"] is not None), rel=1e-3
-        )
+        seen = sum(r["length_mm"] for r in one["regions"] if r["branches"] is not None)
+        hidden = one["crack_length_mm"] - seen  # beneath busbars, where two parts are one crack
+        assert -1e-3 <= hidden < 0.1 * seen + 1e-3
+        assert (hidden > 1) <= (int(row["cracks"]) < parts)
 
 
 def test_modes_need_images_and_images_may_stand_elsewhere(cells, tmp_path):

@@ -45,8 +45,10 @@ def report_failures(failed: Mapping[str, str]) -> None:
 
 
 def say_worst(cells: Mapping[str, "Measured"]) -> None:
-    """Print the most severe of some cells, and what may mean nothing."""
-    ordered = sorted(cells.items(), key=lambda item: -item[1].cell.severity)
+    """Print the most severe of the cells that nothing is odd about, and what is odd about others."""
+    ordered = sorted(
+        (item for item in cells.items() if not item[1].doubts), key=lambda item: -item[1].cell.severity
+    )
     for name, one in ordered[:_WORST]:
         if one.cell.severity > 0:
             print(
@@ -59,4 +61,5 @@ def say_worst(cells: Mapping[str, "Measured"]) -> None:
     doubts = Counter(doubt for one in cells.values() for doubt in one.doubts)
     for doubt, count in doubts.items():
         first = next(name for name, one in cells.items() if doubt in one.doubts)
-        print(f"warning: {first}{f' and {count - 1} others' if count > 1 else ''}: {doubt}", file=sys.stderr)
+        others = f" and {counted(count - 1, 'other')}" if count > 1 else ""
+        print(f"warning: {first}{others}: {doubt}", file=sys.stderr)

@@ -1,5 +1,6 @@
 """A cell measured from its mask."""
 
+import math
 from itertools import chain
 
 import cv2
@@ -8,9 +9,11 @@ from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.errors import ArgumentError
+from solarseg.measurement.bridges import Bridges, find_bridges
 from solarseg.measurement.cracks import areas_beside, crack_mode, medians
 from solarseg.measurement.records import CellMeasurement, RegionMeasurement
 from solarseg.measurement.regions import Component, components, orientation, smallest_rectangle
+from solarseg.measurement.sides import side_ratio
 from solarseg.measurement.skeleton import Skeleton
 
 __all__ = ["check_cell_size", "is_measurable", "measure_cell", "severity"]
@@ -18,6 +21,7 @@ __all__ = ["check_cell_size", "is_measurable", "measure_cell", "severity"]
 CRACK, INACTIVE_AREA, FINGER_INTERRUPTION = "crack", "inactive_area", "finger_interruption"
 _DEFECTS = (CRACK, INACTIVE_AREA, FINGER_INTERRUPTION)
 _CELL, _BUSBAR = "cell", "busbar"
+_BESIDE = 1 / 40  # of the image's side: how far beside a crack its brightness is looked at
 
 
 def is_measurable(classes: ClassMap) -> bool:
@@ -50,9 +54,9 @@ def check_cell_size(cell_mm: float | None) -> None:
     """Refuse cells of no size.
 
     Raises:
-        ArgumentError: ``cell_mm`` is not above 0.
+        ArgumentError: ``cell_mm`` is not above 0, or without end.
     """
-    if cell_mm is not None and not cell_mm > 0:
+    if cell_mm is not None and not 0 < cell_mm < math.inf:
         raise ArgumentError(f"--cell-mm {cell_mm}: must be above 0; 156 and 182 are usual")
 
 
@@ -89,7 +93,8 @@ def measure_cell(
     found = {name: _regions(mask, classes, name, area, scale, image) for name in _DEFECTS}
     cracks, interruptions = found[CRACK], found[FINGER_INTERRUPTION]
     inactive_share = sum(region.area for region in found[INACTIVE_AREA]) / max(area, 1)
-    crack_length = sum((region.length for region in cracks), 0.0)
+    bridges = _bridges(mask, classes)
+    crack_length = sum((region.length for region in cracks), bridges.length)
     interruption_length = sum((region.length for region in interruptions), 0.0)
     return CellMeasurement(
         severity=severity(inactive_share, crack_length / side, interruption_length / side),
@@ -97,7 +102,7 @@ def measure_cell(
         inactive_share=inactive_share,
         crack_length=crack_length,
         crack_length_mm=None if scale is None else crack_length * scale,
-        cracks=_count_cracks(mask, classes),
+        cracks=bridges.cracks,
         worst_crack_mode=max((one.crack_mode for one in cracks if one.crack_mode), default=None),
         finger_interruptions=len(interruptions),
         interruption_length=interruption_length,
@@ -111,19 +116,10 @@ def _side(inside: NDArray[np.bool_]) -> float:
     return max(smallest_rectangle(inside) if inside.any() else (float(max(inside.shape)),))
 
 
-def _count_cracks(mask: NDArray[np.uint8], classes: ClassMap) -> int:
-    """Parts that face one another over a busbar count as one: metal hides what is beneath."""
+def _bridges(mask: NDArray[np.uint8], classes: ClassMap) -> Bridges:
     numbers = {name: class_id for class_id, name in enumerate(classes.names)}
-    crack, busbar = (
-        (mask == numbers[name]).astype(np.uint8) if name in numbers else np.zeros_like(mask)
-        for name in (CRACK, _BUSBAR)
-    )
-    if busbar.any():
-        half = cv2.distanceTransform(np.pad(busbar, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max()
-        reach = 2 * int(1.5 * half) + 5  # a crack at 45 degrees has one and a half times as far to go
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-        crack |= cv2.morphologyEx(crack, cv2.MORPH_CLOSE, disc) & busbar
-    return int(cv2.connectedComponents(crack)[0]) - 1
+    crack, busbar = (mask == numbers.get(name, -1) for name in (CRACK, _BUSBAR))
+    return find_bridges(crack, busbar)
 
 
 def _regions(
@@ -154,17 +150,19 @@ class _Ratios:
         grey = image.astype(np.float32).reshape(*mask.shape, -1).mean(axis=-1)
         named = {name: class_id for class_id, name in enumerate(classes.names)}
         sound = mask == named.get(_CELL, 0)
-        count, self._numbers = cv2.connectedComponents(
-            (mask == named.get(INACTIVE_AREA, -1)).astype(np.uint8)
-        )
+        inactive = mask == named.get(INACTIVE_AREA, -1)
+        count, self._numbers = cv2.connectedComponents(inactive.astype(np.uint8))
         whole = float(np.median(grey[sound])) if sound.any() else 0.0
-        levels = medians(grey, self._numbers, count)
-        self._ratios = levels / whole if whole > 0 else None
+        self._levels = medians(grey, self._numbers, count) / whole if whole > 0 else None
+        self._grey, self._silicon = grey, sound | inactive
+        self._reach = max(6, round(max(mask.shape) * _BESIDE))
 
     def of(self, crack: Component) -> float | None:
-        if self._ratios is None:
+        if self._levels is None:
             return None
-        return min([1.0, *self._ratios[areas_beside(crack, self._numbers)].tolist()])
+        sides = side_ratio(crack, self._grey, self._silicon, self._reach)
+        areas = self._levels[areas_beside(crack, self._numbers)].tolist()
+        return min(1.0 if sides is None else sides, 1.0, *areas)
 
 
 def _region(

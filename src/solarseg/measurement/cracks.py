@@ -9,7 +9,7 @@ from solarseg.measurement.regions import Component
 
 __all__ = ["DISCONNECTED", "UNHARMED", "areas_beside", "crack_mode", "medians"]
 
-UNHARMED = 0.9  # brightness ratio from which on nothing is lost: cells vary by as much from place to place
+UNHARMED = 0.9  # brightness ratio from which on nothing is lost
 DISCONNECTED = (
     0.35  # brightness ratio below which no current flows; what still is seen there is scattered light
 )
@@ -24,8 +24,8 @@ def crack_mode(ratio: float) -> CrackMode:
     part is disconnected. They judged by eye; the two bounds, 0.9 and 0.35, are ours.
 
     Args:
-        ratio: how bright the darkest inactive area is that the crack bounds, as a share of the sound silicon of the
-            cell, by medians; 1 where it bounds none.
+        ratio: how bright it is behind the crack, by medians: its darker side by its brighter one (`side_ratio`), or
+            the darkest inactive area that it bounds by the sound silicon of the cell, whichever is less.
 
     Examples:
         >>> [crack_mode(ratio) for ratio in (1.0, 0.6, 0.1)]

@@ -58,7 +58,7 @@ class CellMeasurement:
         severity: 0 for a sound cell, and more the more is wrong; see `severity`.
         cell_area: pixels of the cell, defects and busbars included.
         inactive_share: of the cell's area, 0 to 1.
-        crack_length: of all cracks, pixels.
+        crack_length: of all cracks, pixels, with what busbars hide between two parts.
         crack_length_mm: likewise, mm, where the cell's size is known.
         cracks: how many; parts that a busbar divides are one.
         worst_crack_mode: of all cracks, where there is an image to tell by.

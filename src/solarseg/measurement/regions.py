@@ -95,4 +95,4 @@ def orientation(pixels: NDArray[np.bool_]) -> float:
     rows, columns = np.nonzero(pixels)
     x, y = columns - columns.mean(), rows.mean() - rows
     across, along = 2 * float((x * y).mean()), float((x**2).mean() - (y**2).mean())
-    return float(np.degrees(np.arctan2(across, along)) / 2 % 180)
+    return float(np.degrees(np.arctan2(across, along)) / 2) % 180 % 180  # -1e-16 % 180 is 180
