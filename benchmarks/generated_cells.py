@@ -1,10 +1,12 @@
-"""What a model finds on generated cells that it never saw, and how that fades as images get worse.
+"""What models find on generated cells that they never saw, and how that fades as images get worse.
 
-    python benchmarks/generated_cells.py el-cell [--count 400] [--figure curves.png]
+    python benchmarks/generated_cells.py el-cell [--count 400] [--size 256] [--figure curves.png]
+    python benchmarks/generated_cells.py runs/resnet34 runs/vgg16 runs/inceptionv3
 
 Cells are drawn with a seed of their own, four a module; intervals resample modules. A crack's width is a matter of
 taste, so cracks are scored once more with a tolerance of two pixels: what was found within two pixels of a crack counts
-as right, and a crack within two pixels of what was found as found.
+as right, and a crack within two pixels of what was found as found. The figure and its table are of the
+first model.
 """
 
 import argparse
@@ -21,12 +23,12 @@ from solarseg.synthesis.dataset import CELLS_PER_MODULE, draw_cell
 SEED = 1_000
 TOLERANCE = 2  # pixels
 RESAMPLES = 1000
-CLASSES = ("busbar", "crack", "inactive_area", "finger_interruption")
+CLASSES = ("cell", "busbar", "crack", "inactive_area", "finger_interruption")
 
 
-def cells(count):
+def cells(count, size):
     """Cells by module."""
-    drawn = [draw_cell(SEED, i, 256) for i in range(count)]
+    drawn = [draw_cell(SEED, i, size) for i in range(count)]
     return [drawn[i : i + CELLS_PER_MODULE] for i in range(0, count, CELLS_PER_MODULE)]
 
 
@@ -52,8 +54,8 @@ ALTERATIONS = {
 
 def rotated(image, mask, degrees):
     """Both turned about their middle; beyond the image the edge goes on, and is not scored."""
-    turn = cv2.getRotationMatrix2D((127.5, 127.5), degrees, 1)
     size = image.shape[1::-1]
+    turn = cv2.getRotationMatrix2D(((size[0] - 1) / 2, (size[1] - 1) / 2), degrees, 1)
     moved = cv2.warpAffine(mask, turn, size, flags=cv2.INTER_NEAREST, borderValue=255)
     return cv2.warpAffine(image, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[
         ..., None
@@ -70,8 +72,10 @@ def counts(truth, found):
         rows.append(((a & b).sum(), (a | b).sum()))
     crack = CELL_CLASSES.names.index("crack")
     a, b = (truth == crack) & scored, (found == crack) & scored
-    near = np.ones((2 * TOLERANCE + 1, 2 * TOLERANCE + 1), np.uint8)
-    around_a, around_b = (cv2.dilate(one.astype(np.uint8), near) > 0 for one in (a, b))
+    around_a, around_b = (
+        cv2.distanceTransform((~one).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= TOLERANCE
+        for one in (a, b)
+    )
     rows.append(((b & around_a).sum() + (a & around_b).sum(), a.sum() + b.sum()))
     return np.array(rows, float)
 
@@ -110,7 +114,7 @@ def draw(path, curves):
     for panel, (title, (levels, values)) in zip(panels, curves.items(), strict=True):
         places = range(len(levels))
         for i, (name, marker) in enumerate(
-            zip((*CLASSES, "crack, 2 pixels tolerance"), "os^Dv", strict=True)
+            zip((*CLASSES, "crack, 2 pixels tolerance"), "hos^Dv", strict=True)
         ):
             class_id = CELL_CLASSES.names.index(name.split(",")[0])
             colour = np.array(CELL_CLASSES.colours[class_id]) / 255
@@ -121,7 +125,7 @@ def draw(path, curves):
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("IoU (with tolerance: F1)")
     panels[0].set_ylim(0, 1)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, frameon=False)
     figure.savefig(path, dpi=90)
 
 
@@ -129,30 +133,46 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model")
+    parser.add_argument("models", nargs="+")
     parser.add_argument("--count", type=int, default=400)
+    parser.add_argument("--size", type=int, default=256, help="of the cells, pixels; of field images 100")
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--figure", type=Path)
     asked = parser.parse_args()
-    model, modules = load_model(asked.model, backend=asked.backend), cells(asked.count)
-    plain = score(model, modules)
-    low, high = interval(plain)
-    print("| class | IoU (95% interval) |\n| --- | ---: |")
-    for name, value, lower, upper in zip(
-        (*CLASSES, "crack, F1 within 2 pixels"), ratio(plain), low, high, strict=True
-    ):
-        print(f"| {name} | {value:.3f} ({lower:.3f} to {upper:.3f}) |")
+    modules = cells(asked.count, asked.size)
+    models = {name: load_model(name, backend=asked.backend) for name in asked.models}
+    plain = {name: score(model, modules) for name, model in models.items()}
+    print_classes(plain)
+    if asked.figure:
+        first = asked.models[0]
+        curves = robustness(models[first], modules, plain[first])
+        print_curves(curves)
+        draw(asked.figure, curves)
+
+
+def print_classes(plain):
+    """A row a class, a column a model."""
+    print(f"| IoU (95% interval) | {' | '.join(plain)} |\n| --- |{' ---: |' * len(plain)}")
+    scores = [np.stack([ratio(found), *interval(found)], axis=1) for found in plain.values()]
+    for name, row in zip((*CLASSES, "crack, F1 within 2 pixels"), np.stack(scores, axis=1), strict=True):
+        print(f"| {name} | {' | '.join('{:.3f} ({:.3f} to {:.3f})'.format(*one) for one in row)} |")
+
+
+def robustness(model, modules, plain):
+    """Levels and scores of each alteration, of which the first level changes nothing."""
     curves = {}
-    print(f"\n| alteration | level | {' | '.join(CLASSES)} | crack, F1 within 2 pixels |")
-    print(f"| --- | ---: |{' ---: |' * (len(CLASSES) + 1)}")
     for title, (alter, levels) in ALTERATIONS.items():
         others = [ratio(score(model, modules, alter, level)) for level in levels[1:]]
-        values = np.stack([ratio(plain), *others])  # the first level changes nothing
-        curves[title] = (levels, values)
+        curves[title] = (levels, np.stack([ratio(plain), *others]))
+    return curves
+
+
+def print_curves(curves):
+    print(f"\n| alteration | level | {' | '.join(CLASSES)} | crack, F1 within 2 pixels |")
+    print(f"| --- | ---: |{' ---: |' * (len(CLASSES) + 1)}")
+    for title, (levels, values) in curves.items():
         for level, row in zip(levels, values, strict=True):
             print(f"| {title} | {level:g} | {' | '.join(f'{value:.3f}' for value in row)} |")
-    if asked.figure:
-        draw(asked.figure, curves)
 
 
 if __name__ == "__main__":

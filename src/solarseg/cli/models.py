@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+LICENCE = "MIT, as solarseg"  # of all that ships in the package
+
 
 def command(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show the card of this one.")] = None,
@@ -38,6 +40,7 @@ def _describe(name: str, path: "Path") -> str:
     lines = [
         f"{name}: U-Net on {info.encoder}, {info.parameters / 1e6:.1f} M weights in {info.precision}, "
         f"{path.stat().st_size / 1e6:.1f} MB",
+        f"  licence      {LICENCE}",
         f"  trained on   {info.dataset} ({info.licence or 'licence not stated'}), images of {info.image_size} pixels",
         f"  fingerprint  {info.fingerprint}",
         "  IoU on images it never saw, with 95% interval:",
