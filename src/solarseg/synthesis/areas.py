@@ -63,6 +63,8 @@ def draw_piece(rng: np.random.Generator, layout: Layout) -> tuple[Points, list[P
         cuts = []
         for _ in range(AREA_CUTS.draw_int(rng)):
             normal = draw_direction(rng, layout)
+            if layout.module.half:
+                normal = -across(layout.stretched(across(normal)))
             piece, cut = clip(piece, point + normal * AREA_REACH.draw_low(rng), normal)
             if cut is not None:
                 cuts.append(cut)

@@ -48,7 +48,11 @@ def draw_crack(rng: np.random.Generator, layout: Layout) -> Defect:
     """Draw a crack of any kind."""
     kind = _KINDS[CRACK_KINDS.draw(rng)]
     width = layout.width(CRACK_WIDTH.draw_low(rng))
-    lines = [(line, max(THINNEST, round(width * thinner))) for line, thinner in kind(rng, layout)]
+    drawn = kind(rng, layout)
+    start = drawn[0][0][0]
+    lines = [
+        (layout.stretched(line, start), max(THINNEST, round(width * thinner))) for line, thinner in drawn
+    ]
     return _crack(layout, lines, 1 - CRACK_DEPTH.draw_low(rng))
 
 
@@ -58,12 +62,10 @@ def crack_along(rng: np.random.Generator, layout: Layout, line: Points) -> Defec
 
 
 def draw_direction(rng: np.random.Generator, layout: Layout) -> Points:
-    """Draw where a crack is heading, ``(2,)`` of about unit length: along a plane of the crystal in mono."""
+    """Draw where a crack is heading on the wafer, ``(2,)`` of unit length: along a plane of the crystal in mono."""
     if layout.module.cell == "mono" and not OFF_PLANE.draw(rng):
         plane = np.array([rng.choice((-1.0, 1.0)), rng.choice((-1.0, 1.0))])
         along = plane + across(plane) * MONO_OFF_AXIS.draw(rng)
-        if layout.module.half:
-            along = along * (2, 1)
         return along / np.sqrt(dot(along, along))
     while True:
         heading = 2 * rng.random(2) - 1

@@ -167,6 +167,10 @@ class Layout:
         depth = g * u + h * v + 1
         return np.stack([(a * u + b * v + c) / depth, (d * u + e * v + f) / depth], axis=-1)
 
+    def stretched(self, points: Points, start: Points | float = 0.0) -> Points:
+        """Take places or directions ``(..., 2)`` on a wafer to the cell, which may be half of one; the start stays."""
+        return start + (points - start) * (2, 1) if self.module.half else points
+
     def fill(self, *polygons: Points, beyond: int = 0) -> Patch:
         """Fill polygons given as places of the cell; see `canvas.fill`."""
         return fill(self.size, [self.place(polygon) for polygon in polygons], beyond)

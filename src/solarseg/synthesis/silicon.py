@@ -148,7 +148,9 @@ def _crystals(rng: np.random.Generator, size: int) -> Light:
 def _sag(rng: np.random.Generator, layout: Layout) -> Light:
     """Light lost with the square of the distance from the nearest busbar, and bands that differ."""
     v = layout.uv[1]
-    middles = [(top + bottom) / 2 for top, bottom in layout.busbar_places] or [0.5]
+    middles = [(top + bottom) / 2 for top, bottom in layout.busbar_places]
+    if not middles:
+        return np.ones_like(v)  # metal behind lies everywhere
     distance = np.min([np.abs(v - np.float32(middle)) for middle in middles], axis=0)
     light = 1 - np.float32(SAG.draw_low(rng)) * (distance * np.float32(2 * len(middles))) ** 2
     steps = 1 + BAND_STEP.draw_low(rng) * (2 * rng.random(len(middles) + 1) - 1)
