@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from solarseg.evaluation.comparison import compare
     from solarseg.evaluation.evaluate import evaluate
     from solarseg.inference.predictor import load_model
+    from solarseg.inference.shipped import shipped_models
     from solarseg.measurement import measure_cell
     from solarseg.outputs.measurements import measure
     from solarseg.outputs.predictions import predict
+    from solarseg.synthesis import generate_cell, write_cells
     from solarseg.training.config import Machine
     from solarseg.training.export import export
     from solarseg.training.fit import train
@@ -29,12 +31,15 @@ __all__ = [
     "compare",
     "evaluate",
     "export",
+    "generate_cell",
     "load_model",
     "measure",
     "measure_cell",
     "open_dataset",
     "predict",
+    "shipped_models",
     "train",
+    "write_cells",
 ]
 
 _HOMES = {
@@ -42,12 +47,15 @@ _HOMES = {
     "compare": "solarseg.evaluation.comparison",
     "evaluate": "solarseg.evaluation.evaluate",
     "export": "solarseg.training.export",
+    "generate_cell": "solarseg.synthesis",
     "load_model": "solarseg.inference.predictor",
     "measure": "solarseg.outputs.measurements",
     "measure_cell": "solarseg.measurement",
     "open_dataset": "solarseg.datasets",
     "predict": "solarseg.outputs.predictions",
+    "shipped_models": "solarseg.inference.shipped",
     "train": "solarseg.training.fit",
+    "write_cells": "solarseg.synthesis",
 }
 
 

@@ -230,6 +230,16 @@ def test_cells_with_metal_behind_do_not_sag_between_busbars():
     assert np.ptp(drawn.mean(axis=0)) < 0.01
 
 
+def test_no_single_area_is_the_whole_cell():
+    """It would be a cell that is dim as a whole, which nothing tells from one exposed too short."""
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        module = replace(Module.draw(rng, "mono"), back_contacts=seed % 2 == 0)
+        layout = Layout.draw(rng, module, 64)
+        area = draw_area(rng, layout)[0].patch
+        assert area.coverage.sum() < 0.65 * layout.cell.sum(), seed
+
+
 def test_class_shares_are_sane(cells):
     masks = np.stack([mask for _, mask in cells])
     share = np.bincount(masks.ravel(), minlength=6) / masks.size

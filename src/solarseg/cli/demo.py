@@ -15,6 +15,7 @@ _SETTINGS: dict[str, Any] = {
     "learning_rate": 1e-3,
     "loss": "jaccard+cross_entropy",
 }
+_EPOCHS = 30
 _SEED = 2026  # not 0, whose cells the model that ships was trained on
 _PARTS = ("cells", "new-cells", "run", "found", "evaluation")
 
@@ -27,7 +28,9 @@ def command(
     images: Annotated[
         int | None, typer.Option(help="Cells to generate. Default: 24, and 120 to train on.")
     ] = None,
-    epochs: Annotated[int, typer.Option(help="With --train: how often each is seen.")] = 30,
+    epochs: Annotated[
+        int | None, typer.Option(help="With --train: how often each is seen. Default: 30.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo.")] = False,
 ) -> None:
     """Try everything, offline: generate cells with defects, find them, measure them, score what was found.
@@ -37,8 +40,15 @@ def command(
     Example: solarseg demo --out solarseg-demo
     """
     from solarseg.cli.report import is_shown
+    from solarseg.errors import ArgumentError
     from solarseg.synthesis import write_cells
 
+    if images is not None and images < 1:
+        raise ArgumentError(f"--images {images}: must be 1 or more")
+    if epochs is not None and not train:
+        raise ArgumentError(
+            f"--epochs {epochs}: trains nothing without --train; add it, or leave --epochs out"
+        )
     if train:
         import solarseg
 
@@ -48,7 +58,7 @@ def command(
     print(f"1/3  generating {cells} electroluminescence cells with defects: {out}/cells")
     write_cells(out / "cells", cells, seed=_SEED, progress=is_shown(False))
     if train:
-        _train(out, epochs)
+        _train(out, epochs or _EPOCHS)
     else:
         _find(out)
 

@@ -71,7 +71,7 @@ def draw_piece(rng: np.random.Generator, layout: Layout) -> tuple[Points, list[P
         if AREA_SIZE.low <= _size(piece) <= AREA_SIZE.high:
             return _roughen(rng, piece, cuts)
     top, bottom = layout.bands[0]
-    return rectangle(0, top, 1, bottom), []
+    return rectangle(0, top, 1, min(bottom, top + AREA_SIZE.high)), []
 
 
 def _roughen(rng: np.random.Generator, piece: Points, cuts: list[Points]) -> tuple[Points, list[Points]]:
@@ -142,6 +142,8 @@ def _stain(rng: np.random.Generator, layout: Layout) -> list[Defect]:
 
 def _band(rng: np.random.Generator, layout: Layout) -> list[Defect]:
     """All that lies between two busbars, or between busbar and edge: a ribbon that came off."""
+    if not layout.busbar_places:  # there the only band is the whole cell
+        return _cut_off(rng, layout)
     top, bottom = layout.random_band(rng)
     patch = layout.fill(rectangle(0, top, 1, bottom))
     loss = BAND_DEPTH.draw_low(rng) * _striped(rng, layout, patch) * _graded(rng, layout, patch)

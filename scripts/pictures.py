@@ -1,0 +1,59 @@
+"""Make the pictures of generated cells that README and docs show.
+
+python scripts/pictures.py
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg import load_model
+from solarseg.evaluation.figures import Example, draw_examples
+from solarseg.evaluation.scores import confusion_matrix, iou, mean_defined
+from solarseg.images import as_rgb, write_image
+from solarseg.inference.predictor import Model
+from solarseg.outputs.overlay import overlay, side_by_side
+from solarseg.synthesis import CELL_CLASSES, Module, generate_cell
+from solarseg.synthesis.dataset import draw_cell
+
+IMAGES = Path(__file__).resolve().parents[1] / "docs/images"
+SEED, SHOWN = 2026, 106  # the demo's, and a cell with defects of every class
+ACROSS, SIDE = 7, 154
+
+
+def main() -> None:
+    """Write them."""
+    write_image(IMAGES / "generated.png", sheet())
+    image, _ = draw_cell(SEED, SHOWN, 512)
+    model = load_model("el-cell")
+    write_image(IMAGES / "el-cell.png", side_by_side(image, model.predict(image), model.classes))
+    examples(model)
+
+
+def examples(model: Model) -> None:
+    """The best, the median and the worst of the demo's cells, by the mean IoU of their classes but the background."""
+    cells = [(f"cell_{i:05}", *draw_cell(SEED, i, 256)) for i in range(24)]
+    found = [Example(name, image, mask, model.predict(image)) for name, image, mask in cells]
+    matrices = [confusion_matrix(one.truth, one.prediction, len(CELL_CLASSES)) for one in found]
+    order = np.argsort(mean_defined(iou(np.stack(matrices))[:, 1:]))
+    notes = {"best": order[-1], "median": order[len(order) // 2], "worst": order[0]}
+    chosen = [replace(found[place], note=note) for note, place in notes.items()]
+    title = f"best, median and worst of {len(cells)} images"
+    draw_examples(chosen, CELL_CLASSES, IMAGES / "examples.png", title)
+
+
+def sheet() -> NDArray[np.uint8]:
+    """Cells, mono above poly, each with its mask below."""
+    rows = []
+    for kind in ("mono", "poly"):
+        rng = np.random.default_rng([SEED, len(rows)])
+        drawn = [generate_cell(rng, SIDE, Module.draw(rng, kind)) for _ in range(ACROSS)]
+        rows.append(np.hstack([as_rgb(image) for image, _ in drawn]))
+        rows.append(np.hstack([overlay(image, mask, CELL_CLASSES) for image, mask in drawn]))
+    return np.vstack(rows)
+
+
+if __name__ == "__main__":
+    main()
