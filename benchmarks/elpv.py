@@ -74,11 +74,11 @@ def weigh(rows, measured):
     """Areas under the curve, 1 against 0, with other weights of severity."""
     probability = np.array([float(row["defect_probability"]) for row in rows])
     kinds = np.array([row["cell_type"] for row in rows])
-    side = np.array([one.cell_area**0.5 for one in measured])
     inactive, crack, interruption = (
         np.array([getattr(one, name) for one in measured])
         for name in ("inactive_share", "crack_length", "interruption_length")
     )
+    side = np.array([one.cell_side for one in measured])
     print("\n| weight of cracks | of interruptions | mono | poly |\n| ---: | ---: | ---: | ---: |")
     for one, other in WEIGHTS:
         score = inactive + (one * crack + other * interruption) / side

@@ -30,6 +30,7 @@ from solarseg.training.task import ForegroundIoU, warmup_cosine
 
 HERE = Path(__file__).resolve().parents[1]
 COUNT, SEED = 32_000, 0
+GENERATOR = "a3f8b7a"  # the commit whose generator the card says to check out
 SETTINGS = {
     "encoder": "resnet34",
     "epochs": 15,
@@ -70,7 +71,8 @@ def main() -> None:
         done.model, cells, out=asked.work / "evaluation"
     )  # the file itself, on the run's test split
     count = len(open_dataset(cells))
-    recipe = f"{count:,} generated EL cells (solarseg synth el --count {count} --seed {SEED})"
+    command = f"solarseg synth el --count {count} --seed {SEED}, as of commit {GENERATOR}"
+    recipe = f"{count:,} generated EL cells ({command})"
     update_info(done.model, dataset=recipe, fills_image=True, scores=report.scores())
     if done.model.stat().st_size > LARGEST:
         raise SystemExit(f"{done.model}: {done.model.stat().st_size / 1e6:.1f} MB, more than may ship")
@@ -88,26 +90,32 @@ def make_run(cells: Path, work: Path, config: TrainConfig) -> None:
     network, history = parts.task.network, History(run.path / "metrics.csv")
     weights = work / "weights.safetensors"
     if not weights.exists():
-        history.rows = fit(parts, config, work / "training.pt")
+        fit(parts, config, work / "training.pt")
         # A matrix's half precision is more than the 8 bits that are kept of it in the end.
         halved = {
             name: value.half() if value.ndim > 1 else value for name, value in network.state_dict().items()
         }
         save_file({name: value.contiguous().cpu() for name, value in halved.items()}, weights)
     network.to("cpu").load_state_dict(load_file(weights))
+    if (work / "training.pt").exists():
+        history.rows = torch.load(work / "training.pt", map_location="cpu", weights_only=True)["rows"]
     run.best.parent.mkdir(exist_ok=True)
     torch.save({"state_dict": parts.task.state_dict()}, run.best)  # what export takes the weights from
     finish_run(run, data, config, machine, parts, content, history)
 
 
-def fit(parts: Parts, config: TrainConfig, checkpoint: Path) -> list[dict[str, float]]:
-    """Train the network, going on from a checkpoint where there is one, and return a row an epoch."""
+def fit(parts: Parts, config: TrainConfig, checkpoint: Path) -> None:
+    """Train the network, going on from a checkpoint where there is one, which keeps a row an epoch."""
     network, loss = parts.task.network.to(DEVICE).train(), parts.task.loss.to(DEVICE)
     images, masks = whole(parts.batches.train)
     optimizer = torch.optim.AdamW(
         network.parameters(), config.learning_rate, weight_decay=config.weight_decay
     )
     batches, rows = len(images) // config.batch_size, []
+    if not batches:
+        raise SystemExit(
+            f"{len(images)} cells to train on; give --count so that a batch has its {config.batch_size}"
+        )
     if checkpoint.exists():
         done = torch.load(checkpoint, map_location=DEVICE, weights_only=True)
         network.load_state_dict(done["network"])
@@ -134,7 +142,6 @@ def fit(parts: Parts, config: TrainConfig, checkpoint: Path) -> list[dict[str, f
         state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "rows": rows}
         with atomic_path(checkpoint) as temporary:
             torch.save(state, temporary)
-    return rows
 
 
 def whole(data: TrainingData) -> tuple[Tensor, Tensor]:

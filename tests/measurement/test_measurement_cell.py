@@ -230,6 +230,11 @@ def test_odd_masks_are_measured(mask):
     assert measured.inactive_share == pytest.approx(float((mask == INACTIVE).any()))
 
 
+def test_a_mask_without_a_pixel_is_refused():
+    with pytest.raises(ArgumentError, match="one pixel at least"):
+        measure_cell(np.zeros((0, 0), np.uint8), CELL_CLASSES)
+
+
 @pytest.mark.parametrize("size", [0, -3, float("nan"), float("inf")])
 def test_cells_of_no_size_are_refused(size):
     with pytest.raises(ArgumentError, match="cell-mm"):

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from solarseg.classes import ClassMap
 from solarseg.measurement import find_doubts
-from solarseg.synthesis import CELL_CLASSES, generate_cell
+from solarseg.synthesis import CELL_CLASSES, Module, generate_cell
 from solarseg.synthesis.dataset import draw_cell
 
 BARS = np.ones((100, 100), np.uint8)  # the mask of a cell with a busbar
@@ -93,6 +95,14 @@ def test_what_is_no_el_image_of_a_cell_is_noticed_by_what_is_found_in_it():
     assert "noise" in odd(rng.integers(0, 255, (100, 100), dtype=np.uint8))[0]
     assert "no busbars" in odd(smooth, np.ones((100, 100), np.uint8))[0]
     assert "inverted" in odd(smooth, np.where(BARS == 1, 4, BARS).astype(np.uint8))[0]
+
+
+def test_cells_with_pads_alone_have_metal_enough():
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        module = replace(Module.draw(rng, "mono"), back_contacts=True)
+        image, mask = generate_cell(rng, 128, module)
+        assert "no busbars" not in " ".join(find_doubts(image, mask, CELL_CLASSES))
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,15 @@ def test_a_tree_has_a_branching_point_for_each_branch():
     assert skeleton.length == pytest.approx(120 + 2 * 30 * np.sqrt(2), rel=0.04)
 
 
+def test_branches_of_a_comb_are_counted_one_by_one():
+    region = canvas()
+    cv2.line(region, (10, 80), (150, 80), 1, 3)
+    for x in range(20, 136, 14):
+        cv2.line(region, (x, 80), (x, 60), 1, 2)
+    cv2.circle(region, (150, 80), 8, 1, -1)  # a blob elsewhere changes nothing
+    assert Skeleton.of(region > 0).branches == 9
+
+
 def test_a_ring_has_no_branching_point():
     region = canvas()
     cv2.circle(region, (80, 80), 40, 1, 3)

@@ -16,6 +16,7 @@ _SETTINGS: dict[str, Any] = {
     "loss": "jaccard+cross_entropy",
 }
 _EPOCHS = 30
+_FEWEST = 24  # cells to train on: six modules, two for each split
 _SEED = 2026  # not 0, whose cells the model that ships was trained on
 _PARTS = ("cells", "new-cells", "run", "found", "evaluation")
 
@@ -40,15 +41,9 @@ def command(
     Example: solarseg demo --out solarseg-demo
     """
     from solarseg.cli.report import is_shown
-    from solarseg.errors import ArgumentError
     from solarseg.synthesis import write_cells
 
-    if images is not None and images < 1:
-        raise ArgumentError(f"--images {images}: must be 1 or more")
-    if epochs is not None and not train:
-        raise ArgumentError(
-            f"--epochs {epochs}: trains nothing without --train; add it, or leave --epochs out"
-        )
+    _check(train, images, epochs)
     if train:
         import solarseg
 
@@ -58,9 +53,23 @@ def command(
     print(f"1/3  generating {cells} electroluminescence cells with defects: {out}/cells")
     write_cells(out / "cells", cells, seed=_SEED, progress=is_shown(False))
     if train:
-        _train(out, epochs or _EPOCHS)
+        _train(out, _EPOCHS if epochs is None else epochs)
     else:
         _find(out)
+
+
+def _check(train: bool, images: int | None, epochs: int | None) -> None:
+    from solarseg.errors import ArgumentError
+
+    least = _FEWEST if train else 1
+    if images is not None and images < least:
+        raise ArgumentError(f"--images {images}: must be {least} or more{' with --train' if train else ''}")
+    if epochs is not None and not train:
+        raise ArgumentError(
+            f"--epochs {epochs}: trains nothing without --train; add it, or leave --epochs out"
+        )
+    if epochs is not None and epochs < 1:
+        raise ArgumentError(f"--epochs {epochs}: must be 1 or more")
 
 
 def _find(out: Path) -> None:

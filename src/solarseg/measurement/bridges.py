@@ -1,103 +1,137 @@
 """Cracks that busbars divide: metal hides what is beneath, so two ends that face one another over a busbar are one."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bridges", "find_bridges"]
+__all__ = ["bridged"]
 
 _NEAR = 3  # pixels from a busbar within which a crack may end that goes on beneath
-_SLANT = 1.6  # way beneath by the busbar's width: a crack at 45 degrees has 1.4 times as far to go
-_HIDDEN = (
-    0.6  # share of the way between two ends that must be busbar: along one side of it there is hardly any
+_SLANT = 1.45  # way from end to end by the shortest way across: 46 degrees
+_CROSSED = (
+    0.8  # least share of the busbar's thickness that the way runs in metal: along one side there is none
 )
+_BLUNT = 6  # length along the metal by half the crack's width: more is a crack that runs along it
+_POINTS = 64  # of an end that are looked at: one that runs along a busbar has hundreds
 
 
-class Bridges(NamedTuple):
-    """Ways beneath busbars.
+def bridged(crack: NDArray[np.bool_], busbar: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Draw in what metal hides between the ends of cracks that face one another over a busbar.
 
-    Attributes:
-        cracks: how many there are, parts that are bridged being one.
-        length: of all ways, pixels.
-    """
-
-    cracks: int
-    length: float
-
-
-def find_bridges(crack: NDArray[np.bool_], busbar: NDArray[np.bool_]) -> Bridges:
-    """Join the ends of cracks that face one another over a busbar, the nearest first, each end once.
+    Of each busbar the nearest ends are joined first, and each once.
 
     Args:
         crack: ``(H, W) bool``.
         busbar: ``(H, W) bool``.
 
+    Returns:
+        ``(H, W) bool``: the cracks and the ways beneath.
+
     Examples:
         >>> crack, busbar = np.zeros((2, 40, 40), bool)
         >>> busbar[18:23], crack[:18, 20], crack[23:, 20] = True, True, True
-        >>> find_bridges(crack, busbar)
-        Bridges(cracks=1, length=5.0)
+        >>> bool(bridged(crack, busbar)[:, 20].all())
+        True
     """
-    count, numbers = cv2.connectedComponents(crack.astype(np.uint8))
-    near = cv2.dilate(busbar.astype(np.uint8), np.ones((2 * _NEAR + 1, 2 * _NEAR + 1), np.uint8)) > 0
-    ends = _ends(crack & near)
-    if len(ends) < 2:
-        return Bridges(count - 1, 0.0)
-    depth = cv2.distanceTransform(np.pad(busbar, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    whole = list(range(count))
-    used: set[int] = set()
-    length = 0.0
-    for distance, first, second, start, end in sorted(_ways(ends, depth[1:-1, 1:-1])):
-        if first not in used and second not in used:
-            used |= {first, second}
-            length += distance - 1
-            one, other = (_root(whole, int(numbers[place])) for place in (start, end))
-            whole[one] = other
-    return Bridges(len({_root(whole, number) for number in range(1, count)}), length)
+    joined = crack.astype(np.uint8)
+    radius = _depth(crack)
+    count, numbers, boxes, _ = cv2.connectedComponentsWithStats(busbar.astype(np.uint8))
+    for number in range(1, count):
+        left, top, width, height, _ = boxes[number].tolist()
+        window = (
+            slice(max(top - _NEAR, 0), top + height + _NEAR),
+            slice(max(left - _NEAR, 0), left + width + _NEAR),
+        )
+        for start, end in _ways(crack[window], numbers[window] == number, radius[window]):
+            wide = max(float(radius[window][place]) for place in (start, end))
+            # OpenCV takes x before y.
+            cv2.line(joined[window], start[::-1], end[::-1], 1, max(1, round(2 * wide - 1)))
+    return joined > 0
 
 
 Place = tuple[int, int]
 
 
-def _ends(near: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
-    """Rows and columns ``(N, 2)`` of each end."""
-    count, numbers = cv2.connectedComponents(near.astype(np.uint8))
-    places = np.argwhere(near)
-    which = numbers[near]
-    return [places[which == number] for number in range(1, count)]
+@dataclass(frozen=True)
+class _Way:
+    length: float
+    first: int
+    second: int
+    start: Place
+    end: Place
 
 
 def _ways(
-    ends: list[NDArray[np.int64]], depth: NDArray[np.float32]
-) -> list[tuple[float, int, int, Place, Place]]:
-    """Length, ends and places of every way that is hidden by metal."""
-    most = _SLANT * 2 * float(depth.max()) + 2 * _NEAR
-    boxes = np.array([[*places.min(axis=0), *places.max(axis=0)] for places in ends])
-    found = []
-    for first in range(len(ends)):
-        apart = np.maximum(boxes[:, :2] - boxes[first, 2:], boxes[first, :2] - boxes[:, 2:]).max(axis=1)
-        for second in np.flatnonzero(apart <= most).tolist():
-            if second > first and (way := _hidden(ends[first], ends[second], depth)) is not None:
-                found.append((way[0], first, second, *way[1:]))
-    return found
+    crack: NDArray[np.bool_], metal: NDArray[np.bool_], radius: NDArray[np.float32]
+) -> list[tuple[Place, Place]]:
+    """Places, row and column, that one busbar hides the way between."""
+    away = cv2.distanceTransform((~metal).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    ends = _ends(crack & (away <= _NEAR), away, radius)
+    if len(ends) < 2:
+        return []
+    found, depth = [], _depth(metal)
+    for first, one in enumerate(ends):
+        for second in range(first):
+            if (way := _hidden(first, second, one, ends[second], away, depth)) is not None:
+                found.append(way)
+    chosen, used = [], set[int]()
+    for way in sorted(found, key=lambda way: way.length):
+        if not used & {way.first, way.second}:
+            used |= {way.first, way.second}
+            chosen.append((way.start, way.end))
+    return chosen
+
+
+def _ends(
+    near: NDArray[np.bool_], away: NDArray[np.float32], radius: NDArray[np.float32]
+) -> list[NDArray[np.int64]]:
+    """Rows and columns ``(N, 2)`` where each end is nearest to the metal: its middle, unless it runs along."""
+    count, numbers = cv2.connectedComponents(near.astype(np.uint8))
+    places, which = np.argwhere(near), numbers[near]
+    ends = []
+    for number in range(1, count):
+        end = places[which == number]
+        far = away[end[:, 0], end[:, 1]]
+        nearest = end[far <= far.min() + 0.5]
+        if np.ptp(nearest, axis=0).max() <= _BLUNT * float(radius[end[:, 0], end[:, 1]].max()):
+            middle = np.abs(nearest - nearest.mean(axis=0)).sum(axis=1).argmin()
+            nearest = nearest[middle : middle + 1]
+        ends.append(nearest[:: -(-len(nearest) // _POINTS)])
+    return ends
 
 
 def _hidden(
-    one: NDArray[np.int64], other: NDArray[np.int64], depth: NDArray[np.float32]
-) -> tuple[float, Place, Place] | None:
-    distances = np.linalg.norm(one[:, None] - other[None], axis=-1)
-    i, j = np.unravel_index(int(distances.argmin()), distances.shape)
-    start, end, distance = one[i], other[j], float(distances[i, j])
-    steps = np.linspace(start, end, int(distance) + 2)[1:-1].round().astype(int)
-    hidden = depth[steps[:, 0], steps[:, 1]]
-    if (hidden > 0).mean() < _HIDDEN or distance > _SLANT * 2 * float(hidden.max()) + 2 * _NEAR:
+    first: int,
+    second: int,
+    one: NDArray[np.int64],
+    other: NDArray[np.int64],
+    away: NDArray[np.float32],
+    depth: NDArray[np.float32],
+) -> _Way | None:
+    """The shortest way between two ends, if metal hides it."""
+    lengths = np.linalg.norm(one[:, None] - other[None], axis=-1)
+    i, j = np.unravel_index(int(lengths.argmin()), lengths.shape)
+    start, end, length = one[i], other[j], float(lengths[i, j])
+    across = float(away[tuple(start)] + away[tuple(end)])  # besides the metal's thickness, two pixels less
+    if length > _SLANT * (2 * float(depth.max()) + across) + 1:
         return None
-    return distance, (int(start[0]), int(start[1])), (int(end[0]), int(end[1]))
+    steps = np.linspace(start, end, 2 * int(length) + 3).round().astype(int)
+    metal = depth[steps[:, 0], steps[:, 1]]
+    thickness = 2 * float(metal.max())  # or one pixel less: a depth does not tell 3 from 4
+    inside = float((metal > 0).mean()) * length
+    if not thickness or inside < _CROSSED * (thickness - 1) or length > _SLANT * (thickness + across - 1) + 1:
+        return None
+    return _Way(length, first, second, _place(start), _place(end))
 
 
-def _root(whole: list[int], number: int) -> int:
-    while whole[number] != number:
-        number = whole[number]
-    return number
+def _place(pixel: Any) -> Place:
+    return int(pixel[0]), int(pixel[1])
+
+
+def _depth(region: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Distance of each pixel of a region to the nearest beyond it, also beyond the image."""
+    padded = np.pad(region, 1).astype(np.uint8)
+    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.errors import ArgumentError
-from solarseg.measurement.bridges import Bridges, find_bridges
+from solarseg.measurement.bridges import bridged
 from solarseg.measurement.cracks import areas_beside, crack_mode, medians
 from solarseg.measurement.records import CellMeasurement, RegionMeasurement
 from solarseg.measurement.regions import Component, components, orientation, smallest_rectangle
@@ -76,7 +76,7 @@ def measure_cell(
         cell_mm: longer side of the cell, mm, for lengths in mm.
 
     Raises:
-        ArgumentError: ``cell_mm`` is not above 0, or image and mask differ in size.
+        ArgumentError: ``cell_mm`` is not above 0, the mask has no pixel, or image and mask differ in size.
 
     Examples:
         >>> mask = np.ones((100, 100), np.uint8)
@@ -86,6 +86,8 @@ def measure_cell(
         (0.1, 0.1)
     """
     check_cell_size(cell_mm)
+    if mask.ndim != 2 or not mask.size:
+        raise ArgumentError(f"mask: shape {mask.shape}; give class ids (H, W) of one pixel at least")
     known = mask != IGNORE_INDEX
     inside = known & (mask > 0) if _CELL in classes.names[1:] else known
     area, side = int(inside.sum()), _side(inside)
@@ -93,16 +95,17 @@ def measure_cell(
     found = {name: _regions(mask, classes, name, area, scale, image) for name in _DEFECTS}
     cracks, interruptions = found[CRACK], found[FINGER_INTERRUPTION]
     inactive_share = sum(region.area for region in found[INACTIVE_AREA]) / max(area, 1)
-    bridges = _bridges(mask, classes)
-    crack_length = sum((region.length for region in cracks), bridges.length)
+    lengths = _whole_cracks(mask, classes)
+    crack_length = sum(lengths, 0.0)
     interruption_length = sum((region.length for region in interruptions), 0.0)
     return CellMeasurement(
         severity=severity(inactive_share, crack_length / side, interruption_length / side),
         cell_area=area,
+        cell_side=side,
         inactive_share=inactive_share,
         crack_length=crack_length,
         crack_length_mm=None if scale is None else crack_length * scale,
-        cracks=bridges.cracks,
+        cracks=len(lengths),
         worst_crack_mode=max((one.crack_mode for one in cracks if one.crack_mode), default=None),
         finger_interruptions=len(interruptions),
         interruption_length=interruption_length,
@@ -116,10 +119,11 @@ def _side(inside: NDArray[np.bool_]) -> float:
     return max(smallest_rectangle(inside) if inside.any() else (float(max(inside.shape)),))
 
 
-def _bridges(mask: NDArray[np.uint8], classes: ClassMap) -> Bridges:
+def _whole_cracks(mask: NDArray[np.uint8], classes: ClassMap) -> list[float]:
+    """Length of each crack, pixels, with what busbars hide of it."""
     numbers = {name: class_id for class_id, name in enumerate(classes.names)}
     crack, busbar = (mask == numbers.get(name, -1) for name in (CRACK, _BUSBAR))
-    return find_bridges(crack, busbar)
+    return [Skeleton.of(one.pixels).length for one in components(bridged(crack, busbar))]
 
 
 def _regions(

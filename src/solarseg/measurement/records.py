@@ -57,6 +57,7 @@ class CellMeasurement:
     Attributes:
         severity: 0 for a sound cell, and more the more is wrong; see `severity`.
         cell_area: pixels of the cell, defects and busbars included.
+        cell_side: its longer side, pixels, at any angle.
         inactive_share: of the cell's area, 0 to 1.
         crack_length: of all cracks, pixels, with what busbars hide between two parts.
         crack_length_mm: likewise, mm, where the cell's size is known.
@@ -70,6 +71,7 @@ class CellMeasurement:
 
     severity: float
     cell_area: int
+    cell_side: float
     inactive_share: float
     crack_length: float
     crack_length_mm: float | None

@@ -79,7 +79,8 @@ class Module:
         fingers: how many.
         finger_light: least light, in the middle of one.
         corner: cut off.
-        half: whether cells are halves of a wafer, which the image stretches along their busbars to twice their length.
+        half: whether cells are halves of a wafer, which the image stretches along their busbars to twice their length:
+            corners, fingers, cracks and what they cut off; what lies anywhere, as grains and stains, is drawn as ever.
         margin: between the cell and the edge of the image.
         gap: to the next cell.
         upright: whether busbars run from top to bottom.

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
 from solarseg.classes import IGNORE_INDEX
 from solarseg.curation.fan_out import fan_out
 from solarseg.datasets import FolderDataset
-from solarseg.errors import ArgumentError, DatasetError, ImageError
+from solarseg.errors import ArgumentError, DataError, DatasetError, ImageError
 from solarseg.preprocessing import DEPTH_SCALE, Preprocessing, deepest
 
 __all__ = ["DataModule", "TrainingData", "find_preprocessing", "find_range", "pixel_counts"]
@@ -58,10 +58,19 @@ class TrainingData(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(image.transpose(2, 0, 1).copy()), torch.from_numpy(mask)
 
     def read_all(self, shown: bool) -> None:
-        """Read every sample once, so that a damaged file is named before training begins."""
-        read = fan_out([lambda: range(len(self))], self.__getitem__, os.cpu_count() or 1)
-        for _ in track(read, "reading images", total=len(self), disable=not shown, transient=True):
-            pass
+        """Read every sample once, so that a damaged file, the first if there are several, is named before training."""
+        read = fan_out([lambda: range(len(self))], self._failure, os.cpu_count() or 1)
+        shown_read = track(read, "reading images", total=len(self), disable=not shown, transient=True)
+        failures = [failure for failure in shown_read if failure is not None]
+        if failures:
+            raise min(failures)[1]
+
+    def _failure(self, index: int) -> tuple[int, DataError] | None:
+        try:
+            self[index]
+        except DataError as error:
+            return index, error
+        return None
 
 
 def _look_at(dataset: FolderDataset, names: list[str]) -> Iterator[tuple[str, NDArray[Any]]]:
