@@ -18,7 +18,7 @@ ENCODERS = ("resnet34", "vgg16", "inceptionv3")
 COUNT, SEED = 4_000, 0
 SETTINGS = {
     "epochs": 4,
-    "batch_size": 16,
+    "batch_size": 8,
     "learning_rate": 1e-3,
     "warmup": 0.05,
     "loss": "jaccard+cross_entropy",
