@@ -30,7 +30,6 @@ from solarseg.training.task import ForegroundIoU, warmup_cosine
 
 HERE = Path(__file__).resolve().parents[1]
 COUNT, SEED = 32_000, 0
-GENERATOR = "a3f8b7a"  # the commit whose generator the card says to check out
 SETTINGS = {
     "encoder": "resnet34",
     "epochs": 15,
@@ -59,6 +58,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=HERE / "src/solarseg/models/el-cell.onnx")
     parser.add_argument("--count", type=int, default=COUNT, help="of cells; fewer to try it out")
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"], help="likewise")
+    parser.add_argument(
+        "--as-of", help="commit whose src/solarseg/synthesis was checked out to draw the cells"
+    )
     asked = parser.parse_args()
     cells, run = asked.work / "cells", asked.work / "run"
     if not cells.exists():
@@ -67,11 +69,12 @@ def main() -> None:
         make_run(cells, asked.work, make_config(**SETTINGS | {"epochs": asked.epochs}))
     done = export(run, int8=True, overwrite=True)
     print(done.comparison)
-    report = evaluate(
-        done.model, cells, out=asked.work / "evaluation"
-    )  # the file itself, on the run's test split
+    # Of the file itself, on the run's test split.
+    report = evaluate(done.model, cells, out=asked.work / "evaluation")
     count = len(open_dataset(cells))
-    command = f"solarseg synth el --count {count} --seed {SEED}, as of commit {GENERATOR}"
+    command = f"solarseg synth el --count {count} --seed {SEED}"
+    if asked.as_of:
+        command += f", as of commit {asked.as_of}"
     recipe = f"{count:,} generated EL cells ({command})"
     update_info(done.model, dataset=recipe, fills_image=True, scores=report.scores())
     if done.model.stat().st_size > LARGEST:
@@ -82,7 +85,7 @@ def main() -> None:
 
 
 def make_run(cells: Path, work: Path, config: TrainConfig) -> None:
-    """Make the run folder that `train` would have made, from weights that are there or are trained now."""
+    """Make a run folder as `train` does, from weights that are there or are trained now."""
     run, machine, data = RunFolder(work / "run"), Machine(), open_dataset(cells)
     content, division = fingerprint(data), run.find_split(data, config, progress=True)
     parts = build_parts(data, division.split, config, machine, None)

@@ -11,9 +11,7 @@ __all__ = ["bridged"]
 
 _NEAR = 3  # pixels from a busbar within which a crack may end that goes on beneath
 _SLANT = 1.45  # way from end to end by the shortest way across: 46 degrees
-_CROSSED = (
-    0.8  # least share of the busbar's thickness that the way runs in metal: along one side there is none
-)
+_CROSSED = 0.8  # least share of the busbar's thickness that the way is in metal: along a side it is none
 _BLUNT = 6  # length along the metal by half the crack's width: more is a crack that runs along it
 _POINTS = 64  # of an end that are looked at: one that runs along a busbar has hundreds
 
@@ -73,8 +71,12 @@ def _ways(
     if len(ends) < 2:
         return []
     found, depth = [], _depth(metal)
+    boxes = np.array([[end.min(axis=0), end.max(axis=0)] for end in ends])
+    longest = _SLANT * (2 * float(depth.max()) + 2 * _NEAR) + 1
     for first, one in enumerate(ends):
-        for second in range(first):
+        low, high = boxes[:first, 0], boxes[:first, 1]
+        apart = np.maximum(low - boxes[first, 1], boxes[first, 0] - high).max(axis=1)
+        for second in np.flatnonzero(apart <= longest).tolist():
             if (way := _hidden(first, second, one, ends[second], away, depth)) is not None:
                 found.append(way)
     chosen, used = [], set[int]()
@@ -116,8 +118,6 @@ def _hidden(
     i, j = np.unravel_index(int(lengths.argmin()), lengths.shape)
     start, end, length = one[i], other[j], float(lengths[i, j])
     across = float(away[tuple(start)] + away[tuple(end)])  # besides the metal's thickness, two pixels less
-    if length > _SLANT * (2 * float(depth.max()) + across) + 1:
-        return None
     steps = np.linspace(start, end, 2 * int(length) + 3).round().astype(int)
     metal = depth[steps[:, 0], steps[:, 1]]
     thickness = 2 * float(metal.max())  # or one pixel less: a depth does not tell 3 from 4

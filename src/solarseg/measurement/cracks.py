@@ -46,15 +46,9 @@ def areas_beside(crack: Component, areas: NDArray[np.int32]) -> NDArray[np.int64
     Returns:
         Their numbers.
     """
-    rows, columns = crack.window
-    top, left = max(rows.start - _REACH, 0), max(columns.start - _REACH, 0)
-    around = areas[top : rows.stop + _REACH, left : columns.stop + _REACH]
-    beside = np.zeros(around.shape, np.uint8)
-    beside[rows.start - top :, columns.start - left :][: crack.pixels.shape[0], : crack.pixels.shape[1]] = (
-        crack.pixels
-    )
-    near = cv2.dilate(beside, np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)) > 0
-    found = np.unique(around[near])
+    window, pixels = crack.around(_REACH, areas.shape)
+    near = cv2.dilate(pixels.astype(np.uint8), np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)) > 0
+    found = np.unique(areas[window][near])
     return found[found > 0].astype(np.int64)
 
 

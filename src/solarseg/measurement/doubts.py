@@ -19,9 +19,7 @@ SMALLEST = 64  # pixels a side, below which a crack is nowhere a pixel wide
 LONGEST = 2.3  # longer side by the shorter: half a cell has 2
 NOISY = 0.3  # correlation of neighbouring pixels, below which hardly anything but noise is there
 INVERTED = 0.9  # share of a cell that is inactive: then it would give no image
-METAL = (
-    0.0005  # share of a cell that is busbar: cells with few small pads at two edges have as little as 0.001
-)
+METAL = 0.0005  # share of a cell that is busbar: cells with a few small pads alone have as little as 0.001
 _SEVERAL = "several cells: cut the module or string into single cells first"
 SECOND_CELL = 0.1  # share of an image from which on a part that is apart from the rest is another cell
 

@@ -30,6 +30,19 @@ class Component:
         height, width = self.pixels.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
+    def around(self, reach: int, shape: tuple[int, int]) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+        """Its window, wider by some pixels where a mask of a shape allows, and its pixels there."""
+        rows, columns = self.window
+        top, left = max(rows.start - reach, 0), max(columns.start - reach, 0)
+        wider = (
+            slice(top, min(rows.stop + reach, shape[0])),
+            slice(left, min(columns.stop + reach, shape[1])),
+        )
+        pixels = np.zeros((wider[0].stop - top, wider[1].stop - left), bool)
+        height, width = self.pixels.shape
+        pixels[rows.start - top :, columns.start - left :][:height, :width] = self.pixels
+        return wider, pixels
+
     @property
     def area(self) -> int:
         """Pixels."""

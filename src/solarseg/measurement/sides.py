@@ -41,17 +41,7 @@ def side_ratio(
         >>> side_ratio(Component(20, 0, np.ones((40, 1), bool)), grey, silicon, reach=8)
         0.6
     """
-    rows, columns = crack.window
-    height, width = grey.shape
-    window = (
-        slice(max(rows.start - reach, 0), min(rows.stop + reach, height)),
-        slice(max(columns.start - reach, 0), min(columns.stop + reach, width)),
-    )
-    pixels = np.zeros((window[0].stop - window[0].start, window[1].stop - window[1].start), bool)
-    pixels[
-        rows.start - window[0].start : rows.stop - window[0].start,
-        columns.start - window[1].start : columns.stop - window[1].start,
-    ] = crack.pixels
+    window, pixels = crack.around(reach, grey.shape)
     away = cv2.distanceTransform((~pixels).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     beside = silicon[window] & (away > _AWAY) & (away <= reach)
     side = _side_of(pixels, orientation(crack.pixels))
