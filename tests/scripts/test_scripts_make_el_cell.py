@@ -1,0 +1,80 @@
+"""The script that makes the model that ships, on a few small cells."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from solarseg.inference.model_file import read_info
+from solarseg.synthesis import write_cells
+from solarseg.training.config import make_config
+
+SCRIPT = Path(__file__).parents[2] / "scripts/make_el_cell.py"
+SMALL = {"encoder": "resnet18", "image_size": 32, "batch_size": 8, "epochs": 2, "val": 0.2, "test": 0.2}
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("make_el_cell", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.DEVICE = "cpu"
+    return module
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("el") / "cells"
+    write_cells(folder, count=40, size=32)
+    return folder
+
+
+class CutError(Exception):
+    pass
+
+
+def trained(script, cells, work, cut_in=None):
+    """Make a run, cut while an epoch is scored."""
+    work.mkdir(exist_ok=True)
+    config = make_config(**script.SETTINGS | SMALL)
+    score, calls = script.score, []
+
+    def cutting(*arguments):
+        calls.append(1)
+        if len(calls) == cut_in:
+            raise CutError
+        return score(*arguments)
+
+    script.score = cutting
+    try:
+        script.make_run(cells, work, config)
+    finally:
+        script.score = score
+    return len(calls)
+
+
+@pytest.mark.slow
+def test_a_cut_training_goes_on_to_the_same_weights_and_makes_a_run(script, cells, tmp_path):
+    assert trained(script, cells, tmp_path / "whole") == 2
+    with pytest.raises(CutError):
+        trained(script, cells, tmp_path / "cut", cut_in=2)
+    assert not (tmp_path / "cut/weights.safetensors").exists()
+    assert trained(script, cells, tmp_path / "cut") == 1
+    whole, cut = (script.load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "cut"))
+    assert all(torch.allclose(whole[name].float(), cut[name].float(), atol=1e-3) for name in whole)
+    info = read_info(tmp_path / "cut/run/model.onnx")
+    assert (info.encoder, info.epochs) == ("resnet18", 2)
+    assert (tmp_path / "cut/run/evaluation/report.json").exists()
+
+
+def test_a_batch_is_turned_in_every_way_of_a_square(script):
+    one = torch.arange(9).reshape(1, 3, 3).repeat(8, 1, 1)
+    ways = script.turned(one)
+    assert len({tuple(way.flatten().tolist()) for way in ways}) == script.WAYS == 8
+
+
+def test_fewer_cells_than_a_batch_are_refused(script, cells, tmp_path):
+    config = make_config(**script.SETTINGS | SMALL | {"batch_size": 64})
+    with pytest.raises(SystemExit, match="give --count"):
+        script.make_run(cells, tmp_path, config)
