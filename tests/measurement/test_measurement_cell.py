@@ -134,6 +134,46 @@ def test_the_longer_side_of_a_half_cell_is_what_its_size_says():
     assert measure_cell(mask, CELL_CLASSES, cell_mm=182).crack_length_mm == pytest.approx(91, rel=0.03)
 
 
+def test_a_stray_find_beside_the_cell_changes_neither_its_side_nor_its_area():
+    mask = np.zeros((300, 300), np.uint8)
+    mask[40:260, 40:260] = CELL
+    plain = measure_cell(mask, CELL_CLASSES)
+    mask[2, 2] = mask[290:295, 290:295] = CELL
+    strayed = measure_cell(mask, CELL_CLASSES)
+    assert strayed.cell_side == plain.cell_side == pytest.approx(220)
+    assert strayed.cell_area == plain.cell_area == 220**2
+
+
+def test_the_halves_of_a_cell_that_a_crack_of_background_divides_are_one_cell():
+    mask = np.ones((100, 200), np.uint8)
+    mask[:, 60:63] = 0
+    measured = measure_cell(mask, CELL_CLASSES)
+    assert (measured.cell_side, measured.cell_area) == (200, 100 * 197)
+
+
+def test_branches_and_width_of_all_cracks():
+    mask = sound()
+    mask[80:84, 20:120] = CRACK
+    mask[84:120, 60:64] = CRACK
+    mask[160:162, 20:60] = CRACK
+    measured = measure_cell(mask, CELL_CLASSES)
+    assert measured.crack_branches == 1
+    assert measured.crack_width == pytest.approx((400 + 144 + 80) / (100 + 38 + 40), rel=0.04)
+    assert measure_cell(sound(), CELL_CLASSES).crack_width == 0
+
+
+def test_an_interruption_is_as_long_as_it_is_along_the_fingers():
+    mask = sound()
+    mask[100:103, 150:159] = INTERRUPTION  # two fingers of a cell of sixty, over less than their distance
+    (upright,) = measure_cell(mask, CELL_CLASSES).regions
+    assert (upright.length, upright.mean_width) == (pytest.approx(3), pytest.approx(9))
+    (turned,) = measure_cell(np.ascontiguousarray(np.rot90(mask)), CELL_CLASSES).regions
+    assert turned.length == pytest.approx(3)
+    mask[mask == BUSBAR] = CELL
+    (unknown,) = measure_cell(mask, CELL_CLASSES).regions
+    assert unknown.length == pytest.approx(9)
+
+
 def test_a_first_class_that_is_the_cell_is_no_background():
     mask = np.zeros((100, 100), np.uint8)
     mask[:, :10] = 2
@@ -156,6 +196,36 @@ def test_a_crack_far_from_any_inactive_area_is_mode_a():
     mask[20:50, 30:33] = CRACK
     measured = measure_cell(mask, CELL_CLASSES, lit(mask, 0.1))
     assert measured.worst_crack_mode == "A"
+
+
+def test_a_crack_with_silicon_on_one_side_only_has_no_mode():
+    mask = sound()
+    mask[20:50, 10:12] = CRACK
+    (crack,) = measure_cell(mask, CELL_CLASSES, lit(mask)).regions
+    assert (crack.brightness_ratio, crack.crack_mode) == (None, None)
+
+
+@pytest.mark.parametrize(("stain", "mode"), [((83, 84, 122, 123), "A"), ((70, 94, 121, 145), "A")])
+def test_an_area_that_a_crack_only_touches_is_not_its_own(stain, mode):
+    mask = sound()
+    mask[82:84, 20:120] = CRACK
+    top, bottom, left, right = stain
+    mask[top:bottom, left:right] = INACTIVE
+    (crack,) = [one for one in measure_cell(mask, CELL_CLASSES, lit(mask, 0.1)).regions if one.branches == 0]
+    assert crack.crack_mode == mode
+
+
+@pytest.mark.parametrize("times", [2, 3, 4])
+def test_modes_and_whole_cracks_are_the_same_however_large_the_image(times):
+    mask = np.ones((256, 256), np.uint8)
+    mask[80:86] = BUSBAR
+    mask[10:78, 120:122] = CRACK  # ends two pixels before the metal, and goes on beneath
+    mask[88:160, 120:122] = CRACK
+    mask[88:160, 124:200] = INACTIVE  # two pixels of what was taken for sound between
+    large = np.kron(mask, np.ones((times, times), np.uint8))
+    first, second = (measure_cell(one, CELL_CLASSES, lit(one, 0.1)) for one in (mask, large))
+    assert (first.cracks, first.worst_crack_mode) == (second.cracks, second.worst_crack_mode) == (1, "C")
+    assert second.severity == pytest.approx(first.severity, rel=0.03)
 
 
 def test_without_an_image_no_mode_is_told():

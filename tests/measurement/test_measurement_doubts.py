@@ -24,7 +24,8 @@ def test_cells_are_hardly_doubted():
     ("image", "expected"),
     [
         (np.zeros((100, 100, 1), np.uint8), "black"),
-        (np.full((100, 100, 1), 2000, np.uint16), "black"),
+        (np.zeros((100, 100, 1), np.uint16), "black"),
+        (np.linspace(100, 4095, 10_000).reshape(100, 100, 1).astype(np.uint16), "12 bits in a file of 16"),
         (np.full((100, 100, 1), 255, np.uint8), "saturated"),
         (np.full((100, 100, 1), 65535, np.uint16), "saturated"),
         (np.tile(np.array([200, 120, 40], np.uint8), (100, 100, 1)), "in colour"),
@@ -52,10 +53,13 @@ def test_floats_may_be_shares_or_counts(scale):
     assert find_doubts(image, BARS, CELL_CLASSES) == ()
 
 
-def test_clipped_images_that_do_not_fill_their_depth_are_saturated():
-    image = np.full((100, 100, 1), 4095 << 4, np.uint16)
-    image[:30] = 9000
-    assert "saturated" in find_doubts(image, BARS, CELL_CLASSES)[0]
+@pytest.mark.parametrize("brightest", [1023, 4095, 16383, 4095 << 4, 65535])
+def test_clipped_images_are_saturated_whether_or_not_they_fill_their_depth(brightest):
+    image = np.full((100, 100, 1), brightest, np.uint16)
+    image[:70] = np.arange(70 * 100).reshape(70, 100, 1) * 0.9 * brightest / 7000
+    doubts = find_doubts(image, BARS, CELL_CLASSES)
+    assert "saturated" in doubts[-1]
+    assert len(doubts) == (2 if brightest < 4096 else 1)
 
 
 def test_pictures_of_other_things_are_not_doubted():

@@ -58,6 +58,22 @@ def test_modes_need_images_and_images_may_stand_elsewhere(cells, tmp_path):
     assert [one.cell.severity for one in without.values()] == [one.cell.severity for one in whole.values()]
 
 
+def test_a_folder_of_masks_may_have_any_name_and_be_where_one_stands(cells, tmp_path, monkeypatch):
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for file in (cells / "masks").iterdir():
+        (labels / file.name).write_bytes(file.read_bytes())
+    (labels / "dataset.yaml").write_bytes((cells / "dataset.yaml").read_bytes())
+    whole = measure(cells, tmp_path / "a").cells
+    assert measure(labels, tmp_path / "b", images=cells / "images").cells == whole
+    monkeypatch.chdir(cells / "masks")
+    assert measure(".", tmp_path / "c").cells == whole
+    (labels / "deep").mkdir()
+    for file in labels.glob("*.png"):
+        file.rename(labels / "deep" / file.name)
+    assert list(measure(labels, tmp_path / "d").cells) == [f"deep/{name}" for name in whole]
+
+
 def test_a_bad_mask_costs_itself(cells, tmp_path):
     folder = tmp_path / "cells"
     (folder / "masks").mkdir(parents=True)

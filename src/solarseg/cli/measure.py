@@ -13,7 +13,7 @@ __all__ = ["command"]
 
 def command(
     masks: Annotated[
-        Path, typer.Argument(metavar="MASKS", help="Folder with masks/: of predictions or of a dataset.")
+        Path, typer.Argument(metavar="MASKS", help="Folder of masks, of predictions or of a dataset.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for measurements.csv and measurements.json.")],
     images: Annotated[

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 __all__ = ["bridged"]
 
-_NEAR = 3  # pixels from a busbar within which a crack may end that goes on beneath
 _SLANT = 1.45  # way from end to end by the shortest way across: 46 degrees
 _CROSSED = 0.8  # least share of the busbar's thickness that the way is in metal: along a side it is none
 _BLUNT = 6  # length along the metal by half the crack's width: more is a crack that runs along it
 _POINTS = 64  # of an end that are looked at: one that runs along a busbar has hundreds
 
 
-def bridged(crack: NDArray[np.bool_], busbar: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def bridged(crack: NDArray[np.bool_], busbar: NDArray[np.bool_], near: int = 3) -> NDArray[np.bool_]:
     """Draw in what metal hides between the ends of cracks that face one another over a busbar.
 
     Of each busbar the nearest ends are joined first, and each once.
@@ -24,6 +23,7 @@ def bridged(crack: NDArray[np.bool_], busbar: NDArray[np.bool_]) -> NDArray[np.b
     Args:
         crack: ``(H, W) bool``.
         busbar: ``(H, W) bool``.
+        near: pixels from a busbar within which a crack may end that goes on beneath.
 
     Returns:
         ``(H, W) bool``: the cracks and the ways beneath.
@@ -40,10 +40,10 @@ def bridged(crack: NDArray[np.bool_], busbar: NDArray[np.bool_]) -> NDArray[np.b
     for number in range(1, count):
         left, top, width, height, _ = boxes[number].tolist()
         window = (
-            slice(max(top - _NEAR, 0), top + height + _NEAR),
-            slice(max(left - _NEAR, 0), left + width + _NEAR),
+            slice(max(top - near, 0), top + height + near),
+            slice(max(left - near, 0), left + width + near),
         )
-        for start, end in _ways(crack[window], numbers[window] == number, radius[window]):
+        for start, end in _ways(crack[window], numbers[window] == number, radius[window], near):
             wide = max(float(radius[window][place]) for place in (start, end))
             # OpenCV takes x before y.
             cv2.line(joined[window], start[::-1], end[::-1], 1, max(1, round(2 * wide - 1)))
@@ -63,16 +63,16 @@ class _Way:
 
 
 def _ways(
-    crack: NDArray[np.bool_], metal: NDArray[np.bool_], radius: NDArray[np.float32]
+    crack: NDArray[np.bool_], metal: NDArray[np.bool_], radius: NDArray[np.float32], near: int
 ) -> list[tuple[Place, Place]]:
     """Places, row and column, that one busbar hides the way between."""
     away = cv2.distanceTransform((~metal).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    ends = _ends(crack & (away <= _NEAR), away, radius)
+    ends = _ends(crack & (away <= near), away, radius)
     if len(ends) < 2:
         return []
     found, depth = [], _depth(metal)
     boxes = np.array([[end.min(axis=0), end.max(axis=0)] for end in ends])
-    longest = _SLANT * (2 * float(depth.max()) + 2 * _NEAR) + 1
+    longest = _SLANT * (2 * float(depth.max()) + 2 * near) + 1
     for first, one in enumerate(ends):
         low, high = boxes[:first, 0], boxes[:first, 1]
         apart = np.maximum(low - boxes[first, 1], boxes[first, 0] - high).max(axis=1)

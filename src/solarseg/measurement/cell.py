@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.errors import ArgumentError
 from solarseg.measurement.bridges import bridged
-from solarseg.measurement.cracks import areas_beside, crack_mode, medians
+from solarseg.measurement.cracks import BrightnessRatios, crack_mode
 from solarseg.measurement.records import CellMeasurement, RegionMeasurement
 from solarseg.measurement.regions import Component, components, orientation, smallest_rectangle
-from solarseg.measurement.sides import side_ratio
 from solarseg.measurement.skeleton import Skeleton
 
 __all__ = ["check_cell_size", "is_measurable", "measure_cell", "severity"]
@@ -21,7 +20,10 @@ __all__ = ["check_cell_size", "is_measurable", "measure_cell", "severity"]
 CRACK, INACTIVE_AREA, FINGER_INTERRUPTION = "crack", "inactive_area", "finger_interruption"
 _DEFECTS = (CRACK, INACTIVE_AREA, FINGER_INTERRUPTION)
 _CELL, _BUSBAR = "cell", "busbar"
-_BESIDE = 1 / 40  # of the image's side: how far beside a crack its brightness is looked at
+_PIXELS = 256  # a side of the cell, of which distances are pixels; in smaller images they are as many
+_NEAR = 3  # such pixels from a crack to the busbar that hides where it goes on
+_PART = 0.1  # of the cell: what is apart from it and smaller is a stray find
+_LONG = 3  # times its width that a busbar is long at least, to tell which way fingers run
 
 
 def is_measurable(classes: ClassMap) -> bool:
@@ -57,7 +59,7 @@ def check_cell_size(cell_mm: float | None) -> None:
         ArgumentError: ``cell_mm`` is not above 0, or without end.
     """
     if cell_mm is not None and not 0 < cell_mm < math.inf:
-        raise ArgumentError(f"--cell-mm {cell_mm}: must be above 0; 156 and 182 are usual")
+        raise ArgumentError(f"--cell-mm {cell_mm}: must be above 0 and finite; 156 and 182 are usual")
 
 
 def measure_cell(
@@ -89,23 +91,28 @@ def measure_cell(
     if mask.ndim != 2 or not mask.size:
         raise ArgumentError(f"mask: shape {mask.shape}; give class ids (H, W) of one pixel at least")
     known = mask != IGNORE_INDEX
-    inside = known & (mask > 0) if _CELL in classes.names[1:] else known
+    inside = _without_stray(known & (mask > 0)) if _CELL in classes.names[1:] else known
     area, side = int(inside.sum()), _side(inside)
     scale = None if cell_mm is None else cell_mm / side
-    found = {name: _regions(mask, classes, name, area, scale, image) for name in _DEFECTS}
+    step = max(1.0, side / _PIXELS)
+    found = {name: _regions(mask, classes, name, area, scale, step, image) for name in _DEFECTS}
     cracks, interruptions = found[CRACK], found[FINGER_INTERRUPTION]
-    inactive_share = sum(region.area for region in found[INACTIVE_AREA]) / max(area, 1)
-    lengths = _whole_cracks(mask, classes)
+    inactive_area = sum(region.area for region in found[INACTIVE_AREA])
+    inactive_share = inactive_area / max(area, 1)
+    lengths = _whole_cracks(mask, classes, step)
     crack_length = sum(lengths, 0.0)
     interruption_length = sum((region.length for region in interruptions), 0.0)
     return CellMeasurement(
         severity=severity(inactive_share, crack_length / side, interruption_length / side),
         cell_area=area,
         cell_side=side,
+        inactive_area=inactive_area,
         inactive_share=inactive_share,
         crack_length=crack_length,
         crack_length_mm=None if scale is None else crack_length * scale,
         cracks=len(lengths),
+        crack_branches=sum(one.branches or 0 for one in cracks),
+        crack_width=sum(one.area for one in cracks) / max(sum(one.length for one in cracks), 1.0),
         worst_crack_mode=max((one.crack_mode for one in cracks if one.crack_mode), default=None),
         finger_interruptions=len(interruptions),
         interruption_length=interruption_length,
@@ -114,16 +121,38 @@ def measure_cell(
     )
 
 
+def _without_stray(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is no smaller than a part of the largest component."""
+    _, numbers, boxes, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8))
+    areas = boxes[:, cv2.CC_STAT_AREA]
+    kept = areas >= _PART * areas[1:].max(initial=0)
+    kept[0] = False
+    return np.asarray(kept[numbers])
+
+
 def _side(inside: NDArray[np.bool_]) -> float:
     """Longer side of the cell, pixels: of the smallest rectangle around it, at any angle."""
     return max(smallest_rectangle(inside) if inside.any() else (float(max(inside.shape)),))
 
 
-def _whole_cracks(mask: NDArray[np.uint8], classes: ClassMap) -> list[float]:
+def _whole_cracks(mask: NDArray[np.uint8], classes: ClassMap, step: float) -> list[float]:
     """Length of each crack, pixels, with what busbars hide of it."""
     numbers = {name: class_id for class_id, name in enumerate(classes.names)}
     crack, busbar = (mask == numbers.get(name, -1) for name in (CRACK, _BUSBAR))
-    return [Skeleton.of(one.pixels).length for one in components(bridged(crack, busbar))]
+    whole = bridged(crack, busbar, near=round(_NEAR * step))
+    return [Skeleton.of(one.pixels).length for one in components(whole)]
+
+
+def _along_fingers(mask: NDArray[np.uint8], classes: ClassMap) -> float | None:
+    """Which way fingers run, degrees: across the longest busbar, where there is one."""
+    if _BUSBAR not in classes.names:
+        return None
+    busbars = components(mask == classes.names.index(_BUSBAR))
+    longest = max(busbars, key=lambda one: one.extent, default=None)
+    if longest is None:
+        return None
+    narrow, wide = sorted(smallest_rectangle(longest.pixels))
+    return orientation(longest.pixels) + 90 if wide >= _LONG * narrow else None
 
 
 def _regions(
@@ -132,49 +161,45 @@ def _regions(
     name: str,
     cell_area: int,
     scale: float | None,
+    step: float,
     image: NDArray[np.generic] | None,
 ) -> list[RegionMeasurement]:
     if name not in classes.names:
         return []
-    ratios = _Ratios(mask, classes, image) if name == CRACK and image is not None else None
+    ratios = _ratios(mask, classes, image, step) if name == CRACK and image is not None else None
+    along = _along_fingers(mask, classes) if name == FINGER_INTERRUPTION else None
     return [
-        _region(one, name, cell_area, scale, ratios) for one in components(mask == classes.names.index(name))
+        _region(one, name, cell_area, scale, ratios, along)
+        for one in components(mask == classes.names.index(name))
     ]
 
 
-class _Ratios:
-    """Brightness ratios of the cracks of one mask."""
-
-    def __init__(self, mask: NDArray[np.uint8], classes: ClassMap, image: NDArray[np.generic]) -> None:
-        if image.shape[:2] != mask.shape:
-            raise ArgumentError(
-                f"image: {image.shape[1]} x {image.shape[0]} pixels, its mask {mask.shape[1]} x {mask.shape[0]}; "
-                "give the mask's own image"
-            )
-        grey = image.astype(np.float32).reshape(*mask.shape, -1).mean(axis=-1)
-        named = {name: class_id for class_id, name in enumerate(classes.names)}
-        sound = mask == named.get(_CELL, 0)
-        inactive = mask == named.get(INACTIVE_AREA, -1)
-        count, self._numbers = cv2.connectedComponents(inactive.astype(np.uint8))
-        whole = float(np.median(grey[sound])) if sound.any() else 0.0
-        self._levels = medians(grey, self._numbers, count) / whole if whole > 0 else None
-        self._grey, self._silicon = grey, sound | inactive
-        self._reach = max(6, round(max(mask.shape) * _BESIDE))
-
-    def of(self, crack: Component) -> float | None:
-        if self._levels is None:
-            return None
-        sides = side_ratio(crack, self._grey, self._silicon, self._reach)
-        areas = self._levels[areas_beside(crack, self._numbers)].tolist()
-        return min(1.0 if sides is None else sides, 1.0, *areas)
+def _ratios(
+    mask: NDArray[np.uint8], classes: ClassMap, image: NDArray[np.generic], step: float
+) -> BrightnessRatios:
+    if image.shape[:2] != mask.shape:
+        raise ArgumentError(
+            f"image: {image.shape[1]} x {image.shape[0]} pixels, its mask {mask.shape[1]} x {mask.shape[0]}; "
+            "give the mask's own image"
+        )
+    grey = image.astype(np.float32).reshape(*mask.shape, -1).mean(axis=-1)
+    numbers = {name: class_id for class_id, name in enumerate(classes.names)}
+    sound, inactive = mask == numbers.get(_CELL, 0), mask == numbers.get(INACTIVE_AREA, -1)
+    return BrightnessRatios(grey, sound, inactive, step)
 
 
 def _region(
-    one: Component, name: str, cell_area: int, scale: float | None, ratios: _Ratios | None
+    one: Component,
+    name: str,
+    cell_area: int,
+    scale: float | None,
+    ratios: BrightnessRatios | None,
+    along: float | None,
 ) -> RegionMeasurement:
     area = one.area
     skeleton = Skeleton.of(one.pixels) if name == CRACK else None
-    length = one.extent if skeleton is None else skeleton.length
+    end_to_end = one.extent if along is None else one.extent_along(along)
+    length = end_to_end if skeleton is None else skeleton.length
     ratio = None if ratios is None else ratios.of(one)
     (centre_x, centre_y), (height, width) = one.centre, one.pixels.shape
     return RegionMeasurement(

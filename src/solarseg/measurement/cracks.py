@@ -6,14 +6,20 @@ from numpy.typing import NDArray
 
 from solarseg.measurement.records import CrackMode
 from solarseg.measurement.regions import Component
+from solarseg.measurement.sides import side_ratio
 
-__all__ = ["DISCONNECTED", "UNHARMED", "areas_beside", "crack_mode", "medians"]
+__all__ = ["DISCONNECTED", "UNHARMED", "BrightnessRatios", "areas_beside", "crack_mode"]
 
 UNHARMED = 0.9  # brightness ratio from which on nothing is lost
 DISCONNECTED = (
     0.35  # brightness ratio below which no current flows; what still is seen there is scattered light
 )
-_REACH = 3  # pixels beside a crack where an area must begin to be the crack's
+_NEAR = 3  # pixels, as the next two of 256 a side of the cell: beside a crack where an area must begin to be bounded
+_BLURRED = 2  # from a crack's edge that its own blur darkens
+_BESIDE = 6.4  # from a crack's edge that its brightness is looked at
+_BOUNDED = (
+    0.1  # least share of a crack's extent along which it bounds an area: one that it touches is not its own
+)
 
 
 def crack_mode(ratio: float) -> CrackMode:
@@ -25,7 +31,9 @@ def crack_mode(ratio: float) -> CrackMode:
 
     Args:
         ratio: how bright it is behind the crack, by medians: its darker side by its brighter one (`side_ratio`), or
-            the darkest inactive area that it bounds by the sound silicon of the cell, whichever is less.
+            the darkest inactive area that it bounds by the sound silicon of the cell, whichever is less. The sides
+            of a crack that branches or crosses another are those of its longer axis: what but a part of a side lacks
+            is told where it was found to be an inactive area.
 
     Examples:
         >>> [crack_mode(ratio) for ratio in (1.0, 0.6, 0.1)]
@@ -36,23 +44,54 @@ def crack_mode(ratio: float) -> CrackMode:
     return "B" if ratio >= DISCONNECTED else "C"
 
 
-def areas_beside(crack: Component, areas: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Which inactive areas a crack bounds.
+class BrightnessRatios:
+    """How bright it is behind the cracks of one mask.
+
+    Args:
+        grey: ``(H, W)``, EL intensity.
+        sound: ``(H, W) bool``: the silicon without defects.
+        inactive: ``(H, W) bool``: inactive areas.
+        step: pixels of the image by those of a cell of 256 a side, 1 at least.
+    """
+
+    def __init__(
+        self, grey: NDArray[np.floating], sound: NDArray[np.bool_], inactive: NDArray[np.bool_], step: float
+    ) -> None:
+        count, self._areas = cv2.connectedComponents(inactive.astype(np.uint8))
+        whole = float(np.median(grey[sound])) if sound.any() else 0.0
+        self._levels = _medians(grey, self._areas, count) / whole if whole > 0 else None
+        self._grey, self._silicon, self._step = grey, sound | inactive, step
+
+    def of(self, crack: Component) -> float | None:
+        """What `crack_mode` takes; None where neither both sides of the crack nor an area it bounds are seen."""
+        if self._levels is None:
+            return None
+        reach, away = round(_BESIDE * self._step), _BLURRED * self._step
+        sides = side_ratio(crack, self._grey, self._silicon, reach, away)
+        areas = self._levels[areas_beside(crack, self._areas, round(_NEAR * self._step))].tolist()
+        known = areas if sides is None else [sides, *areas]
+        return min(1.0, *known) if known else None
+
+
+def areas_beside(crack: Component, areas: NDArray[np.int32], reach: int = _NEAR) -> NDArray[np.int64]:
+    """Which inactive areas a crack bounds, along a tenth of its extent at least.
 
     Args:
         crack: in the mask.
         areas: ``(H, W)`` numbers of the inactive areas, 0 elsewhere.
+        reach: pixels beside the crack where an area must begin.
 
     Returns:
         Their numbers.
     """
-    window, pixels = crack.around(_REACH, areas.shape)
-    near = cv2.dilate(pixels.astype(np.uint8), np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)) > 0
-    found = np.unique(areas[window][near])
-    return found[found > 0].astype(np.int64)
+    window, pixels = crack.around(reach, areas.shape)
+    near = cv2.dilate(pixels.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+    found, counts = np.unique(areas[window][near], return_counts=True)
+    bounded = counts >= reach * _BOUNDED * crack.extent
+    return found[bounded & (found > 0)].astype(np.int64)
 
 
-def medians(image: NDArray[np.floating], areas: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+def _medians(image: NDArray[np.floating], areas: NDArray[np.int32], count: int) -> NDArray[np.float64]:
     """Median of an image in each area.
 
     Args:

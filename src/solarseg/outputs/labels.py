@@ -41,22 +41,26 @@ def open_labels(root: Path, images: Path | None = None) -> FolderDataset:
     """Open a dataset folder, or what `predict` wrote.
 
     Args:
-        root: folder with ``masks/``, and with ``images/`` or without.
+        root: folder with ``masks/``, and with ``images/`` or without; or that folder of masks, whatever its name. Its
+            ``dataset.yaml`` is beside ``masks/``, or among masks in a folder of another name.
         images: folder of the images, where they do not stand there. Without any, a mask is its own image.
 
     Raises:
         DatasetError: there are no masks, or one has no image in that folder.
     """
+    if root.resolve().name == "masks" and not (root / "masks").is_dir():
+        root = root.resolve().parent
     if images is None and (root / "images").is_dir():
         return open_pairs(root, read_pairs(root))
-    masks = list_files(root, "masks")
+    alone = not any((root / kind).is_dir() for kind in ("images", "masks"))
+    masks = list_files(root, "." if alone else "masks")
     if images is None:
         return open_pairs(root, {name: (mask, mask) for name, mask in masks.items()})
     found = {name: file for file, name in name_outputs(find_images([images])).items()}
-    alone = [name for name in masks if name not in found]
-    if alone:
+    left = [name for name in masks if name not in found]
+    if left:
         raise DatasetError(
-            f"{masks[alone[0]]}: no image of this name in {images}; give the folder they came from"
+            f"{masks[left[0]]}: no image of this name in {images}; give the folder they came from"
         )
     return open_pairs(root, {name: (found[name], mask) for name, mask in masks.items()})
 

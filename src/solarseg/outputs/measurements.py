@@ -69,10 +69,10 @@ def measure(
     """Measure masks from anywhere and write ``measurements.csv`` and ``measurements.json``.
 
     Args:
-        masks: folder with ``masks/``, as `predict` writes it or a dataset, or that folder of masks itself.
+        masks: folder with ``masks/``, as `predict` writes it or a dataset, or a folder of masks; see `open_labels`.
         out: folder to write to.
         images: folder of the images, for crack modes; by default the ``images/`` of a dataset.
-        cell_mm: side of the cells, mm, for lengths in mm.
+        cell_mm: longer side of the cells, mm, for lengths in mm.
         overwrite: replace what stands there.
         progress: show progress on the terminal.
 
@@ -84,11 +84,9 @@ def measure(
     from rich.progress import track  # takes a while to import
 
     check_cell_size(cell_mm)
-    root, folder = Path(masks), Path(out)
-    if root.name == "masks" and not (root / "masks").is_dir():
-        root = root.parent
+    folder = Path(out)
     _refuse_existing(folder, overwrite)
-    data = open_labels(root, Path(images) if images is not None else None)
+    data = open_labels(Path(masks), Path(images) if images is not None else None)
     if not is_measurable(data.classes):
         raise ArgumentError(
             f"{masks}: classes are {', '.join(data.classes.names)}; measured are crack, inactive_area and "

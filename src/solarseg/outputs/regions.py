@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX
 from solarseg.files import atomic_path
+from solarseg.measurement.regions import components
 from solarseg.outputs.labels import Labelled
 
 __all__ = ["Region", "copy_image", "regions", "without_ignored"]
@@ -48,10 +48,8 @@ def regions(mask: NDArray[np.uint8]) -> Iterator[Region]:
         [(1, 0, 0, (2, 2)), (2, 3, 0, (2, 1))]
     """
     for class_id in np.unique(mask[mask > 0]).tolist():
-        count, numbers, boxes, _ = cv2.connectedComponentsWithStats((mask == class_id).astype(np.uint8))
-        for number in range(1, count):
-            x, y, width, height, _ = boxes[number].tolist()
-            yield Region(class_id, x, y, numbers[y : y + height, x : x + width] == number)
+        for one in components(mask == class_id):
+            yield Region(class_id, one.left, one.top, one.pixels)
 
 
 def without_ignored(items: Iterable[Labelled], title: str) -> Iterator[Labelled]:
