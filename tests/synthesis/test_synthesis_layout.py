@@ -41,17 +41,26 @@ def test_some_cells_are_far_askew_and_most_are_not():
     assert 0.02 < (turns > 3).mean() < 0.15
 
 
-def test_bands_and_busbars_fill_the_cell():
+def test_busbars_are_as_far_apart_as_can_be_and_bands_lie_between():
     for layout in layouts(20):
-        heights = [bottom - top for top, bottom in [*layout.bands, *layout.busbar_places]]
-        assert sum(heights) == pytest.approx(1)
-        assert min(heights) > 0
+        count = 0 if layout.module.back_contacts else layout.module.busbars
+        middles = [(top + bottom) / 2 for top, bottom in layout.busbar_places]
+        assert middles == pytest.approx([(i + 0.5) / count for i in range(count)])
+        assert len(layout.bands) == count + 1
+        starts, ends = zip(*layout.bands, strict=True)
+        assert starts == (0.0, *(bottom for _, bottom in layout.busbar_places))
+        assert ends == (*(top for top, _ in layout.busbar_places), 1.0)
+
+
+def test_cells_cut_in_two_have_many_busbars():
+    halves = [one.module for one in layouts(300, size=32) if one.module.half]
+    assert 25 < len(halves) < 65  # of 300, 0.15
+    assert all(one.busbars >= 4 or one.back_contacts for one in halves)
 
 
 def test_half_a_cell_has_two_corners_cut_at_either_end_and_half_the_fingers():
     ends = set()
     halves = [one for one in layouts(300, size=128, cell="mono") if one.module.half]
-    assert 25 < len(halves) < 65  # of 300, at 15 percent
     found = [one for one in halves if one.module.margin > 0.01 and abs(turn(one)) < 3]
     assert len(found) > 5
     for layout in found:

@@ -32,13 +32,15 @@ def test_chances_are_as_stated():
     assert np.mean([Chance(0.3, "for a test").draw(rng) for _ in range(4000)]) == pytest.approx(0.3, abs=0.03)
 
 
-@pytest.mark.parametrize("how", ["draw", "draw_low"])
-def test_values_are_drawn_from_the_whole_range(how):
-    one = Range(-2, 6, "cell", "for a test")
-    values = np.array([getattr(one, how)(rng) for rng in [np.random.default_rng(0)] for _ in range(2000)])
-    assert values.min() >= -2
-    assert values.max() <= 6
-    assert np.median(values) == pytest.approx(2 if how == "draw" else 0, abs=0.2)
+@pytest.mark.parametrize(
+    ("likely", "median"), [("even", 5.5), ("low", 3.25), ("high", 7.75), ("log", 10**0.5)]
+)
+def test_values_are_drawn_from_the_whole_range_and_as_stated(likely, median):
+    one, rng = Range(1, 10, "cell", "for a test", likely), np.random.default_rng(0)
+    values = np.array([one.draw(rng) for _ in range(2000)])
+    assert 1 <= values.min() < 1.1
+    assert 9.9 < values.max() <= 10
+    assert np.median(values) == pytest.approx(median, abs=0.3)
 
 
 def test_whole_numbers_include_both_ends():

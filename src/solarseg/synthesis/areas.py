@@ -25,7 +25,7 @@ AREA_KINDS = Choice(
 )
 AREA_DEPTH = Range(0.16, 0.97, "light", "lost, from badly connected to cut off")
 AREA_CUTS = Range(1, 3, "count", "cracks that bound it; busbars and edges do the rest")
-AREA_REACH = Range(0.0, 0.5, "cell", "from a place in it to each cut")
+AREA_REACH = Range(0.0, 0.5, "cell", "from a place in it to each cut", "low")
 AREA_ROUGHNESS = Range(0.0, 0.07, "share", "sideways shift of a cut's middle, as of cracks")
 AREA_SIZE = Range(0.003, 0.4, "cell^2", "smaller ones are spots, larger ones seldom")
 AREA_WHOLE = Chance(0.35, "that it is bounded by the cell's edges alone, and not by busbars")
@@ -35,17 +35,18 @@ STRIPE_ENDS = Chance(0.6, "that a finger is fed otherwise than the one before")
 AREA_GRADED = Chance(0.35, "that it grows darker away from where current still comes from")
 AREA_GRADE = Range(0.4, 0.8, "share", "of the loss of light, where it is least")
 AREA_CRACKED = Chance(0.75, "that the crack that bounds it is seen")
-BAND_DEPTH = Range(0.25, 0.97, "light", "lost by a whole band: less is how bands differ anyway")
-STAIN_RADIUS = Range(0.04, 0.25, "cell", "corroded or badly soldered places")
+BAND_DEPTH = Range(0.25, 0.97, "light", "lost by a whole band: less is how bands differ anyway", "low")
+STAIN_RADIUS = Range(0.04, 0.25, "cell", "corroded or badly soldered places", "low")
 STAIN_OVAL = Range(0.4, 1.0, "share", "height to width")
 STAIN_RAGGED = Range(0.75, 1.25, "share", "radius from corner to corner")
 STAIN_DEPTH = Range(0.35, 0.95, "light", "lost in its middle")
 STAIN_SOFT = Range(0.003, 0.03, "cell", "by which its outline is blurred")
 STAIN_GRAIN = Range(0.0, 0.35, "light", "deviation from place to place")
-STAIN_GRAINS = Range(40, 160, "per cell", "of such places along its side")
-NOTCH_RADIUS = Range(0.01, 0.1, "cell", "edges chipped, or shaded by what holds the wafer")
+STAIN_GRAINS = Range(40, 160, "per image", "of such places along its side")
+NOTCH_RADIUS = Range(0.01, 0.1, "cell", "edges chipped, or shaded by what holds the wafer", "low")
 RAGGED = Range(0.6, 1.4, "share", "radius of notches and smudges from corner to corner")
 NOTCH_DEPTH = Range(0.4, 0.95, "light", "lost there: hardly any silicon is left, or none")
+STAIN_CORNERS, NOTCH_CORNERS = 24, 12  # of outlines: stains are smoother
 TRIES = 20  # of cuts that leave an area of a size allowed, before the band is taken as it is
 
 
@@ -65,7 +66,7 @@ def draw_piece(rng: np.random.Generator, layout: Layout) -> tuple[Points, list[P
             normal = draw_direction(rng, layout)
             if layout.module.half:
                 normal = -across(layout.stretched(across(normal)))
-            piece, cut = clip(piece, point + normal * AREA_REACH.draw_low(rng), normal)
+            piece, cut = clip(piece, point + normal * AREA_REACH.draw(rng), normal)
             if cut is not None:
                 cuts.append(cut)
         if AREA_SIZE.low <= _size(piece) <= AREA_SIZE.high:
@@ -127,11 +128,10 @@ def _graded(rng: np.random.Generator, layout: Layout, patch: Patch) -> NDArray[n
 
 
 def _stain(rng: np.random.Generator, layout: Layout) -> list[Defect]:
-    radius, oval = STAIN_RADIUS.draw_low(rng), STAIN_OVAL.draw(rng)
-    corners = 24
-    ragged = STAIN_RAGGED.draw_many(rng, corners)
+    radius, oval = STAIN_RADIUS.draw(rng), STAIN_OVAL.draw(rng)
+    ragged = STAIN_RAGGED.draw_many(rng, STAIN_CORNERS)
     ragged = (np.roll(ragged, 1) + ragged + np.roll(ragged, -1)) / 3
-    softness = STAIN_SOFT.draw(rng) * layout.size
+    softness = layout.pixels(STAIN_SOFT.draw(rng))
     outline = circle((0, 0), radius * ragged) * (1, oval) + rng.random(2)
     patch = layout.fill(outline, beyond=int(3 * softness) + 1)
     # From random numbers of its own: how many normal ones take may differ between machines, and the mask must not.
@@ -146,14 +146,14 @@ def _band(rng: np.random.Generator, layout: Layout) -> list[Defect]:
         return _cut_off(rng, layout)
     top, bottom = layout.random_band(rng)
     patch = layout.fill(rectangle(0, top, 1, bottom))
-    loss = BAND_DEPTH.draw_low(rng) * _striped(rng, layout, patch) * _graded(rng, layout, patch)
+    loss = BAND_DEPTH.draw(rng) * _striped(rng, layout, patch) * _graded(rng, layout, patch)
     return [Defect(INACTIVE_AREA, patch, light_of(1 - loss))]
 
 
 def _notch(rng: np.random.Generator, layout: Layout) -> list[Defect]:
     place = rng.random(2)
     place[rng.integers(2)] = rng.choice((0.0, 1.0))
-    radii = NOTCH_RADIUS.draw_low(rng) * RAGGED.draw_many(rng, 12)
+    radii = NOTCH_RADIUS.draw(rng) * RAGGED.draw_many(rng, NOTCH_CORNERS)
     return [Defect(INACTIVE_AREA, layout.fill(circle(place, radii)), light_of(1 - NOTCH_DEPTH.draw(rng)))]
 
 

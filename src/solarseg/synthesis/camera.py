@@ -19,17 +19,19 @@ Light = NDArray[np.float32]
 Depth = Literal["uint8", "uint16"]
 
 BRIGHTNESS = Range(
-    0.06, 0.95, "range", "of a cell, share of the camera's: from dim field images to saturated ones"
+    0.06, 0.95, "range", "of a cell, share of the camera's: from dim field images to saturated ones", "high"
 )
 CELL_BRIGHTNESS = Range(0.85, 1.15, "share", "of its module's: cells of one module never match exactly")
-BLACK = Range(0.0, 0.08, "range", "dark level and stray light")
+BLACK = Range(0.0, 0.08, "range", "dark level and stray light", "low")
 SURROUND = Range(
     0.05, 0.6, "light", "silicon glows into the gap between cells, and the backsheet reflects it"
 )
 NEIGHBOUR = Range(0.5, 1.2, "light", "of the cells beside")
-GRADIENT = Range(-0.06, 0.06, "light", "from the middle of the image to a side, along x and along y")
-VIGNETTING = Range(0.0, 0.05, "light", "lost at the corners of the image")
-HALO = Range(0.0, 0.25, "share", "of light that lenses and silicon sensors scatter far")
+GRADIENT = Range(
+    -0.06, 0.06, "light", "from the middle of the image to a side, along x and along y, times 0 to 1"
+)
+VIGNETTING = Range(0.0, 0.05, "light", "lost at the corners of the image", "low")
+HALO = Range(0.0, 0.25, "share", "of light that lenses and silicon sensors scatter far", "low")
 HALO_REACH = Range(0.02, 0.08, "image", "how far, as a standard deviation")
 BLUR = Range(0.4, 1.5, "pixels of 256", "standard deviation of the point spread")
 DEFOCUS = Range(1.5, 3.5, "pixels of 256", "likewise, in images out of focus")
@@ -38,6 +40,7 @@ ELECTRONS = Range(
     300_000,
     "electrons",
     "that a full pixel holds, or several pictures: shot noise of 4.5 to 0.18 % of the range",
+    "log",
 )
 READ_NOISE = Range(3, 15, "electrons", "of cooled and uncooled cameras")
 RESAMPLED = Range(0.4, 1.2, "pixels", "blur, noise included, of pictures that were straightened")
@@ -73,15 +76,15 @@ class Camera:
     def draw(cls, rng: np.random.Generator) -> Self:
         """Draw a camera at random."""
         return cls(
-            brightness=BRIGHTNESS.high + BRIGHTNESS.low - BRIGHTNESS.draw_low(rng),
-            black=BLACK.draw_low(rng),
+            brightness=BRIGHTNESS.draw(rng),
+            black=BLACK.draw(rng),
             surround=SURROUND.draw(rng),
             gradient=(GRADIENT.draw(rng) * rng.random(), GRADIENT.draw(rng) * rng.random()),
-            vignetting=VIGNETTING.draw_low(rng),
-            halo=HALO.draw_low(rng),
+            vignetting=VIGNETTING.draw(rng),
+            halo=HALO.draw(rng),
             halo_reach=HALO_REACH.draw(rng),
             blur=(DEFOCUS if OUT_OF_FOCUS.draw(rng) else BLUR).draw(rng),
-            electrons=ELECTRONS.low * (ELECTRONS.high / ELECTRONS.low) ** rng.random(),
+            electrons=ELECTRONS.draw(rng),
             read_noise=READ_NOISE.draw(rng),
             resampled=RESAMPLED.draw(rng) if STRAIGHTENED.draw(rng) else 0.0,
             coarse=COARSE_PIXELS.draw(rng) if COARSE.draw(rng) else None,

@@ -18,12 +18,12 @@ __all__ = ["check_size", "draw_defects", "generate_cell"]
 SIZES = (32, 4096)  # pixels: below, fingers and cracks are lost; above, the subpixels need over 256 MB
 
 SOUND = Chance(0.35, "of a cell without defects, so that false alarms show")
-CRACKED = Chance(0.6, "of cracks in a cell with defects")
-INACTIVE = Chance(0.4, "of inactive areas in a cell with defects")
-INTERRUPTED = Chance(0.5, "of finger interruptions in a cell with defects")
-CRACKS = Range(1, 4, "count", "where there are any")
-AREAS = Range(1, 4, "count", "inactive areas, likewise")
-NEIGHBOURHOODS = Range(1, 4, "count", "of finger interruptions, likewise")
+CRACKED = Chance(0.6, "of cracks, anew until a cell with defects has any: 0.68 of these")
+INACTIVE = Chance(0.4, "of inactive areas with the cracks that bound them, likewise: 0.45")
+INTERRUPTED = Chance(0.5, "of finger interruptions, likewise: 0.57")
+CRACKS = Range(1, 4, "count", "where there are any", "low")
+AREAS = Range(1, 4, "count", "inactive areas, likewise", "low")
+NEIGHBOURHOODS = Range(1, 4, "count", "of finger interruptions, likewise", "low")
 
 
 def generate_cell(
@@ -54,7 +54,7 @@ def generate_cell(
 
     Examples:
         >>> from solarseg.synthesis import CELL_CLASSES
-        >>> image, mask = generate_cell(np.random.default_rng(5), size=64)
+        >>> image, mask = generate_cell(np.random.default_rng(2), size=64)
         >>> image.shape, mask.shape, [CELL_CLASSES.names[i] for i in np.unique(mask)]
         ((64, 64, 1), (64, 64), ['background', 'cell', 'busbar', 'crack', 'inactive_area', 'finger_interruption'])
     """
@@ -73,7 +73,7 @@ def check_size(size: int) -> None:
         ArgumentError: it is.
     """
     if not SIZES[0] <= size <= SIZES[1]:
-        raise ArgumentError(f"size: {size} pixels; {SIZES[0]} to {SIZES[1]} are allowed, 256 is usual")
+        raise ArgumentError(f"--size {size}: {SIZES[0]} to {SIZES[1]} pixels are allowed, 256 is usual")
 
 
 def draw_defects(rng: np.random.Generator, layout: Layout) -> list[Defect]:
@@ -83,11 +83,11 @@ def draw_defects(rng: np.random.Generator, layout: Layout) -> list[Defect]:
     found: list[Defect] = []
     while not found:
         if INACTIVE.draw(rng):
-            found += [d for _ in range(round(AREAS.draw_low(rng))) for d in draw_area(rng, layout)]
+            found += [d for _ in range(round(AREAS.draw(rng))) for d in draw_area(rng, layout)]
         if INTERRUPTED.draw(rng) and not layout.module.back_contacts:
             found += [
-                d for _ in range(round(NEIGHBOURHOODS.draw_low(rng))) for d in draw_interruptions(rng, layout)
+                d for _ in range(round(NEIGHBOURHOODS.draw(rng))) for d in draw_interruptions(rng, layout)
             ]
         if CRACKED.draw(rng):
-            found += [draw_crack(rng, layout) for _ in range(round(CRACKS.draw_low(rng)))]
+            found += [draw_crack(rng, layout) for _ in range(round(CRACKS.draw(rng)))]
     return found

@@ -20,9 +20,13 @@ CRACK_KINDS = Choice(
     "of kinds of cracks; crossing: what a blow leaves, ladder: two of one load with splinters between",
 )
 CRACK_WIDTH = Range(
-    1 / 190, 1 / 85, "cell", "1.3 to 3 pixels of 256 before blur; a hairline is narrower and as much fainter"
+    1 / 190,
+    1 / 85,
+    "cell",
+    "1.3 to 3 pixels of 256 before blur; a hairline is narrower and as much fainter",
+    "low",
 )
-CRACK_DEPTH = Range(0.08, 0.95, "light", "lost, from hardly seen above grain to black")
+CRACK_DEPTH = Range(0.08, 0.95, "light", "lost, from hardly seen above grain to black", "low")
 CRACK_LENGTH = Range(0.08, 0.9, "cell", "of a straight piece")
 CRACK_PIECES = Range(1, 3, "count", "a crack turns where it meets another plane, a wire or a grain boundary")
 CRACK_BENT = Range(0.6, 1.6, "share", "of the sideways step where a crack in poly turns: 31 to 58 degrees")
@@ -35,30 +39,34 @@ CROSSING_AT = Range(0.1, 0.9, "cell", "along either side, where two cracks cross
 BRANCHES = Range(2, 7, "count", "of a crack where something struck")
 BRANCH_LENGTH = Range(0.15, 0.6, "share", "of the crack it leaves")
 BRANCH_SLANT = Range(0.3, 1.2, "share", "sideways to forward: 17 to 50 degrees off the crack")
-BRANCH_WIDTH = Range(0.6, 0.9, "share", "of the crack's width: what is left of the stress that made it")
+BRANCH_WIDTH = Range(
+    0.6, 0.9, "share", "of the crack's width, as splinters': what is left of the stress that made it"
+)
 LADDER_APART = Range(0.02, 0.1, "cell", "two cracks of one load, with splinters between")
 LADDER_RUNGS = Range(4, 14, "count", "splinters between the two")
+LADDER_SLANT = Range(0.006, 0.024, "cell", "forwards, from a splinter's foot to its other end")
 BUSBAR_AWAY = Range(0.005, 0.06, "cell", "where the ribbon's stiffness ends")
 BUSBAR_ROUGHNESS = Range(0.02, 0.08, "share", "waves between soldered places")
 FROM_EDGE = Chance(0.5, "that it begins at an edge, where silicon is weakest")
+FAR = 0.2  # square of how far a random point must lie from the middle to tell a direction: rounding spoils nearer ones
 OFF_PLANE = Chance(0.12, "that a crack in mono follows no crystal plane")
 
 
 def draw_crack(rng: np.random.Generator, layout: Layout) -> Defect:
     """Draw a crack of any kind."""
     kind = _KINDS[CRACK_KINDS.draw(rng)]
-    width = layout.width(CRACK_WIDTH.draw_low(rng))
+    width = layout.width(CRACK_WIDTH.draw(rng))
     drawn = kind(rng, layout)
     start = drawn[0][0][0]
     lines = [
         (layout.stretched(line, start), max(THINNEST, round(width * thinner))) for line, thinner in drawn
     ]
-    return _crack(layout, lines, 1 - CRACK_DEPTH.draw_low(rng))
+    return _crack(layout, lines, 1 - CRACK_DEPTH.draw(rng))
 
 
 def crack_along(rng: np.random.Generator, layout: Layout, line: Points) -> Defect:
     """Draw the crack that a line is, as at the border of an area it cuts off."""
-    return _crack(layout, [(line, layout.width(CRACK_WIDTH.draw_low(rng)))], 1 - CRACK_DEPTH.draw_low(rng))
+    return _crack(layout, [(line, layout.width(CRACK_WIDTH.draw(rng)))], 1 - CRACK_DEPTH.draw(rng))
 
 
 def draw_direction(rng: np.random.Generator, layout: Layout) -> Points:
@@ -69,7 +77,7 @@ def draw_direction(rng: np.random.Generator, layout: Layout) -> Points:
         return along / np.sqrt(dot(along, along))
     while True:
         heading = 2 * rng.random(2) - 1
-        if 0.2 < (square := dot(heading, heading)) <= 1:
+        if FAR < (square := dot(heading, heading)) <= 1:
             return heading / np.sqrt(square)
 
 
@@ -120,7 +128,7 @@ def _ladder(rng: np.random.Generator, layout: Layout) -> Lines:
         jagged(rng, (start, end), _roughness(rng, layout)),
         jagged(rng, (start, end + beside), _roughness(rng, layout)),
     ]
-    slant = heading * BRANCH_SLANT.draw(rng) * LADDER_APART.low
+    slant = heading * LADDER_SLANT.draw(rng)
     lines: Lines = [(rail, 1.0) for rail in rails]
     for _ in range(LADDER_RUNGS.draw_int(rng)):
         foot = rng.integers(2, len(rails[0]))

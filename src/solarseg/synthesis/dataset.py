@@ -115,11 +115,11 @@ def _name(i: int) -> str:
 
 def _check_arguments(count: int, size: int, seed: int, cell: str, depth: str) -> None:
     if count < 1:
-        raise ArgumentError(f"count: {count} cells; give 1 or more")
+        raise ArgumentError(f"--count {count}: must be 1 or more")
     if seed < 0:
-        raise ArgumentError(f"seed: {seed}; give 0 or more")
+        raise ArgumentError(f"--seed {seed}: must be 0 or more")
     if cell not in ("mono", "poly", "both"):
-        raise ArgumentError(f"cell: {cell}; must be mono, poly or both")
+        raise ArgumentError(f"--cell {cell}: must be mono, poly or both")
     if depth not in ("uint8", "uint16"):
         raise ArgumentError(f"depth: {depth}; must be uint8 or uint16")
     check_size(size)

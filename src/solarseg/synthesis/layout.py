@@ -26,9 +26,12 @@ BACK_CONTACTS = Chance(0.08, "in mono, of cells with all their metal behind, but
 FEW = Chance(0.8, "of flat busbars, which are few; else of round wires")
 DASHED = Chance(0.5, "of flat busbars that are soldered at pads alone")
 HALF = Chance(
-    0.15,
-    "of cells cut in two across their busbars, as most are since 2018, that fill the square of the image",
+    0.25,
+    "where there are enough busbars, of cells cut in two across them, as most are since 2018, that fill the square of "
+    "the image",
 )
+HALF_FROM = 4  # busbars: whole cells had fewer
+
 UPRIGHT = Chance(0.3, "that busbars run from top to bottom")
 
 BUSBARS = Range(2, 5, "count", "2 and 3 until 2015, 4 and 5 since")
@@ -50,7 +53,11 @@ MONO_CORNER = Range(
 )
 POLY_CORNER = Range(0.003, 0.014, "cell", "the bevel of multicrystalline wafers")
 MARGIN = Range(
-    -0.012, 0.03, "image", "cells are cut out of modules along their gaps; below 0 a little of them is lost"
+    -0.012,
+    0.03,
+    "image",
+    "cells are cut out of modules along their gaps; below 0 a little of them is lost",
+    "low",
 )
 WIDE_MARGIN = Range(0.03, 0.15, "image", "cells cut out roughly show their neighbours")
 WIDE = Chance(0.1, "of a wide margin")
@@ -113,10 +120,13 @@ class Module:
         """Draw a module at random, of a kind of cells or of either."""
         mono = MONO.draw(rng) if cell is None else cell == "mono"
         few, half = FEW.draw(rng), HALF.draw(rng)
+        back_contacts = mono and BACK_CONTACTS.draw(rng)
+        busbars = (BUSBARS if few else WIRES).draw_int(rng)
+        half = half and (busbars >= HALF_FROM or back_contacts)
         return cls(
             cell="mono" if mono else "poly",
-            back_contacts=mono and BACK_CONTACTS.draw(rng),
-            busbars=(BUSBARS if few else WIRES).draw_int(rng),
+            back_contacts=back_contacts,
+            busbars=busbars,
             busbar_width=(BUSBAR_WIDTH if few else WIRE_WIDTH).draw(rng),
             busbar_light=BUSBAR_LIGHT.draw(rng),
             dashes=DASHES.draw_int(rng) if few and DASHED.draw(rng) else 0,
@@ -128,7 +138,7 @@ class Module:
             finger_light=FINGER_LIGHT.draw(rng),
             corner=(MONO_CORNER if mono else POLY_CORNER).draw(rng),
             half=half,
-            margin=WIDE_MARGIN.draw(rng) if WIDE.draw(rng) else MARGIN.draw_low(rng),
+            margin=WIDE_MARGIN.draw(rng) if WIDE.draw(rng) else MARGIN.draw(rng),
             gap=GAP.draw(rng),
             upright=UPRIGHT.draw(rng),
         )
@@ -178,7 +188,16 @@ class Layout:
 
     def width(self, share: float) -> int:
         """Turn a share of the cell's side into subpixels, no fewer than leave no gaps in a mask."""
-        return max(THINNEST, round(share * (1 - 2 * self.module.margin) * self.size * SUBPIXELS))
+        return max(THINNEST, round(self.pixels(share) * SUBPIXELS))
+
+    @property
+    def thinnest(self) -> float:
+        """Share of the cell's side that leaves no gaps in a mask."""
+        return THINNEST / (SUBPIXELS * self.pixels(1.0))
+
+    def pixels(self, share: float) -> float:
+        """Turn a share of the cell's side into pixels."""
+        return share * (1 - 2 * self.module.margin) * self.size
 
     @cached_property
     def uv(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -235,7 +254,7 @@ class Layout:
             if not module.dashes:
                 shapes.append(rectangle(start, top, end, bottom))
                 continue
-            thinner = max((bottom - top) * module.thin_width, THINNEST / (SUBPIXELS * self.size))
+            thinner = max((bottom - top) * module.thin_width, self.thinnest)
             middle = (top + bottom) / 2
             shapes.append(rectangle(start, middle - thinner / 2, end, middle + thinner / 2))
             stops = [start + (end - start) * i / module.dashes for i in range(module.dashes + 1)]

@@ -6,6 +6,7 @@ Each stands in the file that draws from it; `table` gathers them for people to r
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,33 +25,36 @@ class Range:
         high: greatest value.
         unit: "cell" is the cell's side, "light" the brightness of undisturbed silicon, "image" the image's side.
         reason: why it lies there.
+        likely: which values are: all alike ("even"), those near the least or the greatest, half of them lying in the
+            quarter next to it ("low", "high"), or as many from 1 to 10 as from 10 to 100 ("log").
     """
 
     low: float
     high: float
     unit: str
     reason: str
+    likely: Literal["even", "low", "high", "log"] = "even"
 
     def draw(self, rng: np.random.Generator) -> float:
-        """Draw a value, all being equally likely.
+        """Draw a value.
 
         Examples:
             >>> 2 <= Range(2, 3, "cell", "as an example").draw(np.random.default_rng(0)) <= 3
             True
         """
-        return self.low + (self.high - self.low) * rng.random()
-
-    def draw_low(self, rng: np.random.Generator) -> float:
-        """Draw a value, those near the least being likelier: half of them lie in the lowest quarter."""
         share = rng.random()
-        return self.low + (self.high - self.low) * (share * share)
+        if self.likely == "log":
+            return float(self.low * (self.high / self.low) ** share)
+        if self.likely == "high":
+            return self.high - (self.high - self.low) * (share * share)
+        return self.low + (self.high - self.low) * (share if self.likely == "even" else share * share)
 
     def draw_many(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-        """Draw some values, all being equally likely."""
+        """Draw some values, all being equally likely whatever is said of one."""
         return self.low + (self.high - self.low) * rng.random(count)
 
     def draw_int(self, rng: np.random.Generator) -> int:
-        """Draw a whole number, both ends being included."""
+        """Draw a whole number, likewise; both ends are included."""
         return int(rng.integers(int(self.low), int(self.high), endpoint=True))
 
 
@@ -125,4 +129,5 @@ def _spell(one: Range | Chance | Choice) -> str:
         return f"{', '.join(f'{name} {share:g}' for name, share in one.shares.items())} | probability"
     if isinstance(one, Chance):
         return f"{one.probability:g} | probability"
-    return f"{one.low:.4g} to {one.high:.6g} | {one.unit}"
+    likely = "" if one.likely == "even" else f", {one.likely}"
+    return f"{one.low:.4g} to {one.high:.6g}{likely} | {one.unit}"

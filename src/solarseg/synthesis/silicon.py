@@ -15,56 +15,65 @@ __all__ = ["silicon", "specks"]
 
 Light = NDArray[np.float32]
 
-SAG = Range(0.0, 0.14, "light", "lost halfway between busbars, by the resistance of the fingers")
-BAND_STEP = Range(0.0, 0.1, "light", "by which bands differ, as one ribbon carries more current than another")
-EDGE_DEPTH = Range(0.0, 0.38, "light", "lost at the edges, where carriers recombine")
+SAG = Range(0.0, 0.14, "light", "lost halfway between busbars, by the resistance of the fingers", "low")
+BAND_STEP = Range(
+    0.0, 0.1, "light", "by which bands differ, as one ribbon carries more current than another", "low"
+)
+EDGE_DEPTH = Range(0.0, 0.38, "light", "lost at the edges, where carriers recombine", "low")
 EDGE_WIDTH = Range(0.008, 0.04, "cell", "over which that fades")
 DARK_EDGE = Chance(0.12, "of a wafer from the ingot's rim")
 DARK_CORNER = Chance(0.3, "that it is darker towards a corner instead of an edge")
-DARK_EDGE_DEPTH = Range(0.1, 0.75, "light", "lost at one edge or corner of wafers from the ingot's rim")
+DARK_EDGE_DEPTH = Range(
+    0.1, 0.75, "light", "lost at one edge or corner of wafers from the ingot's rim", "low"
+)
 DARK_EDGE_WIDTH = Range(0.03, 0.3, "cell", "over which that fades")
-CLOUDS = Range(0.0, 0.03, "light", "deviation over large parts of a cell")
-CLOUD_SIZE = Range(2, 5, "per cell", "of such parts along its side")
-MONO_GRAIN = Range(0.0, 0.015, "light", "deviation from place to place: mono is smooth")
+CLOUDS = Range(0.0, 0.03, "light", "deviation over large parts of a cell", "low")
+CLOUD_SIZE = Range(2, 5, "per image", "of such parts along its side")
+MONO_GRAIN = Range(0.0, 0.015, "light", "deviation from place to place: mono is smooth", "low")
 RINGED = Chance(0.3, "of rings in mono")
-RING_DEPTH = Range(0.0, 0.06, "light", "of growth rings around the ingot's axis")
+RING_DEPTH = Range(0.0, 0.06, "light", "of growth rings around the ingot's axis", "low")
 RING_AT = Range(0.2, 0.8, "cell", "middle of rings, along either side")
 RINGS = Range(3, 25, "per cell", "along its side")
 STREAKED = Chance(0.6, "of streaks in mono")
 STREAKED_ALONG = Chance(0.7, "that they run from left to right")
 STREAK_DEPTH = Range(
-    0.0, 0.06, "light", "of streaks across or along, from sawing, belts and the camera's rows"
+    0.0, 0.06, "light", "of streaks across or along, from sawing, belts and the camera's rows", "low"
 )
-STREAKS = Range(8, 80, "per cell", "along its side")
+STREAKS_LONG = 2  # per image: one is as long as half of it
+STREAKS = Range(8, 80, "per image", "along its side")
 PRINTED = Chance(0.1, "of a pattern in mono")
 PRINT_DEPTH = Range(0.01, 0.1, "light", "of a regular pattern, from what carried the wafer")
 PRINTS = Range(6, 20, "per cell", "of its repeats along the cell's side")
-POLY_GRAIN = Range(0.0, 0.07, "light", "deviation from place to place")
-POLY_GRAINS = Range(50, 170, "per cell", "of such places along its side")
-CRYSTAL_STEP = Range(0.0, 0.035, "light", "deviation between crystals")
-CRYSTALS = Range(3, 12, "per cell", "along its side")
-CLUSTER_DEPTH = Range(0.0, 0.48, "light", "lost in the middle of clusters of dislocations")
-CLUSTERS = Range(3, 14, "per cell", "along its side")
+PRINT_SLANT = 3  # radians by which repeats are shifted from one edge of the cell to the other
+POLY_GRAIN = Range(0.0, 0.07, "light", "deviation from place to place", "low")
+POLY_GRAINS = Range(50, 170, "per image", "of such places along its side")
+CRYSTAL_STEP = Range(0.0, 0.035, "light", "deviation between crystals", "low")
+CRYSTALS = Range(3, 12, "per image", "along its side")
+CLUSTER_DEPTH = Range(0.0, 0.48, "light", "lost in the middle of clusters of dislocations", "low")
+CRYSTAL_SHADES = 4  # that crystals have
+CLUSTER_LAYERS = 2  # drawn one over the other, of different sizes
+FRAYS = ((3, 1.0), (8, 0.5))  # times as fine as clusters are, and share of noise that frays their outlines
+CLUSTERS = Range(3, 14, "per image", "along its side")
 CLUSTER_RARE = Range(0.5, 2.0, "deviations", "from the mean, beyond which noise is a cluster")
 CLUSTER_LONG = Range(1.0, 3.0, "share", "length to width: they follow slip lines")
 CLUSTER_FRAY = Range(0.3, 1.1, "share", "how much finer noise frays the outlines of clusters")
 CLUSTER_SOFT = Range(0.7, 2.5, "deviations", "of that noise, from a cluster's outline to its middle")
-SPECKS = Range(100, 2500, "count", "dislocations seen one by one, twice of each cell in poly")
+SPECKS = Range(100, 2500, "count", "dislocations seen one by one, twice of each cell in poly", "low")
 SPECK_SIZE = Range(
-    0.0025, 0.008, "cell", "from a speck's middle to where it has lost four tenths of its depth"
+    0.0025, 0.008, "image", "from a speck's middle to where it has lost four tenths of its depth", "low"
 )
 SPECK_LONG = Range(1.0, 2.5, "share", "length to width, along a direction that those of a cell share")
-SPECK_DEPTH = Range(0.0, 0.75, "light", "lost in the middle of the deepest")
-SPECK_SPREAD = Range(0.0, 0.6, "share", "of that depth far from clusters, which specks gather in")
+SPECK_DEPTH = Range(0.0, 0.75, "light", "lost in the middle of the deepest", "low")
+SPECK_SPREAD = Range(0.0, 0.6, "share", "of that depth far from clusters, which specks gather in", "low")
 SPECKS_DEEPEST = 0.6  # light, where many meet
-NETWORK_DEPTH = Range(0.0, 0.35, "light", "lost along lines of dislocations and boundaries of grains")
-NETWORKS = Range(4, 20, "per cell", "meshes of such lines along the cell's side")
+NETWORK_DEPTH = Range(0.0, 0.35, "light", "lost along lines of dislocations and boundaries of grains", "low")
+NETWORKS = Range(4, 20, "per image", "meshes of such lines along its side")
 NETWORK_WIDTH = Range(0.02, 0.12, "deviations", "of the noise whose zeros such lines are")
 
 
 def silicon(rng: np.random.Generator, layout: Layout) -> Light:
     """Draw the brightness of a cell without defects, ``(size, size) float32``, about 1."""
-    light = 1 + CLOUDS.draw_low(rng) * smooth_noise(rng, layout.size, CLOUD_SIZE.draw(rng))
+    light = 1 + CLOUDS.draw(rng) * smooth_noise(rng, layout.size, CLOUD_SIZE.draw(rng))
     light += _mono(rng, layout) if layout.module.cell == "mono" else _poly(rng, layout)
     light *= _sag(rng, layout) * _edges(rng, layout)
     if not layout.module.back_contacts:
@@ -74,18 +83,18 @@ def silicon(rng: np.random.Generator, layout: Layout) -> Light:
 
 def _mono(rng: np.random.Generator, layout: Layout) -> Light:
     u, v = layout.uv
-    light = MONO_GRAIN.draw_low(rng) * smooth_noise(rng, layout.size, POLY_GRAINS.draw(rng))
+    light = MONO_GRAIN.draw(rng) * smooth_noise(rng, layout.size, POLY_GRAINS.draw(rng))
     if RINGED.draw(rng):
         middle = RING_AT.draw_many(rng, 2)
         radius = np.sqrt((u - np.float32(middle[0])) ** 2 + (v - np.float32(middle[1])) ** 2)
-        light += RING_DEPTH.draw_low(rng) * np.cos(radius * np.float32(RINGS.draw(rng) * 2 * np.pi))
+        light += RING_DEPTH.draw(rng) * np.cos(radius * np.float32(RINGS.draw(rng) * 2 * np.pi))
     if STREAKED.draw(rng):
-        light += STREAK_DEPTH.draw_low(rng) * smooth_noise(
-            rng, layout.size, STREAKS.draw(rng), 2, along=STREAKED_ALONG.draw(rng)
+        light += STREAK_DEPTH.draw(rng) * smooth_noise(
+            rng, layout.size, STREAKS.draw(rng), STREAKS_LONG, along=STREAKED_ALONG.draw(rng)
         )
     if PRINTED.draw(rng):
         across, down = (np.float32(PRINTS.draw(rng) * 2 * np.pi) for _ in range(2))
-        spots = np.maximum(np.cos(u * across + v * 3) + np.cos(v * down) - 1, 0)
+        spots = np.maximum(np.cos(u * across + v * PRINT_SLANT) + np.cos(v * down) - 1, 0)
         light -= np.float32(PRINT_DEPTH.draw(rng)) * spots
     return light
 
@@ -93,17 +102,18 @@ def _mono(rng: np.random.Generator, layout: Layout) -> Light:
 def _poly(rng: np.random.Generator, layout: Layout) -> Light:
     size = layout.size
     fine = smooth_noise(rng, size, POLY_GRAINS.draw(rng))
-    light = POLY_GRAIN.draw_low(rng) * fine + _crystals(rng, size)
+    light = POLY_GRAIN.draw(rng) * fine + _crystals(rng, size)
     lines = np.abs(smooth_noise(rng, size, NETWORKS.draw(rng)))
     thin = np.maximum(1 - lines / np.float32(NETWORK_WIDTH.draw(rng)), 0)
-    light -= NETWORK_DEPTH.draw_low(rng) * thin * _share(smooth_noise(rng, size, CLOUD_SIZE.draw(rng)))
-    for _ in range(2):
+    light -= NETWORK_DEPTH.draw(rng) * thin * _share(smooth_noise(rng, size, CLOUD_SIZE.draw(rng)))
+    for _ in range(CLUSTER_LAYERS):
         wide = CLUSTERS.draw(rng)
         where = smooth_noise(rng, size, wide, wide / CLUSTER_LONG.draw(rng), turned=True)
         fray = np.float32(CLUSTER_FRAY.draw(rng))
-        where += fray * (smooth_noise(rng, size, 3 * wide) + smooth_noise(rng, size, 8 * wide) / 2)
+        for finer, part in FRAYS:
+            where += fray * np.float32(part) * smooth_noise(rng, size, finer * wide)
         cluster = _share((where - np.float32(CLUSTER_RARE.draw(rng))) / np.float32(CLUSTER_SOFT.draw(rng)))
-        light -= CLUSTER_DEPTH.draw_low(rng) * cluster + specks(rng, where)
+        light -= CLUSTER_DEPTH.draw(rng) * cluster + specks(rng, where)
     return light
 
 
@@ -117,13 +127,13 @@ def specks(rng: np.random.Generator, where: Light) -> Light:
     Returns:
         ``(size, size) float32``, 0 to `SPECKS_DEEPEST`.
     """
-    size, count = len(where), round(SPECKS.draw_low(rng))
+    size, count = len(where), round(SPECKS.draw(rng))
     rows, columns = rng.integers(0, size, (2, count))
-    spread = np.float32(SPECK_SPREAD.draw_low(rng))
+    spread = np.float32(SPECK_SPREAD.draw(rng))
     near = spread + (1 - spread) * _share(where[rows, columns] / 2)
     dots = np.zeros_like(where)
-    np.add.at(dots, (rows, columns), SPECK_DEPTH.draw_low(rng) * rng.random(count, np.float32) * near)
-    spot = _spot(SPECK_SIZE.draw_low(rng) * size, SPECK_LONG.draw(rng), rng.random() * np.pi)
+    np.add.at(dots, (rows, columns), SPECK_DEPTH.draw(rng) * rng.random(count, np.float32) * near)
+    spot = _spot(SPECK_SIZE.draw(rng) * size, SPECK_LONG.draw(rng), rng.random() * np.pi)
     return np.minimum(
         cv2.filter2D(dots, -1, spot, borderType=cv2.BORDER_CONSTANT), np.float32(SPECKS_DEEPEST)
     )
@@ -140,9 +150,9 @@ def _spot(deviation: float, length: float, angle: float) -> Light:
 def _crystals(rng: np.random.Generator, size: int) -> Light:
     """Steps between crystals, whose outlines are where one smooth noise overtakes another."""
     wide = CRYSTALS.draw(rng)
-    fields = np.stack([smooth_noise(rng, size, wide) for _ in range(4)])
+    fields = np.stack([smooth_noise(rng, size, wide) for _ in range(CRYSTAL_SHADES)])
     levels = rng.standard_normal(len(fields)).astype(np.float32)
-    return np.float32(CRYSTAL_STEP.draw_low(rng)) * levels[np.argmax(fields, axis=0)]
+    return np.float32(CRYSTAL_STEP.draw(rng)) * levels[np.argmax(fields, axis=0)]
 
 
 def _sag(rng: np.random.Generator, layout: Layout) -> Light:
@@ -152,8 +162,8 @@ def _sag(rng: np.random.Generator, layout: Layout) -> Light:
     if not middles:
         return np.ones_like(v)  # metal behind lies everywhere
     distance = np.min([np.abs(v - np.float32(middle)) for middle in middles], axis=0)
-    light = 1 - np.float32(SAG.draw_low(rng)) * (distance * np.float32(2 * len(middles))) ** 2
-    steps = 1 + BAND_STEP.draw_low(rng) * (2 * rng.random(len(middles) + 1) - 1)
+    light = 1 - np.float32(SAG.draw(rng)) * (distance * np.float32(2 * len(middles))) ** 2
+    steps = 1 + BAND_STEP.draw(rng) * (2 * rng.random(len(middles) + 1) - 1)
     return light * steps.astype(np.float32)[np.searchsorted(middles, v)]
 
 
@@ -161,22 +171,22 @@ def _edges(rng: np.random.Generator, layout: Layout) -> Light:
     u, v = layout.uv
     sides = np.stack([u, 1 - u, v, 1 - v])
     nearest = np.maximum(sides.min(axis=0), 0)
-    light = 1 - EDGE_DEPTH.draw_low(rng) * np.exp(-nearest / np.float32(EDGE_WIDTH.draw(rng)))
+    light = 1 - EDGE_DEPTH.draw(rng) * np.exp(-nearest / np.float32(EDGE_WIDTH.draw(rng)))
     if DARK_EDGE.draw(rng):
         side = sides[rng.integers(4)]
         if DARK_CORNER.draw(rng):
             side = np.hypot(sides[rng.integers(2)], sides[2 + rng.integers(2)])
         fade = np.exp(-((np.maximum(side, 0) / np.float32(DARK_EDGE_WIDTH.draw(rng))) ** 2))
-        light *= 1 - DARK_EDGE_DEPTH.draw_low(rng) * fade
+        light *= 1 - DARK_EDGE_DEPTH.draw(rng) * fade
     return light.astype(np.float32)
 
 
 def _fingers(layout: Layout) -> Light:
     """Dark lines, a wave of which no more is left than pixels so large would show."""
-    period = np.float32(layout.module.fingers)
-    seen = max(0.0, np.sinc(layout.module.fingers / layout.size * (1 - 2 * layout.module.margin)))
+    fingers = layout.module.fingers
+    seen = max(0.0, np.sinc(fingers / layout.pixels(1.0)))
     depth = np.float32((1 - layout.module.finger_light) * seen)
-    return 1 - depth * (0.5 + 0.5 * np.cos(layout.uv[0] * period * np.float32(2 * np.pi)))
+    return 1 - depth * (0.5 + 0.5 * np.cos(layout.uv[0] * np.float32(fingers * 2 * np.pi)))
 
 
 def _share(values: Light) -> Light:
