@@ -1,6 +1,6 @@
 """The encoders against each other on generated EL cells: the same cells, split and options, then `compare`.
 
-    python benchmarks/encoders_on_cells.py WORK
+    python benchmarks/encoders_on_cells.py WORK                                     # --encoders resnet34 ... resnet18
     python benchmarks/generated_cells.py WORK/resnet34 WORK/vgg16 WORK/inceptionv3
 
 Two cores take some two hours; with --image-size 128 an hour, but cells so small hardly show a crack. A tenth of the

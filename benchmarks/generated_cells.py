@@ -4,9 +4,9 @@
     python benchmarks/generated_cells.py runs/resnet34 runs/vgg16 runs/inceptionv3
 
 Cells are drawn with a seed of their own, four a module; intervals resample modules. A crack's width is a matter of
-taste, so cracks are scored once more with a tolerance of two pixels: what was found within two pixels of a crack counts
-as right, and a crack within two pixels of what was found as found. The figure and its table are of the
-first model.
+taste, so cracks are scored once more with a tolerance of two pixels of the image: precision is the share of what was
+found that lies within two pixels of a crack, recall the share of cracks within two pixels of what was found, and F1
+their harmonic mean. The figure and its table are of the first model.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def rotated(image, mask, degrees):
 
 
 def counts(truth, found):
-    """Rows of intersection, union; the last row holds tolerant hits and totals of cracks."""
+    """Rows of part and whole: intersection and union of classes; of cracks with tolerance, precision's and recall's."""
     scored = truth != 255
     rows = []
     for name in CLASSES:
@@ -76,12 +76,12 @@ def counts(truth, found):
         cv2.distanceTransform((~one).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= TOLERANCE
         for one in (a, b)
     )
-    rows.append(((b & around_a).sum() + (a & around_b).sum(), a.sum() + b.sum()))
+    rows += [((b & around_a).sum(), b.sum()), ((a & around_b).sum(), a.sum())]
     return np.array(rows, float)
 
 
 def score(model, modules, alter=None, level=None):
-    """``(modules, classes + 1, 2)`` counts."""
+    """``(modules, classes + 2, 2)`` counts."""
     rng = np.random.default_rng(0)
     found = []
     for module in modules:
@@ -98,8 +98,11 @@ def score(model, modules, alter=None, level=None):
 
 
 def ratio(found):
-    total = found.sum(axis=0)
-    return total[:, 0] / total[:, 1]
+    """IoU of each class, and F1 of cracks with tolerance."""
+    part, whole = found.sum(axis=0).T
+    shares = part / np.maximum(whole, 1)
+    precision, recall = shares[-2:]
+    return np.append(shares[:-2], 2 * precision * recall / max(precision + recall, 1e-9))
 
 
 def interval(found):
@@ -108,8 +111,13 @@ def interval(found):
     return np.percentile(drawn, [2.5, 97.5], axis=0)
 
 
+def with_interval(found):
+    """``(classes + 1, 3)``: score, and where it begins and ends when modules are drawn anew."""
+    return np.stack([ratio(found), *interval(found)], axis=1)
+
+
 def draw(path, curves):
-    """A panel an alteration; classes differ by colour and by marker."""
+    """A panel an alteration; classes differ by colour and by marker, intervals are shaded."""
     figure, panels = plt.subplots(1, len(curves), figsize=(14, 3.6), sharey=True, layout="constrained")
     for panel, (title, (levels, values)) in zip(panels, curves.items(), strict=True):
         places = range(len(levels))
@@ -119,7 +127,9 @@ def draw(path, curves):
             class_id = CELL_CLASSES.names.index(name.split(",")[0])
             colour = np.array(CELL_CLASSES.colours[class_id]) / 255
             style = "--" if "," in name else "-"
-            panel.plot(places, values[:, i], style, marker=marker, color=colour, label=name)
+            value, low, high = values[:, i].T
+            panel.plot(places, value, style, marker=marker, color=colour, label=name)
+            panel.fill_between(places, low, high, color=colour, alpha=0.12, linewidth=0)
         panel.set_xticks(places, [f"{level:g}" for level in levels])
         panel.set_xlabel(title)
         panel.grid(alpha=0.3)
@@ -153,17 +163,21 @@ def main():
 def print_classes(plain):
     """A row a class, a column a model."""
     print(f"| IoU (95% interval) | {' | '.join(plain)} |\n| --- |{' ---: |' * len(plain)}")
-    scores = [np.stack([ratio(found), *interval(found)], axis=1) for found in plain.values()]
-    for name, row in zip((*CLASSES, "crack, F1 within 2 pixels"), np.stack(scores, axis=1), strict=True):
-        print(f"| {name} | {' | '.join('{:.3f} ({:.3f} to {:.3f})'.format(*one) for one in row)} |")
+    scores = np.stack([with_interval(found) for found in plain.values()], axis=1)
+    for name, row in zip((*CLASSES, "crack, F1 within 2 pixels"), scores, strict=True):
+        print(f"| {name} | {in_words(row)} |")
+
+
+def in_words(row):
+    return " | ".join("{:.3f} ({:.3f} to {:.3f})".format(*one) for one in row)
 
 
 def robustness(model, modules, plain):
-    """Levels and scores of each alteration, of which the first level changes nothing."""
+    """Levels, and scores with intervals, of each alteration, of which the first level changes nothing."""
     curves = {}
     for title, (alter, levels) in ALTERATIONS.items():
-        others = [ratio(score(model, modules, alter, level)) for level in levels[1:]]
-        curves[title] = (levels, np.stack([ratio(plain), *others]))
+        others = [score(model, modules, alter, level) for level in levels[1:]]
+        curves[title] = (levels, np.stack([with_interval(found) for found in (plain, *others)]))
     return curves
 
 
@@ -172,7 +186,7 @@ def print_curves(curves):
     print(f"| --- | ---: |{' ---: |' * (len(CLASSES) + 1)}")
     for title, (levels, values) in curves.items():
         for level, row in zip(levels, values, strict=True):
-            print(f"| {title} | {level:g} | {' | '.join(f'{value:.3f}' for value in row)} |")
+            print(f"| {title} | {level:g} | {in_words(row)} |")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Make the model that ships as 'el-cell': generate cells, train on them, export, and put it into the package.
+"""Make the model that ships as 'el-cell': generate cells, train on them, and export.
 
-    python scripts/make_el_cell.py WORK
+    python scripts/make_el_cell.py WORK                                              # WORK/el-cell.onnx
+    python scripts/make_el_cell.py WORK --model src/solarseg/models/el-cell.onnx     # the same, into the package
 
 Takes six minutes on an H100, of which the cells take one, and a day on two cores; the same command again goes on after
 the last step or epoch that was done. The loop is that of `solarseg train`, of the same split, network, loss, optimiser
@@ -9,6 +10,8 @@ Its card, `src/solarseg/models/el-cell.md`, is written by hand.
 """
 
 import argparse
+import json
+import subprocess
 from pathlib import Path
 from shutil import copyfile
 
@@ -18,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from solarseg import evaluate, export, open_dataset
-from solarseg.files import atomic_path
+from solarseg.files import atomic_path, write_json
 from solarseg.networks.export import update_info
 from solarseg.synthesis import write_cells
 from solarseg.training.callbacks import History
@@ -55,13 +58,15 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("work", type=Path, help="folder for cells, weights and run")
-    parser.add_argument("--model", type=Path, default=HERE / "src/solarseg/models/el-cell.onnx")
+    parser.add_argument("--model", type=Path, help="file to write; by default el-cell.onnx in that folder")
     parser.add_argument("--count", type=int, default=COUNT, help="of cells; fewer to try it out")
     parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"], help="likewise")
     parser.add_argument(
         "--as-of", help="commit whose src/solarseg/synthesis was checked out to draw the cells"
     )
     asked = parser.parse_args()
+    check_commit(asked.as_of)
+    remember(asked.work, {"count": asked.count, "epochs": asked.epochs, "as_of": asked.as_of})
     cells, run = asked.work / "cells", asked.work / "run"
     if not cells.exists():
         write_cells(cells, asked.count, seed=SEED, progress=True)
@@ -76,12 +81,31 @@ def main() -> None:
     if asked.as_of:
         command += f", as of commit {asked.as_of}"
     recipe = f"{count:,} generated EL cells ({command})"
-    update_info(done.model, dataset=recipe, fills_image=True, scores=report.scores())
+    scores = report.scores() | {"dataset": recipe}
+    update_info(done.model, dataset=recipe, fills_image=True, scores=scores)
     if done.model.stat().st_size > LARGEST:
         raise SystemExit(f"{done.model}: {done.model.stat().st_size / 1e6:.1f} MB, more than may ship")
-    asked.model.parent.mkdir(exist_ok=True)
-    copyfile(done.model, asked.model)
-    print(f"{asked.model}: {asked.model.stat().st_size / 1e6:.1f} MB\n{report.summary_text()}")
+    target = asked.model or asked.work / "el-cell.onnx"
+    with atomic_path(target) as temporary:
+        copyfile(done.model, temporary)
+    print(f"{target}: {target.stat().st_size / 1e6:.1f} MB\n{report.summary_text()}")
+
+
+def check_commit(commit: str | None) -> None:
+    """Refuse to say that cells are as of a commit when what draws them is not."""
+    differs = ["git", "-C", str(HERE), "diff", "--quiet", str(commit), "--", "src/solarseg/synthesis"]
+    if commit and subprocess.run(differs, check=False).returncode:
+        raise SystemExit(
+            f"--as-of {commit}: src/solarseg/synthesis differs; git checkout {commit} -- src/solarseg/synthesis"
+        )
+
+
+def remember(work: Path, recipe: dict[str, object]) -> None:
+    """Keep what was asked for, and refuse to go on with what was begun otherwise."""
+    file = work / "recipe.json"
+    if file.exists() and (begun := json.loads(file.read_text())) != recipe:
+        raise SystemExit(f"{work}: was begun with {begun}, now {recipe} is asked for; give another folder")
+    write_json(file, recipe)
 
 
 def make_run(cells: Path, work: Path, config: TrainConfig) -> None:

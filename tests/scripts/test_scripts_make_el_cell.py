@@ -1,6 +1,7 @@
 """The script that makes the model that ships, on a few small cells."""
 
 import importlib.util
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,28 @@ def test_a_batch_is_turned_in_every_way_of_a_square(script):
     one = torch.arange(9).reshape(1, 3, 3).repeat(8, 1, 1)
     ways = script.turned(one)
     assert len({tuple(way.flatten().tolist()) for way in ways}) == script.WAYS == 8
+
+
+def test_work_that_was_begun_otherwise_is_refused(script, tmp_path):
+    script.remember(tmp_path, {"count": 40})
+    script.remember(tmp_path, {"count": 40})
+    with pytest.raises(SystemExit, match="'count': 40.*now.*'count': 50"):
+        script.remember(tmp_path, {"count": 50})
+
+
+def test_a_commit_that_draws_other_cells_is_refused(script, tmp_path, monkeypatch):
+    monkeypatch.setattr(script, "HERE", tmp_path)
+    source = tmp_path / "src/solarseg/synthesis/cells.py"
+    source.parent.mkdir(parents=True)
+    git = ("git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c")
+    for content in ("first", "second"):
+        source.write_text(content)
+        for command in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", content)):
+            subprocess.run([*git, *command], check=True)
+    script.check_commit(None)
+    script.check_commit("HEAD")
+    with pytest.raises(SystemExit, match="--as-of HEAD~1: src/solarseg/synthesis differs"):
+        script.check_commit("HEAD~1")
 
 
 def test_fewer_cells_than_a_batch_are_refused(script, cells, tmp_path):

@@ -82,9 +82,27 @@ def _fold(model: onnx.ModelProto) -> onnx.ModelProto:
 def sign(path: Path, info: ModelInfo) -> None:
     """Write into an ONNX file what is known of it, with a fingerprint of what stands in it."""
     model = onnx.load(path)
+    _forget_source(model)
     onnx.save(model, path)  # as this library spells it, from now on
     _set_metadata(model, info.model_copy(update={"fingerprint": graph_digest(path)}))
     onnx.save(model, path)
+
+
+def _forget_source(model: onnx.ModelProto) -> None:
+    """Take away in which lines of which files torch found each node: they name folders of whoever exports."""
+    graph = model.graph
+    functions = (node for function in model.functions for node in function.node)
+    for part in (
+        graph,
+        *graph.node,
+        *graph.value_info,
+        *graph.input,
+        *graph.output,
+        *graph.initializer,
+        *functions,
+    ):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
 
 
 def check_export(network: Network, path: Path, inputs: NDArray[Any]) -> None:

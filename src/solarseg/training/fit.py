@@ -355,7 +355,7 @@ def finish_run(
     report = evaluate(
         run.path, data.root, groups=config.groups, group_regex=config.group_regex, progress=machine.progress
     )
-    update_info(run.model, scores=report.scores())
+    update_info(run.model, scores=report.scores() | {"dataset": data.root.resolve().name})
     return Run(run.path, run.model, report)
 
 
