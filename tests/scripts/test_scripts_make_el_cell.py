@@ -78,7 +78,7 @@ def test_a_batch_is_turned_in_every_way_of_a_square(script):
 def test_work_that_was_begun_otherwise_is_refused(script, tmp_path):
     script.remember(tmp_path, {"count": 40})
     script.remember(tmp_path, {"count": 40})
-    with pytest.raises(SystemExit, match="'count': 40.*now.*'count': 50"):
+    with pytest.raises(SystemExit, match="was begun with"):
         script.remember(tmp_path, {"count": 50})
 
 

@@ -22,7 +22,8 @@ Backend = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="cpu, or cuda where there is a GPU.")]
 CellSize = Annotated[
-    float | None, typer.Option(help="Side of the cells, mm: 156, 166, 182, ...; gives lengths in mm too.")
+    float | None,
+    typer.Option(help="Longer side of the cells, mm: 156, 166, 182, ...; gives lengths in mm too."),
 ]
 Groups = Annotated[
     Path | None,

@@ -84,7 +84,7 @@ def predict(
         manner: tiles, symmetries and thresholds; likewise.
         probabilities: also write ``probabilities/NAME.tif``, float32, a band for each class.
         overlays: draw them; by default for up to 100 images.
-        cell_mm: side of the cells, mm, for lengths in mm.
+        cell_mm: longer side of the cells, mm, for lengths in mm.
         overwrite: replace what stands there.
         progress: show progress on the terminal.
 
