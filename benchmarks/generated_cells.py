@@ -98,17 +98,20 @@ def score(model, modules, alter=None, level=None):
 
 
 def ratio(found):
-    """IoU of each class, and F1 of cracks with tolerance."""
+    """IoU of each class, and F1 of cracks with tolerance; NaN where there is nothing to score."""
     part, whole = found.sum(axis=0).T
-    shares = part / np.maximum(whole, 1)
-    precision, recall = shares[-2:]
-    return np.append(shares[:-2], 2 * precision * recall / max(precision + recall, 1e-9))
+    shares = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    precision, recall = np.nan_to_num(shares[-2:])
+    scored = whole[-2:].any()
+    return np.append(
+        shares[:-2], 2 * precision * recall / max(precision + recall, 1e-9) if scored else np.nan
+    )
 
 
 def interval(found):
     rng = np.random.default_rng(0)
     drawn = [ratio(found[rng.integers(len(found), size=len(found))]) for _ in range(RESAMPLES)]
-    return np.percentile(drawn, [2.5, 97.5], axis=0)
+    return np.nanpercentile(drawn, [2.5, 97.5], axis=0)
 
 
 def with_interval(found):

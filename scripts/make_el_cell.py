@@ -65,10 +65,10 @@ def main() -> None:
         "--as-of", help="commit whose src/solarseg/synthesis was checked out to draw the cells"
     )
     asked = parser.parse_args()
-    check_commit(asked.as_of)
     remember(asked.work, {"count": asked.count, "epochs": asked.epochs, "as_of": asked.as_of})
     cells, run = asked.work / "cells", asked.work / "run"
     if not cells.exists():
+        check_commit(asked.as_of)
         write_cells(cells, asked.count, seed=SEED, progress=True)
     if not (run / "model.onnx").exists():
         make_run(cells, asked.work, make_config(**SETTINGS | {"epochs": asked.epochs}))
@@ -93,8 +93,13 @@ def main() -> None:
 
 def check_commit(commit: str | None) -> None:
     """Refuse to say that cells are as of a commit when what draws them is not."""
-    differs = ["git", "-C", str(HERE), "diff", "--quiet", str(commit), "--", "src/solarseg/synthesis"]
-    if commit and subprocess.run(differs, check=False).returncode:
+    if not commit:
+        return
+    differs = ["git", "-C", str(HERE), "diff", "--quiet", commit, "--", "src/solarseg/synthesis"]
+    done = subprocess.run(differs, check=False, capture_output=True, text=True)
+    if done.returncode > 1:
+        raise SystemExit(f"--as-of {commit}: {done.stderr.strip()}")
+    if done.returncode:
         raise SystemExit(
             f"--as-of {commit}: src/solarseg/synthesis differs; git checkout {commit} -- src/solarseg/synthesis"
         )

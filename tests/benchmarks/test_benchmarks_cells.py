@@ -29,10 +29,10 @@ def elpv():
 
 
 def masks():
-    """A crack of twenty pixels; found are ten of them two columns beside, and thirty far from it."""
+    """A crack of twenty pixels; found are half of it two and three columns beside, and thirty far from it."""
     truth, found = np.ones((2, 40, 40), np.uint8)
     truth[10:30, 10] = CRACK
-    found[10:20, 12] = CRACK
+    found[10:20, 12:14] = CRACK
     found[5:35, 30] = CRACK
     return truth, found
 
@@ -40,25 +40,27 @@ def masks():
 def test_cracks_are_scored_within_two_pixels(generated):
     truth, found = masks()
     counts = generated.counts(truth, found)
-    assert counts[-2].tolist() == [10, 40]  # what was found
+    assert counts[-2].tolist() == [10, 50]  # what was found
     # Rows 10 to 19 lie two from it; row 20 one more down, the root of five away, no more.
     assert counts[-1].tolist() == [10, 20]
     scores = generated.ratio(counts[None])
     crack = generated.CLASSES.index("crack")
     assert scores[crack] == 0  # no pixel in common
-    assert scores[-1] == pytest.approx(2 * 0.25 * 0.5 / (0.25 + 0.5))
-    assert scores[generated.CLASSES.index("cell")] == pytest.approx((1600 - 60) / 1600)
+    assert scores[-1] == pytest.approx(2 * 0.2 * 0.5 / (0.2 + 0.5))
+    assert scores[generated.CLASSES.index("cell")] == pytest.approx((1600 - 70) / 1600)
 
 
 def test_what_is_beyond_the_image_is_not_scored(generated):
     truth, found = masks()
     truth[:, 25:] = IGNORED
-    assert generated.counts(truth, found)[-2].tolist() == [10, 10]
+    assert generated.counts(truth, found)[-2].tolist() == [10, 20]
 
 
 def test_a_model_that_finds_nothing_scores_nothing(generated):
     truth, _ = masks()
-    assert generated.ratio(generated.counts(truth, np.ones_like(truth))[None])[-1] == 0
+    nothing = np.ones_like(truth)
+    assert generated.ratio(generated.counts(truth, nothing)[None])[-1] == 0
+    assert np.isnan(generated.ratio(generated.counts(nothing, nothing)[None])[-1])
 
 
 def test_turning_moves_image_and_mask_alike_and_marks_what_lies_beyond(generated):

@@ -1,9 +1,12 @@
 """The exported model gives what the network gave."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+import solarseg
 from solarseg.datasets import open_dataset
 from solarseg.errors import ModelFileError
 from solarseg.inference.model_file import ModelInfo
@@ -54,6 +57,13 @@ def test_probabilities_equal_torchs(tmp_path, encoder, classes, bands, depth):
         expected = network(torch.from_numpy(inputs)).numpy()
     assert np.abs(model.probabilities(inputs) - expected).max() < 1e-4
     assert np.allclose(expected.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_a_file_names_no_folder_of_whoever_exported_it(tmp_path):
+    export(tmp_path / "m.onnx", "resnet18", 2, Preprocessing(64, 1, "uint8", (0.4,), (0.25,)))
+    content = (tmp_path / "m.onnx").read_bytes()
+    for module in (torch, solarseg):
+        assert str(Path(module.__file__).parents[1]).encode() not in content
 
 
 @pytest.mark.parametrize("tolerance", [1e-4, 0])  # with none, float64 says what is right

@@ -139,7 +139,10 @@ def test_a_stray_find_beside_the_cell_changes_neither_its_side_nor_its_area():
     mask[40:260, 40:260] = CELL
     plain = measure_cell(mask, CELL_CLASSES)
     mask[2, 2] = mask[290:295, 290:295] = CELL
-    strayed = measure_cell(mask, CELL_CLASSES)
+    mask[5:200, 290] = INACTIVE
+    mask[5:200, 2:4] = CRACK
+    strayed = measure_cell(mask, CELL_CLASSES, lit(mask))
+    assert (strayed.severity, strayed.cracks, strayed.regions) == (0, 0, ())
     assert strayed.cell_side == plain.cell_side == pytest.approx(220)
     assert strayed.cell_area == plain.cell_area == 220**2
 
@@ -169,9 +172,23 @@ def test_an_interruption_is_as_long_as_it_is_along_the_fingers():
     assert (upright.length, upright.mean_width) == (pytest.approx(3), pytest.approx(9))
     (turned,) = measure_cell(np.ascontiguousarray(np.rot90(mask)), CELL_CLASSES).regions
     assert turned.length == pytest.approx(3)
+    mask[80:140, 30:34] = BUSBAR  # a ribbon across
+    (joined,) = measure_cell(mask, CELL_CLASSES).regions
+    assert joined.length == pytest.approx(3)
     mask[mask == BUSBAR] = CELL
+    mask[20, 50:53] = BUSBAR  # a false find tells nothing
     (unknown,) = measure_cell(mask, CELL_CLASSES).regions
     assert unknown.length == pytest.approx(9)
+
+
+@pytest.mark.parametrize("degrees", [-12, 5, 12])
+def test_interruptions_of_a_cell_that_is_askew_are_as_long(degrees):
+    mask = sound()
+    mask[100:130, 150:153] = INTERRUPTION
+    turn = cv2.getRotationMatrix2D((99.5, 99.5), degrees, 1)
+    turned = cv2.warpAffine(mask, turn, (200, 200), flags=cv2.INTER_NEAREST)
+    (bar,) = measure_cell(turned, CELL_CLASSES).regions
+    assert bar.length == pytest.approx(30, abs=1.5)
 
 
 def test_a_first_class_that_is_the_cell_is_no_background():
@@ -205,12 +222,22 @@ def test_a_crack_with_silicon_on_one_side_only_has_no_mode():
     assert (crack.brightness_ratio, crack.crack_mode) == (None, None)
 
 
-@pytest.mark.parametrize(("stain", "mode"), [((83, 84, 122, 123), "A"), ((70, 94, 121, 145), "A")])
-def test_an_area_that_a_crack_only_touches_is_not_its_own(stain, mode):
+@pytest.mark.parametrize("length", [60, 80, 100])
+@pytest.mark.parametrize(
+    ("area", "mode"),
+    [
+        ((83, 84, 2, 3), "A"),  # a stray pixel
+        ((70, 94, 0, 24), "A"),  # a stain that the crack runs into
+        ((85, 110, -45, -20), "C"),  # areas that begin beside it, at the first and at the third pixel
+        ((86, 110, -45, -20), "C"),
+        ((88, 110, -45, -20), "A"),
+    ],
+)
+def test_an_area_is_bounded_by_a_crack_that_runs_along_it_and_not_by_one_that_touches_it(length, area, mode):
     mask = sound()
-    mask[82:84, 20:120] = CRACK
-    top, bottom, left, right = stain
-    mask[top:bottom, left:right] = INACTIVE
+    top, bottom, left, right = area
+    mask[82:84, 20 : 20 + length] = CRACK
+    mask[top:bottom, 20 + length + left : 20 + length + right] = INACTIVE
     (crack,) = [one for one in measure_cell(mask, CELL_CLASSES, lit(mask, 0.1)).regions if one.branches == 0]
     assert crack.crack_mode == mode
 

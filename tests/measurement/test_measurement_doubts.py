@@ -25,6 +25,8 @@ def test_cells_are_hardly_doubted():
     [
         (np.zeros((100, 100, 1), np.uint8), "black"),
         (np.zeros((100, 100, 1), np.uint16), "black"),
+        (np.arange(10_000).reshape(100, 100, 1).astype(np.uint16) % 200, "black"),
+        ((np.arange(10_000).reshape(100, 100, 1) % 5 < 2).astype(np.uint16), "black"),
         (np.linspace(100, 4095, 10_000).reshape(100, 100, 1).astype(np.uint16), "12 bits in a file of 16"),
         (np.full((100, 100, 1), 255, np.uint8), "saturated"),
         (np.full((100, 100, 1), 65535, np.uint16), "saturated"),

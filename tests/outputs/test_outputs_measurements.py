@@ -74,6 +74,28 @@ def test_a_folder_of_masks_may_have_any_name_and_be_where_one_stands(cells, tmp_
     assert list(measure(labels, tmp_path / "d").cells) == [f"deep/{name}" for name in whole]
 
 
+def test_a_folder_of_masks_whose_classes_nothing_names_says_so(cells, tmp_path):
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    write_mask(labels / "a.png", np.eye(40, dtype=np.uint8), CELL_CLASSES)
+    with pytest.raises(ArgumentError, match=r"name the classes in dataset.yaml"):
+        measure(labels, tmp_path / "out")
+
+
+def test_folders_of_datasets_are_no_folder_of_masks(cells, tmp_path):
+    (tmp_path / "data/train").mkdir(parents=True)
+    (tmp_path / "data/train/images").symlink_to(cells / "images")
+    with pytest.raises(DatasetError, match="no folder 'masks'"):
+        measure(tmp_path / "data", tmp_path / "out")
+    with pytest.raises(DatasetError, match="no such folder"):
+        measure(tmp_path / "none", tmp_path / "out")
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for name in ("images", "masks", "dataset.yaml"):
+        (linked / name).symlink_to(cells / name)
+    assert list(measure(linked / "masks", tmp_path / "out").cells)
+
+
 def test_a_bad_mask_costs_itself(cells, tmp_path):
     folder = tmp_path / "cells"
     (folder / "masks").mkdir(parents=True)

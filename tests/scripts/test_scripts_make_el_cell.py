@@ -95,6 +95,8 @@ def test_a_commit_that_draws_other_cells_is_refused(script, tmp_path, monkeypatc
     script.check_commit("HEAD")
     with pytest.raises(SystemExit, match="--as-of HEAD~1: src/solarseg/synthesis differs"):
         script.check_commit("HEAD~1")
+    with pytest.raises(SystemExit, match="--as-of nowhere: fatal"):
+        script.check_commit("nowhere")
 
 
 def test_fewer_cells_than_a_batch_are_refused(script, cells, tmp_path):

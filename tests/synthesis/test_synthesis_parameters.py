@@ -43,6 +43,13 @@ def test_values_are_drawn_from_the_whole_range_and_as_stated(likely, median):
     assert np.median(values) == pytest.approx(median, abs=0.3)
 
 
+def test_numbers_are_not_drawn_otherwise_than_stated():
+    one, rng = Range(2, 4, "count", "for a test", "low"), np.random.default_rng(0)
+    for draw in (one.draw_int, lambda rng: one.draw_many(rng, 3)):
+        with pytest.raises(ValueError, match="draw single values"):
+            draw(rng)
+
+
 def test_whole_numbers_include_both_ends():
     rng = np.random.default_rng(0)
     assert {Range(2, 4, "count", "for a test").draw_int(rng) for _ in range(100)} == {2, 3, 4}

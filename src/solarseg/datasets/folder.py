@@ -190,7 +190,7 @@ def list_files(root: Path, kind: str, *, unfinished: bool = False) -> dict[str, 
 
     Args:
         root: the dataset folder.
-        kind: ``"images"`` or ``"masks"``.
+        kind: ``"images"`` or ``"masks"``, or ``"."`` where the folder itself holds them.
         unfinished: take also what is not all there yet.
 
     Raises:
@@ -230,7 +230,8 @@ def _check_readable(folder: Path) -> None:
 
 
 def _find_classes(root: Path, masks: list[Path], expected: ClassMap | None) -> ClassMap:
-    return classes_of(root / "masks", look_into_all(root, masks), expected)
+    folder = root / "masks"
+    return classes_of(folder if folder.is_dir() else root, look_into_all(root, masks), expected)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ _CELL, _BUSBAR = "cell", "busbar"
 _PIXELS = 256  # a side of the cell, of which distances are pixels; in smaller images they are as many
 _NEAR = 3  # such pixels from a crack to the busbar that hides where it goes on
 _PART = 0.1  # of the cell: what is apart from it and smaller is a stray find
-_LONG = 3  # times its width that a busbar is long at least, to tell which way fingers run
+_STRAIGHT = (
+    1 / 16
+)  # of the cell's side that a busbar runs along rows or columns, to tell which way fingers run
 
 
 def is_measurable(classes: ClassMap) -> bool:
@@ -73,7 +75,8 @@ def measure_cell(
     Args:
         mask: ``(H, W) uint8`` class ids; 255 = ignored, which is no part of the cell.
         classes: whose names say which are ``crack``, ``inactive_area`` and ``finger_interruption``. The cell is
-            everything but background where a class other than the first is called ``cell``, else the whole image.
+            everything but background where a class other than the first is called ``cell``, less what is apart from
+            it and smaller than a tenth of it, which is not measured; else it is the whole image.
         image: ``(H, W)`` or ``(H, W, C)`` EL intensity, for crack modes.
         cell_mm: longer side of the cell, mm, for lengths in mm.
 
@@ -92,10 +95,13 @@ def measure_cell(
         raise ArgumentError(f"mask: shape {mask.shape}; give class ids (H, W) of one pixel at least")
     known = mask != IGNORE_INDEX
     inside = _without_stray(known & (mask > 0)) if _CELL in classes.names[1:] else known
+    mask = np.where(inside | (mask == 0), mask, np.uint8(IGNORE_INDEX))
     area, side = int(inside.sum()), _side(inside)
     scale = None if cell_mm is None else cell_mm / side
     step = max(1.0, side / _PIXELS)
-    found = {name: _regions(mask, classes, name, area, scale, step, image) for name in _DEFECTS}
+    ratios = None if image is None else _ratios(mask, classes, image, step)
+    across = _across_busbars(mask, classes, side)
+    found = {name: _regions(mask, classes, name, area, scale, ratios, across) for name in _DEFECTS}
     cracks, interruptions = found[CRACK], found[FINGER_INTERRUPTION]
     inactive_area = sum(region.area for region in found[INACTIVE_AREA])
     inactive_share = inactive_area / max(area, 1)
@@ -143,16 +149,19 @@ def _whole_cracks(mask: NDArray[np.uint8], classes: ClassMap, step: float) -> li
     return [Skeleton.of(one.pixels).length for one in components(whole)]
 
 
-def _along_fingers(mask: NDArray[np.uint8], classes: ClassMap) -> float | None:
-    """Which way fingers run, degrees: across the longest busbar, where there is one."""
+def _across_busbars(mask: NDArray[np.uint8], classes: ClassMap, side: float) -> int | None:
+    """The axis of the mask along which fingers run: 0 for columns, 1 for rows; None where no busbar tells."""
     if _BUSBAR not in classes.names:
         return None
-    busbars = components(mask == classes.names.index(_BUSBAR))
-    longest = max(busbars, key=lambda one: one.extent, default=None)
-    if longest is None:
-        return None
-    narrow, wide = sorted(smallest_rectangle(longest.pixels))
-    return orientation(longest.pixels) + 90 if wide >= _LONG * narrow else None
+    busbar = (mask == classes.names.index(_BUSBAR)).astype(np.uint8)
+    straight = max(2, round(side * _STRAIGHT))
+    along_rows, along_columns = (
+        int(cv2.morphologyEx(busbar, cv2.MORPH_OPEN, np.ones(shape, np.uint8)).sum())
+        for shape in ((1, straight), (straight, 1))
+    )
+    if along_rows > 2 * along_columns:
+        return 0
+    return 1 if along_columns > 2 * along_rows else None
 
 
 def _regions(
@@ -161,15 +170,13 @@ def _regions(
     name: str,
     cell_area: int,
     scale: float | None,
-    step: float,
-    image: NDArray[np.generic] | None,
+    ratios: BrightnessRatios | None,
+    across: int | None,
 ) -> list[RegionMeasurement]:
     if name not in classes.names:
         return []
-    ratios = _ratios(mask, classes, image, step) if name == CRACK and image is not None else None
-    along = _along_fingers(mask, classes) if name == FINGER_INTERRUPTION else None
     return [
-        _region(one, name, cell_area, scale, ratios, along)
+        _region(one, name, cell_area, scale, ratios, across)
         for one in components(mask == classes.names.index(name))
     ]
 
@@ -194,13 +201,17 @@ def _region(
     cell_area: int,
     scale: float | None,
     ratios: BrightnessRatios | None,
-    along: float | None,
+    across: int | None,
 ) -> RegionMeasurement:
     area = one.area
     skeleton = Skeleton.of(one.pixels) if name == CRACK else None
-    end_to_end = one.extent if along is None else one.extent_along(along)
-    length = end_to_end if skeleton is None else skeleton.length
-    ratio = None if ratios is None else ratios.of(one)
+    if skeleton is not None:
+        length = skeleton.length
+    elif name == FINGER_INTERRUPTION and across is not None:
+        length = float(one.pixels.shape[across])
+    else:
+        length = one.extent
+    ratio = None if ratios is None or name != CRACK else ratios.of(one)
     (centre_x, centre_y), (height, width) = one.centre, one.pixels.shape
     return RegionMeasurement(
         class_name=name,

@@ -7,19 +7,16 @@ from numpy.typing import NDArray
 from solarseg.measurement.records import CrackMode
 from solarseg.measurement.regions import Component
 from solarseg.measurement.sides import side_ratio
+from solarseg.measurement.skeleton import thin
 
-__all__ = ["DISCONNECTED", "UNHARMED", "BrightnessRatios", "areas_beside", "crack_mode"]
+__all__ = ["DISCONNECTED", "UNHARMED", "BrightnessRatios", "crack_mode"]
 
 UNHARMED = 0.9  # brightness ratio from which on nothing is lost
-DISCONNECTED = (
-    0.35  # brightness ratio below which no current flows; what still is seen there is scattered light
-)
-_NEAR = 3  # pixels, as the next two of 256 a side of the cell: beside a crack where an area must begin to be bounded
-_BLURRED = 2  # from a crack's edge that its own blur darkens
-_BESIDE = 6.4  # from a crack's edge that its brightness is looked at
-_BOUNDED = (
-    0.1  # least share of a crack's extent along which it bounds an area: one that it touches is not its own
-)
+DISCONNECTED = 0.35  # brightness ratio below which no current flows, and only scattered light is seen
+# Pixels of a cell of 256 a side, from a crack's edge: where an area begins that it bounds, how far its own blur
+# darkens, and how far its brightness is looked at.
+_BEGINS, _BLURRED, _BESIDE = 3, 2, 6.4
+_BOUNDED = 0.1  # least share of a crack along which it bounds an area: one that it touches is not its own
 
 
 def crack_mode(ratio: float) -> CrackMode:
@@ -68,27 +65,25 @@ class BrightnessRatios:
             return None
         reach, away = round(_BESIDE * self._step), _BLURRED * self._step
         sides = side_ratio(crack, self._grey, self._silicon, reach, away)
-        areas = self._levels[areas_beside(crack, self._areas, round(_NEAR * self._step))].tolist()
+        areas = self._levels[_areas_beside(crack, self._areas, round(_BEGINS * self._step))].tolist()
         known = areas if sides is None else [sides, *areas]
         return min(1.0, *known) if known else None
 
 
-def areas_beside(crack: Component, areas: NDArray[np.int32], reach: int = _NEAR) -> NDArray[np.int64]:
-    """Which inactive areas a crack bounds, along a tenth of its extent at least.
-
-    Args:
-        crack: in the mask.
-        areas: ``(H, W)`` numbers of the inactive areas, 0 elsewhere.
-        reach: pixels beside the crack where an area must begin.
-
-    Returns:
-        Their numbers.
-    """
-    window, pixels = crack.around(reach, areas.shape)
-    near = cv2.dilate(pixels.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
-    found, counts = np.unique(areas[window][near], return_counts=True)
-    bounded = counts >= reach * _BOUNDED * crack.extent
-    return found[bounded & (found > 0)].astype(np.int64)
+def _areas_beside(crack: Component, areas: NDArray[np.int32], reach: int) -> list[int]:
+    """Numbers of the areas that begin within some pixels beside a crack, along a tenth of its centre lines or more."""
+    window, pixels = crack.around(reach + 1, areas.shape)
+    lines, near = thin(pixels), areas[window]
+    distance = cv2.distanceTransform((~pixels).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    half = float(
+        cv2.distanceTransform(np.pad(pixels, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max()
+    )
+    found = []
+    for number in np.unique(near[(near > 0) & (distance <= reach)]).tolist():
+        away = cv2.distanceTransform((near != number).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        if (away[lines] <= half + reach).mean() >= _BOUNDED:
+            found.append(number)
+    return found
 
 
 def _medians(image: NDArray[np.floating], areas: NDArray[np.int32], count: int) -> NDArray[np.float64]:

@@ -20,7 +20,10 @@ LONGEST = 2.3  # longer side by the shorter: half a cell has 2
 NOISY = 0.3  # correlation of neighbouring pixels, below which hardly anything but noise is there
 INVERTED = 0.9  # share of a cell that is inactive: then it would give no image
 METAL = 0.0005  # share of a cell that is busbar: cells with a few small pads alone have as little as 0.001
-FEW_LEVELS = 2**12  # of an image in 16 bits: one that is of no more was not scaled to its depth
+TWELVE_BITS = 2**12  # levels in a file of 16 bits that was not scaled to them
+FULL_SCALE = (
+    2**10 - 1
+)  # level of the coarsest camera whose files have 16 bits, from which on it may be saturated
 _SEVERAL = "several cells: cut the module or string into single cells first"
 SECOND_CELL = 0.1  # share of an image from which on a part that is apart from the rest is another cell
 
@@ -53,13 +56,13 @@ def _odd_light(image: NDArray[Any], level: NDArray[np.float32]) -> list[str]:
     doubts = []
     if image.ndim == 3 and image.shape[-1] >= 3 and _spread(image) > COLOURED:
         doubts.append("in colour: an EL image is grey; is it a photograph or a thermal picture?")
-    brightest = level.max()
-    if image.dtype == np.uint16 and 0 < image.max() < FEW_LEVELS:
+    brightest, bright = level.max(), float(np.percentile(level, 99))
+    if image.dtype == np.uint16 and image.max() < TWELVE_BITS and 16 * bright >= BLACK:
         doubts.append("dark: of 12 bits in a file of 16; give its levels times 16")
-    elif float(np.percentile(level, 99)) < BLACK:
+    elif bright < BLACK:
         doubts.append("black: exposed too short, or no current")
     # Cameras of 10 to 14 bits are saturated at levels where a file of 16 is not; 8 bits tell dark levels too roughly.
-    may_be = brightest > 0 if image.dtype == np.uint16 else brightest > 0.5
+    may_be = image.max() >= FULL_SCALE if image.dtype == np.uint16 else brightest > 0.5
     if may_be and float((_darkest(level) >= brightest).mean()) > SATURATED:
         doubts.append("saturated: defects there cannot be seen; expose shorter")
     return doubts

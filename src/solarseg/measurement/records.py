@@ -24,8 +24,8 @@ class RegionMeasurement:
         centre_y: mean row.
         orientation: of its longer axis, degrees from 0 up to 180, 0 along rows and 90 along columns, counted
             anticlockwise as seen; 0 where none is longer.
-        length: pixels: of its centre lines for cracks, along the fingers for finger interruptions where busbars tell
-            which way these run, from end to end for others.
+        length: pixels: of its centre lines for cracks, along the fingers, as rows or columns, for finger interruptions
+            where busbars tell which way these run, from end to end for others.
         mean_width: pixels, its area by its length.
         branches: of a crack: places where three lines or more meet.
         crack_mode: of a crack: A, B or C, where there is an image that shows silicon on both sides of it or an
@@ -67,7 +67,7 @@ class CellMeasurement:
         cracks: how many; parts that a busbar divides are one.
         crack_branches: places where three lines of cracks or more meet.
         crack_width: mean over the length of all cracks, pixels; 0 without any.
-        worst_crack_mode: of all cracks, where there is an image to tell by.
+        worst_crack_mode: of all cracks that have one.
         finger_interruptions: how many; neighbours that touch are one.
         interruption_length: of all finger interruptions, pixels.
         interruption_length_mm: likewise, mm, where the cell's size is known.

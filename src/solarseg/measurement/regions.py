@@ -59,17 +59,6 @@ class Component:
         """From end to end, pixels: the longer side of the smallest rectangle around its pixels, at any angle."""
         return max(smallest_rectangle(self.pixels))
 
-    def extent_along(self, degrees: float) -> float:
-        """From end to end in a direction, pixels; degrees anticlockwise as seen, 0 along rows.
-
-        Examples:
-            >>> [round(Component(0, 0, np.ones((3, 9), bool)).extent_along(degrees)) for degrees in (0, 90)]
-            [9, 3]
-        """
-        right, up = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-        rows, columns = np.nonzero(self.pixels)
-        return float(np.ptp(columns * right - rows * up) + abs(right) + abs(up))
-
 
 def smallest_rectangle(pixels: NDArray[np.bool_]) -> tuple[float, float]:
     """Sides of the smallest rectangle, at any angle, around whole pixels, ``(H, W) bool``, at least one.

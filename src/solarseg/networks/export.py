@@ -90,19 +90,19 @@ def sign(path: Path, info: ModelInfo) -> None:
 
 def _forget_source(model: onnx.ModelProto) -> None:
     """Take away in which lines of which files torch found each node: they name folders of whoever exports."""
-    graph = model.graph
-    functions = (node for function in model.functions for node in function.node)
-    for part in (
-        graph,
-        *graph.node,
-        *graph.value_info,
-        *graph.input,
-        *graph.output,
-        *graph.initializer,
-        *functions,
-    ):
-        part.ClearField("metadata_props")
-        part.ClearField("doc_string")
+    model.ClearField("doc_string")
+    graphs: list[Any] = [model.graph, *model.functions]
+    while graphs:
+        graph = graphs.pop()
+        lists = (
+            getattr(graph, name, ()) for name in ("node", "value_info", "input", "output", "initializer")
+        )
+        # Inputs and outputs of functions are names, and say no more.
+        for part in (graph, *(one for some in lists for one in some if not isinstance(one, str))):
+            part.ClearField("metadata_props")
+            part.ClearField("doc_string")
+        for attribute in (one for node in graph.node for one in node.attribute):
+            graphs += [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]
 
 
 def check_export(network: Network, path: Path, inputs: NDArray[Any]) -> None:

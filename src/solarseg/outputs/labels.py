@@ -13,7 +13,7 @@ from solarseg.datasets.folder import FolderDataset, list_files, open_pairs, read
 from solarseg.errors import DatasetError, OutputError
 from solarseg.outputs.image_files import find_images, name_outputs
 
-__all__ = ["Labelled", "Writer", "check_names", "open_labels"]
+__all__ = ["Labelled", "Writer", "check_names", "open_labels", "open_masks"]
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,39 @@ def open_labels(root: Path, images: Path | None = None) -> FolderDataset:
     """Open a dataset folder, or what `predict` wrote.
 
     Args:
-        root: folder with ``masks/``, and with ``images/`` or without; or that folder of masks, whatever its name. Its
-            ``dataset.yaml`` is beside ``masks/``, or among masks in a folder of another name.
+        root: folder with ``masks/``, and with ``images/`` or without.
         images: folder of the images, where they do not stand there. Without any, a mask is its own image.
 
     Raises:
         DatasetError: there are no masks, or one has no image in that folder.
     """
-    if root.resolve().name == "masks" and not (root / "masks").is_dir():
-        root = root.resolve().parent
     if images is None and (root / "images").is_dir():
         return open_pairs(root, read_pairs(root))
-    alone = not any((root / kind).is_dir() for kind in ("images", "masks"))
-    masks = list_files(root, "." if alone else "masks")
+    return _pair(root, list_files(root, "masks"), images)
+
+
+def open_masks(folder: Path, images: Path | None = None) -> FolderDataset:
+    """Open masks, with images or without.
+
+    Args:
+        folder: as `open_labels` takes; or a folder of masks, whose ``dataset.yaml`` stands among them, or beside it
+            where it is called ``masks``.
+        images: as `open_labels` takes.
+
+    Raises:
+        DatasetError: there are no masks, or one has no image in that folder.
+    """
+    root = folder if folder.name else folder.absolute()  # what '.' is called
+    if root.name == "masks" and not (root / "masks").is_dir():
+        root = root.parent
+    if not root.is_dir() or any(
+        file.name in ("images", "masks") for file in root.rglob("*") if file.is_dir()
+    ):
+        return open_labels(root, images)
+    return _pair(root, list_files(root, "."), images)
+
+
+def _pair(root: Path, masks: dict[str, Path], images: Path | None) -> FolderDataset:
     if images is None:
         return open_pairs(root, {name: (mask, mask) for name, mask in masks.items()})
     found = {name: file for file, name in name_outputs(find_images([images])).items()}

@@ -13,7 +13,7 @@ from solarseg.errors import ArgumentError, DataError, DatasetError, ImageError, 
 from solarseg.files import write_json, write_table
 from solarseg.images import read_image
 from solarseg.measurement import CellMeasurement, check_cell_size, find_doubts, is_measurable, measure_cell
-from solarseg.outputs.labels import open_labels
+from solarseg.outputs.labels import open_masks
 
 __all__ = [
     "JSON_NAME",
@@ -69,7 +69,7 @@ def measure(
     """Measure masks from anywhere and write ``measurements.csv`` and ``measurements.json``.
 
     Args:
-        masks: folder with ``masks/``, as `predict` writes it or a dataset, or a folder of masks; see `open_labels`.
+        masks: folder with ``masks/``, as `predict` writes it or a dataset, or a folder of masks; see `open_masks`.
         out: folder to write to.
         images: folder of the images, for crack modes; by default the ``images/`` of a dataset.
         cell_mm: longer side of the cells, mm, for lengths in mm.
@@ -86,7 +86,7 @@ def measure(
     check_cell_size(cell_mm)
     folder = Path(out)
     _refuse_existing(folder, overwrite)
-    data = open_labels(Path(masks), Path(images) if images is not None else None)
+    data = open_masks(Path(masks), Path(images) if images is not None else None)
     if not is_measurable(data.classes):
         raise ArgumentError(
             f"{masks}: classes are {', '.join(data.classes.names)}; measured are crack, inactive_area and "

@@ -27,10 +27,10 @@ FEW = Chance(0.8, "of flat busbars, which are few; else of round wires")
 DASHED = Chance(0.5, "of flat busbars that are soldered at pads alone")
 HALF = Chance(
     0.25,
-    "where there are enough busbars, of cells cut in two across them, as most are since 2018, that fill the square of "
-    "the image",
+    "where there are four busbars or more, or none, of cells cut in two across them, as most are since 2018, that fill "
+    "the square of the image",
 )
-HALF_FROM = 4  # busbars: whole cells had fewer
+HALF_FROM = 4  # busbars
 
 UPRIGHT = Chance(0.3, "that busbars run from top to bottom")
 

@@ -50,12 +50,18 @@ class Range:
         return self.low + (self.high - self.low) * (share if self.likely == "even" else share * share)
 
     def draw_many(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-        """Draw some values, all being equally likely whatever is said of one."""
+        """Draw some values of an even range."""
+        self._check_even()
         return self.low + (self.high - self.low) * rng.random(count)
 
     def draw_int(self, rng: np.random.Generator) -> int:
         """Draw a whole number, likewise; both ends are included."""
+        self._check_even()
         return int(rng.integers(int(self.low), int(self.high), endpoint=True))
+
+    def _check_even(self) -> None:
+        if self.likely != "even":
+            raise ValueError(f"{self}: draw single values")
 
 
 @dataclass(frozen=True)
