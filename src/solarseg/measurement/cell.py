@@ -1,6 +1,7 @@
 """A cell measured from its mask."""
 
 import math
+from dataclasses import dataclass
 from itertools import chain
 
 import cv2
@@ -25,7 +26,7 @@ _NEAR = 3  # such pixels from a crack to the busbar that hides where it goes on
 _PART = 0.1  # of the cell: what is apart from it and smaller is a stray find
 _STRAIGHT = (
     1 / 16
-)  # of the cell's side that a busbar runs along rows or columns, to tell which way fingers run
+)  # of the cell's side: run along rows or columns from which on a busbar tells which way fingers run
 
 
 def is_measurable(classes: ClassMap) -> bool:
@@ -100,8 +101,8 @@ def measure_cell(
     scale = None if cell_mm is None else cell_mm / side
     step = max(1.0, side / _PIXELS)
     ratios = None if image is None else _ratios(mask, classes, image, step)
-    across = _across_busbars(mask, classes, side)
-    found = {name: _regions(mask, classes, name, area, scale, ratios, across) for name in _DEFECTS}
+    cell = _Cell(area, scale, _across_busbars(mask, classes, side), ratios)
+    found = {name: _regions(mask, classes, name, cell) for name in _DEFECTS}
     cracks, interruptions = found[CRACK], found[FINGER_INTERRUPTION]
     inactive_area = sum(region.area for region in found[INACTIVE_AREA])
     inactive_share = inactive_area / max(area, 1)
@@ -125,6 +126,16 @@ def measure_cell(
         interruption_length_mm=None if scale is None else interruption_length * scale,
         regions=tuple(chain.from_iterable(found.values())),
     )
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """What its regions are measured by: pixels, mm a pixel, the axis of its fingers, brightness behind cracks."""
+
+    area: int
+    scale: float | None
+    fingers: int | None
+    ratios: BrightnessRatios | None
 
 
 def _without_stray(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -164,21 +175,10 @@ def _across_busbars(mask: NDArray[np.uint8], classes: ClassMap, side: float) -> 
     return 1 if along_columns > 2 * along_rows else None
 
 
-def _regions(
-    mask: NDArray[np.uint8],
-    classes: ClassMap,
-    name: str,
-    cell_area: int,
-    scale: float | None,
-    ratios: BrightnessRatios | None,
-    across: int | None,
-) -> list[RegionMeasurement]:
+def _regions(mask: NDArray[np.uint8], classes: ClassMap, name: str, cell: _Cell) -> list[RegionMeasurement]:
     if name not in classes.names:
         return []
-    return [
-        _region(one, name, cell_area, scale, ratios, across)
-        for one in components(mask == classes.names.index(name))
-    ]
+    return [_region(one, name, cell) for one in components(mask == classes.names.index(name))]
 
 
 def _ratios(
@@ -195,28 +195,19 @@ def _ratios(
     return BrightnessRatios(grey, sound, inactive, step)
 
 
-def _region(
-    one: Component,
-    name: str,
-    cell_area: int,
-    scale: float | None,
-    ratios: BrightnessRatios | None,
-    across: int | None,
-) -> RegionMeasurement:
+def _region(one: Component, name: str, cell: _Cell) -> RegionMeasurement:
     area = one.area
     skeleton = Skeleton.of(one.pixels) if name == CRACK else None
-    if skeleton is not None:
-        length = skeleton.length
-    elif name == FINGER_INTERRUPTION and across is not None:
-        length = float(one.pixels.shape[across])
+    ratio = cell.ratios.of(one) if cell.ratios is not None and name == CRACK else None
+    if name == FINGER_INTERRUPTION and cell.fingers is not None:
+        length = float(one.pixels.shape[cell.fingers])
     else:
-        length = one.extent
-    ratio = None if ratios is None or name != CRACK else ratios.of(one)
+        length = one.extent if skeleton is None else skeleton.length
     (centre_x, centre_y), (height, width) = one.centre, one.pixels.shape
     return RegionMeasurement(
         class_name=name,
         area=area,
-        share=area / max(cell_area, 1),
+        share=area / max(cell.area, 1),
         left=one.left,
         top=one.top,
         width=width,
@@ -229,5 +220,5 @@ def _region(
         branches=None if skeleton is None else skeleton.branches,
         crack_mode=None if ratio is None else crack_mode(ratio),
         brightness_ratio=ratio,
-        length_mm=None if scale is None else length * scale,
+        length_mm=None if cell.scale is None else length * cell.scale,
     )
