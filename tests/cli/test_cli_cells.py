@@ -131,6 +131,14 @@ def test_measure_says_the_worst_first(cells, tmp_path, capsys):
     severities = [float(line.split()[1]) for line in lines]
     assert len(lines) == 5
     assert severities == sorted(severities, reverse=True)
+    assert all(" pixels, " in line for line in lines)
+
+
+def test_lengths_are_said_in_mm_where_the_cell_has_a_size(cells, tmp_path, capsys):
+    assert main(["measure", str(cells), "--out", str(tmp_path), "--cell-mm", "156", "--quiet"]) == 0
+    worst = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("  severity"))
+    row = max(rows_of(tmp_path).values(), key=lambda row: float(row["severity"]))
+    assert f"cracks of {float(row['crack_length_mm']):.0f} mm, " in worst
 
 
 def test_what_is_no_cell_is_said(cells, tmp_path, capsys):

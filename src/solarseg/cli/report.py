@@ -51,9 +51,10 @@ def say_worst(cells: Mapping[str, "Measured"]) -> None:
     )
     for name, one in ordered[:_WORST]:
         if one.cell.severity > 0:
+            pixels, mm = one.cell.crack_length, one.cell.crack_length_mm
             print(
                 f"  severity {one.cell.severity:.3f}  {name}: {one.cell.inactive_share:.1%} inactive, "
-                f"cracks of {counted(round(one.cell.crack_length), 'pixel')}, "
+                f"cracks of {counted(round(pixels), 'pixel') if mm is None else f'{mm:,.0f} mm'}, "
                 f"{counted(one.cell.finger_interruptions, 'finger interruption')}"
             )
     if sum(one.cell.severity > 0 for _, one in ordered) > _WORST:
