@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.measurement.regions import depths
+
 __all__ = ["bridged"]
 
 _SLANT = 1.45  # way from end to end by the shortest way across: 46 degrees
@@ -35,7 +37,7 @@ def bridged(crack: NDArray[np.bool_], busbar: NDArray[np.bool_], near: int = 3) 
         True
     """
     joined = crack.astype(np.uint8)
-    radius = _depth(crack)
+    radius = depths(crack)
     count, numbers, boxes, _ = cv2.connectedComponentsWithStats(busbar.astype(np.uint8))
     for number in range(1, count):
         left, top, width, height, _ = boxes[number].tolist()
@@ -70,7 +72,7 @@ def _ways(
     ends = _ends(crack & (away <= near), away, radius)
     if len(ends) < 2:
         return []
-    found, depth = [], _depth(metal)
+    found, depth = [], depths(metal)
     boxes = np.array([[end.min(axis=0), end.max(axis=0)] for end in ends])
     longest = _SLANT * (2 * float(depth.max()) + 2 * near) + 1
     for first, one in enumerate(ends):
@@ -129,9 +131,3 @@ def _hidden(
 
 def _place(pixel: Any) -> Place:
     return int(pixel[0]), int(pixel[1])
-
-
-def _depth(region: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Distance of each pixel of a region to the nearest beyond it, also beyond the image."""
-    padded = np.pad(region, 1).astype(np.uint8)
-    return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1])

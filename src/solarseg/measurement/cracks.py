@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.measurement.records import CrackMode
-from solarseg.measurement.regions import Component
+from solarseg.measurement.regions import Component, depths
 from solarseg.measurement.sides import side_ratio
 from solarseg.measurement.skeleton import thin
 
@@ -75,10 +75,7 @@ def _areas_beside(crack: Component, areas: NDArray[np.int32], reach: int) -> lis
     window, pixels = crack.around(reach + 1, areas.shape)
     lines, near = thin(pixels), areas[window]
     distance = cv2.distanceTransform((~pixels).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    half = float(
-        cv2.distanceTransform(np.pad(pixels, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE).max()
-    )
-    found = []
+    half, found = float(depths(pixels).max()), []
     for number in np.unique(near[(near > 0) & (distance <= reach)]).tolist():
         away = cv2.distanceTransform((near != number).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         if (away[lines] <= half + reach).mean() >= _BOUNDED:
