@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from solarseg.errors import ArgumentError, DatasetError, MaskError
 
-__all__ = ["IGNORE_INDEX", "ClassMap", "find_classes"]
+__all__ = ["IGNORE_INDEX", "ClassMap", "few", "find_classes"]
 
 IGNORE_INDEX = 255
 _MAX_CLASSES = 255
+_FEW = 12
 
 # Paul Tol's "bright" scheme, made to be told apart with any kind of colour vision
 # (https://sronpersonalpages.nl/~pault/), after black for the background.
@@ -159,3 +160,16 @@ def find_classes(
     )
     colours = tuple(palette[: highest + 1]) if palette is not None and len(palette) > highest else ()
     return ClassMap(names, colours=colours, ignore=IGNORE_INDEX in found)
+
+
+def few(words: Sequence[str]) -> str:
+    """Put words into a sentence, of very many the first few: photographs taken for masks have hundreds of classes.
+
+    Examples:
+        >>> few(["cell", "crack"])
+        'cell, crack'
+        >>> few([f"class_{i}" for i in range(255)])[-40:]
+        'class_9, class_10, class_11 and 243 more'
+    """
+    more = f" and {len(words) - _FEW} more" if len(words) > _FEW else ""
+    return ", ".join(words[:_FEW]) + more

@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.errors import DataError, ImageError, MaskError
@@ -133,16 +133,22 @@ def as_image(array: NDArray[Any], source: str = "image") -> Pixels:
     return pixels.astype(np.float32)
 
 
+class _EmptyError(Exception):
+    """A file holds nothing at all."""
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
+    if isinstance(error, _EmptyError):
+        return "the file is empty"
+    if isinstance(error, UnidentifiedImageError):  # whose text names an object of ours
+        return "cannot be read as an image (of no format that is known)"
     text = re.sub(r" object at 0x[0-9a-f]+", "", " ".join(str(error).split())) or type(error).__name__
     return f"cannot be read as an image ({text})"
 
 
 def _decode_picture(content: bytes, path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    if not content:
-        raise ImageError(f"{path}: the file is empty; replace or remove it")
     with _open_picture(content, path) as picture:
         if content[_PNG_DEPTH] in _PNG_DEEP and picture.format == "PNG":
             # Pillow would halve its depth.
@@ -157,6 +163,8 @@ def _decode_picture(content: bytes, path: Path) -> NDArray[np.uint8] | NDArray[n
 
 
 def _open_picture(content: bytes, path: Path) -> Image.Image:
+    if not content:
+        raise _EmptyError
     with without_pillows_limit():  # our own limit follows
         picture = Image.open(io.BytesIO(content))
     check_pixels(path, picture.width, picture.height)

@@ -78,8 +78,17 @@ def test_a_folder_of_masks_whose_classes_nothing_names_says_so(cells, tmp_path):
     labels = tmp_path / "labels"
     labels.mkdir()
     write_mask(labels / "a.png", np.eye(40, dtype=np.uint8), CELL_CLASSES)
-    with pytest.raises(ArgumentError, match=r"name the classes in dataset.yaml"):
+    with pytest.raises(ArgumentError, match=r"name their classes in dataset.yaml"):
         measure(labels, tmp_path / "out")
+
+
+def test_photographs_taken_for_masks_are_refused_in_a_sentence(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).save(photos / "a.png")
+    with pytest.raises(ArgumentError, match=r"class_11 and \d+ more; .*give masks") as error:
+        measure(photos, tmp_path / "out")
+    assert len(str(error.value)) < 500
 
 
 def test_folders_of_datasets_are_no_folder_of_masks(cells, tmp_path):
@@ -102,9 +111,13 @@ def test_a_bad_mask_costs_itself(cells, tmp_path):
     write_description(folder, Description(), CELL_CLASSES)
     write_mask(folder / "masks/good.png", np.ones((40, 40), np.uint8), CELL_CLASSES)
     (folder / "masks/bad.png").write_bytes(b"no picture")
+    (folder / "masks/empty.png").write_bytes(b"")
     done = measure(folder, tmp_path / "out")
     assert list(done.cells) == ["good"]
-    assert "bad.png" in done.failed["bad"]
+    assert done.failed["bad"].endswith(
+        "bad.png: cannot be read as an image (of no format that is known); replace or remove the file"
+    )
+    assert done.failed["empty"].endswith("empty.png: the file is empty; replace or remove the file")
     (folder / "masks/good.png").unlink()
     with pytest.raises(DatasetError, match="nothing can be read"):
         measure(folder, tmp_path / "none")

@@ -15,7 +15,7 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.classes import IGNORE_INDEX, ClassMap, find_classes
+from solarseg.classes import IGNORE_INDEX, ClassMap, few, find_classes
 from solarseg.datasets.description import Description, read_description
 from solarseg.datasets.sample import Sample
 from solarseg.errors import ArgumentError, DatasetError, MaskError
@@ -324,9 +324,7 @@ def classes_of(folder: Path, looks: Iterable[MaskLook], expected: ClassMap | Non
     if len(classes) > 2 and not values >= set(range(len(classes))):
         absent = min(set(range(len(classes))) - values)
         logger.warning("no mask holds %d, but %d is in %s", absent, rarest, holders[rarest][0])
-    spelled = ", ".join(
-        f"{value} = {name}" for value, name in zip(classes.values, classes.names, strict=True)
-    )
+    spelled = few([f"{value} = {name}" for value, name in zip(classes.values, classes.names, strict=True)])
     ignored = "; 255 = ignored" if classes.ignore else ""
     logger.info("classes found from the masks: %s%s; name them in dataset.yaml", spelled, ignored)
     return classes

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.classes import ClassMap
+from solarseg.classes import ClassMap, few
 from solarseg.errors import ArgumentError, DataError, DatasetError, ImageError, OutputError
 from solarseg.files import write_json, write_table
 from solarseg.images import read_image
@@ -89,8 +89,8 @@ def measure(
     data = open_masks(Path(masks), Path(images) if images is not None else None)
     if not is_measurable(data.classes):
         raise ArgumentError(
-            f"{masks}: classes are {', '.join(data.classes.names)}; measured are crack, inactive_area and "
-            "finger_interruption; name the classes in dataset.yaml"
+            f"{masks}: classes are {few(data.classes.names)}; measured are crack, inactive_area and "
+            "finger_interruption; give masks, and name their classes in dataset.yaml"
         )
     cells: dict[str, Measured] = {}
     failed: dict[str, str] = {}
