@@ -21,8 +21,9 @@ import torch
 from solarseg.errors import SolarsegError
 from solarseg.inference import timing
 from solarseg.inference.backends import openvino
-from solarseg.inference.predictor import Model, count_cores, load_model
+from solarseg.inference.predictor import Model, load_model
 from solarseg.networks.unet import build_unet
+from solarseg.threads import count_cores
 
 PEER = "eager PyTorch"
 Call = Callable[[], object]

@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 from isal import igzip
 
-from solarseg.curation.fan_out import fan_out
 from solarseg.datasets import open_source
 from solarseg.datasets.glosofarid import BANDS
+from solarseg.threads import fan_out
 
 SAMPLES = 200
 PIECE = 1 << 17  # bytes, which stay in the processor's cache

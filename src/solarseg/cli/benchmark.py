@@ -40,9 +40,10 @@ def command(
     """
     from rich.console import Console
 
-    from solarseg.inference.predictor import count_cores, load_model
+    from solarseg.inference.predictor import load_model
     from solarseg.inference.remembered import remember, settings_file
     from solarseg.inference.timing import made_up_images, quickest, time_backends
+    from solarseg.threads import count_cores
 
     info = load_model(model, device=device, backend="onnxruntime").info
     with Console(stderr=True, quiet=quiet).status("measuring"):

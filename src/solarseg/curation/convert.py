@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from solarseg.curation.disk import alone_in
-from solarseg.curation.fan_out import fan_out
 from solarseg.curation.leakage import join_groups
 from solarseg.curation.near_duplicates import Pair
 from solarseg.curation.same_place import find_same_places
@@ -29,6 +27,7 @@ from solarseg.datasets.source import Entry, Part, Source
 from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
 from solarseg.files import atomic_path, remove_temporary, write_json, write_table
 from solarseg.images import Pixels, write_bands, write_image, write_mask
+from solarseg.threads import count_cores, fan_out
 
 __all__ = ["Conversion", "convert"]
 
@@ -120,7 +119,7 @@ def _convert_all(
     done = fan_out(
         [partial(_items, part) for part in opened.parts],
         partial(_convert_one, folder, opened),
-        workers or os.cpu_count() or 1,
+        workers or count_cores(),
     )
     counts = [part.count for part in opened.parts]
     total = None if None in counts else sum(count or 0 for count in counts)

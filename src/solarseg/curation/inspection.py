@@ -1,6 +1,5 @@
 """What is found in samples by reading each once."""
 
-import os
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,9 +9,9 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from solarseg.classes import IGNORE_INDEX
-from solarseg.curation.fan_out import fan_out
 from solarseg.datasets import FolderDataset, Sample
 from solarseg.errors import DataError
+from solarseg.threads import count_cores, fan_out
 
 __all__ = ["Inspection", "inspect", "inspect_all", "region_areas"]
 
@@ -70,7 +69,7 @@ def inspect_all(
     Returns:
         The samples that can be read, in the order of the dataset, and sample -> why for the others.
     """
-    found = fan_out([lambda: data.names], partial(_try, data), workers or os.cpu_count() or 1)
+    found = fan_out([lambda: data.names], partial(_try, data), workers or count_cores())
     results = dict(track(found, "reading", total=len(data), disable=not progress, transient=True))
     ordered = {name: results[name] for name in data.names}
     return (

@@ -4,7 +4,6 @@ Two steps: perceptual hashes propose (`solarseg.curation.perceptual_hash`), regi
 (`solarseg.curation.registration`). Only what is confirmed counts, and where there are masks, only if they agree too.
 """
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress, track
 
-from solarseg.curation.fan_out import fan_out
 from solarseg.curation.mask_agreement import masks_agree
 from solarseg.curation.perceptual_hash import Fingerprint, fingerprint, propose, reduce, turn
 from solarseg.curation.registration import CONFIRMED, confirm, register
 from solarseg.errors import DataError
+from solarseg.threads import count_cores, fan_out
 
 __all__ = ["Duplicates", "Pair", "find_duplicates", "relatives", "track_pairs"]
 
@@ -100,7 +99,7 @@ def find_duplicates(
         a d exact 0 1.0
         b e near 1 1.0
     """
-    threads = workers or os.cpu_count() or 1
+    threads = workers or count_cores()
     unreadable: dict[str, DataError] = {}
     if fingerprints is None:
         fingerprints = _take_fingerprints(names, load, threads, unreadable, progress)

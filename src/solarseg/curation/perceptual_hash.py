@@ -13,7 +13,6 @@ A hash proposes and does not decide; `solarseg.curation.registration` confirms.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +22,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from solarseg.threads import count_cores
 
 __all__ = ["DISTANCE", "SIDE", "SYMMETRIES", "Fingerprint", "fingerprint", "propose", "reduce", "turn"]
 
@@ -170,7 +171,7 @@ def propose(
     every = np.stack([one.coefficients for one in fingerprints])
     shown = np.flatnonzero(every.any(axis=1))
     hashes = _Hashes.of(every[shown])
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(workers or count_cores()) as pool:
         for row in range(0, len(shown), _ROWS):
             columns = range(row, len(shown), _COLUMNS)
             for found in pool.map(partial(_look, hashes, distance, row), columns):

@@ -9,7 +9,6 @@ Tiles without outlines (water, desert, cloud) are not found. Rows of equal panel
 another.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,9 +18,9 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from solarseg.classes import IGNORE_INDEX
-from solarseg.curation.fan_out import fan_out
 from solarseg.curation.near_duplicates import Duplicates, Pair, track_pairs
 from solarseg.errors import DataError
+from solarseg.threads import count_cores, fan_out
 
 __all__ = ["find_same_places", "outlines"]
 
@@ -62,7 +61,7 @@ def find_same_places(
     Returns:
         Pairs of kind ``"place"``; their correlation is that of the outlines. `relatives` groups them.
     """
-    threads = workers or os.cpu_count() or 1
+    threads = workers or count_cores()
     unreadable: dict[str, DataError] = {}
 
     def see(name: str) -> tuple[str, _Look | None]:

@@ -1,7 +1,6 @@
 """Split a dataset folder, and write the split beside it."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +11,11 @@ from typing import Literal
 import numpy as np
 from rich.progress import track
 
-from solarseg.curation.fan_out import fan_out
 from solarseg.curation.leakage import find_copies, join_groups
 from solarseg.curation.splits import SPLITS, check_shares, folds_by_group, split_by_group, write_split
 from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.errors import ArgumentError, MaskError, OutputError
+from solarseg.threads import count_cores, fan_out
 
 __all__ = ["SplitDataset", "split_dataset"]
 
@@ -131,7 +130,7 @@ def _check_free(files: tuple[Path, ...], overwrite: bool) -> None:
 
 def _present(data: FolderDataset, progress: bool) -> dict[str, frozenset[int]]:
     """Class ids that each mask shows, the background left out; nothing where it cannot be read."""
-    found = fan_out([lambda: data.names], partial(_look, data), os.cpu_count() or 1)
+    found = fan_out([lambda: data.names], partial(_look, data), count_cores())
     return dict(track(found, "reading masks", total=len(data), disable=not progress, transient=True))
 
 

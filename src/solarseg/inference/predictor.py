@@ -1,6 +1,5 @@
 """A trained model, ready to predict, without torch."""
 
-import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
@@ -13,12 +12,12 @@ from numpy.typing import NDArray
 from solarseg.classes import ClassMap
 from solarseg.errors import ArgumentError
 from solarseg.images import as_image, read_image
-from solarseg.inference.ahead import map_ahead
 from solarseg.inference.backends import Compute, open_backend
 from solarseg.inference.model_file import ModelInfo, check_graph, find_model_file, read_info
 from solarseg.inference.remembered import recall
 from solarseg.inference.tiling import Band, Tiling, stitch
 from solarseg.preprocessing import Preprocessing
+from solarseg.threads import count_cores, map_ahead
 
 __all__ = ["Manner", "Model", "Strip", "load_model"]
 
@@ -285,9 +284,3 @@ def _check(manner: Manner, classes: ClassMap) -> None:
             )
         if not 0 <= threshold <= 1:
             raise ArgumentError(f"--threshold {name}={threshold:g}: must be from 0 to 1")
-
-
-def count_cores() -> int:
-    """Cores this process may use, which may be fewer than the machine has."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

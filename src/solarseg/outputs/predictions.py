@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from solarseg.classes import ClassMap
 from solarseg.errors import ArgumentError, ImageError
 from solarseg.images import read_image, read_mask_values, true_colour, write_bands, write_image, write_mask
-from solarseg.inference.ahead import map_ahead
-from solarseg.inference.predictor import Manner, Model, count_cores, load_model
+from solarseg.inference.predictor import Manner, Model, load_model
 from solarseg.measurement import check_cell_size, is_measurable
 from solarseg.outputs.image_files import find_images, is_inside, name_outputs
 from solarseg.outputs.measurements import Measured, measure_one
 from solarseg.outputs.overlay import side_by_side
 from solarseg.outputs.prediction_folder import Folder, Found, Job
+from solarseg.threads import count_cores, map_ahead
 
 __all__ = ["Predictions", "predict"]
 

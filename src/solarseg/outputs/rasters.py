@@ -21,7 +21,6 @@ from solarseg.errors import OutputError
 from solarseg.extras import require
 from solarseg.files import atomic_path, digest
 from solarseg.images import check_pixels, true_colour, write_image
-from solarseg.inference.ahead import map_ahead
 from solarseg.inference.predictor import Model, Strip
 from solarseg.inference.tiling import Band, Tiling
 from solarseg.outputs.ground import Grid
@@ -29,6 +28,7 @@ from solarseg.outputs.ground_polygons import Regions, trace_polygons, write_geoj
 from solarseg.outputs.overlay import side_by_side
 from solarseg.outputs.raster_file import CACHE, RasterFile, is_raster, open_raster
 from solarseg.outputs.raster_parts import BLOCK, Parts
+from solarseg.threads import map_ahead
 
 __all__ = ["RasterPrediction", "draw_overview", "is_raster", "measure_mask", "predict_raster"]
 

@@ -1,13 +1,11 @@
 """A dataset folder full of generated cells."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from solarseg.curation.fan_out import fan_out
 from solarseg.datasets.description import Description, write_description
 from solarseg.errors import ArgumentError, OutputError
 from solarseg.files import atomic_folder, write_table
@@ -17,6 +15,7 @@ from solarseg.synthesis.canvas import SUBPIXELS
 from solarseg.synthesis.cells import check_size, generate_cell
 from solarseg.synthesis.defects import CELL_CLASSES
 from solarseg.synthesis.layout import Cell, Module
+from solarseg.threads import count_cores, fan_out
 
 __all__ = ["CELLS_PER_MODULE", "draw_cell", "write_cells"]
 
@@ -106,7 +105,7 @@ def _write_all(
 def _threads(size: int) -> int:
     """One for each core, but not more than memory may hold the subpixels of."""
     canvas = (size * SUBPIXELS) ** 2
-    return max(1, min(os.cpu_count() or 1, _CANVAS_BYTES // canvas))
+    return max(1, min(count_cores(), _CANVAS_BYTES // canvas))
 
 
 def _name(i: int) -> str:

@@ -1,6 +1,5 @@
 """Samples of a dataset folder as batches for training."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,10 +13,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
 
 from solarseg.classes import IGNORE_INDEX
-from solarseg.curation.fan_out import fan_out
 from solarseg.datasets import FolderDataset
 from solarseg.errors import ArgumentError, DataError, DatasetError, ImageError
 from solarseg.preprocessing import DEPTH_SCALE, Preprocessing, deepest
+from solarseg.threads import count_cores, fan_out
 
 __all__ = ["DataModule", "TrainingData", "find_preprocessing", "find_range", "pixel_counts"]
 
@@ -59,7 +58,7 @@ class TrainingData(Dataset[tuple[Tensor, Tensor]]):
 
     def read_all(self, shown: bool) -> None:
         """Read every sample once, so that a damaged file, the first if there are several, is named before training."""
-        read = fan_out([lambda: range(len(self))], self._failure, os.cpu_count() or 1)
+        read = fan_out([lambda: range(len(self))], self._failure, count_cores())
         shown_read = track(read, "reading images", total=len(self), disable=not shown, transient=True)
         failures = [failure for failure in shown_read if failure is not None]
         if failures:

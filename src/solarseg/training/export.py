@@ -19,13 +19,13 @@ from solarseg.extras import require
 from solarseg.files import atomic_folder, atomic_path
 from solarseg.inference.backends import Compute, open_backend
 from solarseg.inference.model_file import MODEL_NAME, ModelInfo, Precision, find_model_file, read_info
-from solarseg.inference.predictor import count_cores
 from solarseg.networks.backend import load_network
 from solarseg.networks.export import check_export, sign, write_graph
 from solarseg.networks.gate import LIMIT, Comparison, compare_networks
 from solarseg.networks.half import halve
 from solarseg.networks.openvino_ir import open_ir, write_ir
 from solarseg.networks.quantisation import quantise_until_it_passes
+from solarseg.threads import count_cores
 from solarseg.training.export_images import ExportImages, Samples, find_images
 from solarseg.training.run_folder import RunFolder
 

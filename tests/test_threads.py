@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from solarseg.curation.fan_out import fan_out
+from solarseg.threads import fan_out
 
 
 def test_all_items_of_all_streams_are_done_once():

@@ -1,17 +1,61 @@
-"""Work on the items of several streams at once, in threads, with flat memory."""
+"""Cores and ordered parallel work in threads, with flat memory.
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+Threads, not processes: decoding, compressing and writing release Python's global lock.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Event, Semaphore
 from typing import Any, TypeVar
 
-__all__ = ["fan_out"]
+__all__ = ["count_cores", "fan_out", "map_ahead"]
 
 _AHEAD = 4  # items read but not yet done, for each thread
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def count_cores() -> int:
+    """Count the cores this process may use, which may be fewer than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def map_ahead(
+    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int = 1, ahead: int = 2
+) -> Generator[Result, None, None]:
+    """Do what `map` does, in threads, some items ahead of what is asked for.
+
+    So reading and decoding go on while the network computes, and no more than a few items are held at any time.
+
+    Args:
+        work: of the kind that leaves Python to itself (decoding, compressing, reading, writing).
+        items: gone through by the caller's thread.
+        threads: 1 or more.
+        ahead: items that are worked on, or done, before the caller has taken the one before them.
+
+    Yields:
+        What ``work`` returned, in the order of the items. What it raises is raised here.
+
+    Examples:
+        >>> list(map_ahead(str.upper, "abc"))
+        ['A', 'B', 'C']
+    """
+    pool = ThreadPoolExecutor(threads)
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def fan_out(
