@@ -1,9 +1,10 @@
-"""Writing files whole or not at all."""
+"""Files written whole or not at all, the room they need, and folders locked against other programs."""
 
 import csv
 import hashlib
 import io
 import json
+import os
 import re
 import secrets
 import shutil
@@ -12,12 +13,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from rich.filesize import decimal
+
 from solarseg.errors import ArgumentError, OutputError
 
 __all__ = [
+    "alone_in",
     "atomic_folder",
     "atomic_path",
     "check_folder",
+    "check_space",
     "digest",
     "remove_temporary",
     "remove_temporary_folders",
@@ -26,6 +31,7 @@ __all__ = [
     "write_text",
 ]
 
+_RESERVE = 256 * 2**20  # bytes left for everything else that writes to the disk
 _TEMPORARY = re.compile(r"\.[0-9a-f]{12}(\.\w+)?")
 
 
@@ -151,3 +157,50 @@ def digest(path: Path) -> str:
     """Return 16 hexadecimal digits that name the content of a file (BLAKE2b, 8 bytes)."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Check that so many bytes can be written to a folder, which need not exist yet.
+
+    Raises:
+        OutputError: they cannot, or would leave less than 256 MiB.
+    """
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if free < needed + _RESERVE:
+        raise OutputError(
+            f"{folder}: needs {decimal(needed)} and {decimal(_RESERVE)} to spare, {decimal(free)} are free; "
+            "free space or choose another folder"
+        )
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep others that ask for the same from a folder, which must be there.
+
+    The lock is the operating system's: it ends with the program, however that ends. There is none on Windows, nor
+    on file systems that have none.
+
+    Raises:
+        OutputError: another program has it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutputError(
+                f"{folder}: another command writes to it; wait for that, or choose another folder"
+            ) from error
+        except OSError:
+            pass  # a file system without locks
+        yield
+    finally:
+        os.close(handle)

@@ -18,7 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from solarseg.curation import archives, disk
+from solarseg import files
+from solarseg.curation import archives
 from solarseg.curation.archives import is_archive, stem_of, unpack
 from solarseg.errors import DataError, OutputError, SolarsegError
 
@@ -436,7 +437,7 @@ def test_something_else_under_the_name_of_an_archive_is_said(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [".zip", ".tar"])
 def test_room_is_looked_for_first(tmp_path, suffix, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: usage(0, 0, disk._RESERVE + 10))
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: usage(0, 0, files._RESERVE + 10))
     assert_refused(write(tmp_path / f"x{suffix}", FILES), "free space or choose another folder", OutputError)
 
 

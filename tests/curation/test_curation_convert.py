@@ -16,11 +16,11 @@ from solarseg.classes import ClassMap
 from solarseg.curation import convert as module
 from solarseg.curation.check import check
 from solarseg.curation.convert import convert
-from solarseg.curation.disk import alone_in
 from solarseg.datasets import ReadOptions, Sample, open_dataset, open_source
 from solarseg.datasets.description import Description
 from solarseg.datasets.source import Entry, Part, Source
 from solarseg.errors import ArgumentError, DatasetError, ImageError, OutputError
+from solarseg.files import alone_in
 from solarseg.images import write_image
 
 CLASSES = ClassMap(

@@ -20,15 +20,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug import Response
 
-from solarseg import __version__
-from solarseg.curation import disk, fetching
+from solarseg import __version__, files
+from solarseg.curation import fetching
 from solarseg.curation.catalogue import find_set
-from solarseg.curation.disk import alone_in
 from solarseg.curation.download import download, download_set
 from solarseg.curation.fetching import fetch
 from solarseg.curation.listing import RemoteFile
 from solarseg.curation.web import Web, _wait_asked
 from solarseg.errors import ArgumentError, DataError, MissingExtraError, OutputError
+from solarseg.files import alone_in
 
 CONTENT = bytes(range(256)) * 2000  # more than one network buffer
 OTHER = CONTENT[::-1]
@@ -519,7 +519,7 @@ def test_a_disk_that_is_full_leaves_the_part(httpserver, web, tmp_path, monkeypa
     host = Host(httpserver)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(fetching, "_LOOK_AGAIN", 100_000)
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: usage(10, 10, 0))
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: usage(10, 10, 0))
     with pytest.raises(OutputError, match="free space or choose another folder"):
         fetch(host.file(), tmp_path, web)
     assert 0 < (tmp_path / "file.bin.part").stat().st_size < len(CONTENT)
@@ -698,10 +698,10 @@ def test_a_pattern_chooses_files(httpserver, web, tmp_path):
 
 def test_room_is_looked_for_before_anything_is_fetched(httpserver, web, tmp_path, monkeypatch):
     zenodo = Zenodo(httpserver, YEARS)
-    reserve = disk._RESERVE
+    reserve = files._RESERVE
     free = reserve + 6001
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: usage(0, 0, free))
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: usage(0, 0, free))
     with pytest.raises(OutputError, match=r"needs 6.0 kB and 268.4 MB to spare, 268.4 MB are free"):
         download_set(zenodo.entry, tmp_path / "to", web)
     assert zenodo.asked == dict.fromkeys(YEARS, 0) and not (tmp_path / "to").exists()

@@ -21,11 +21,10 @@ from zipfile import BadZipFile, is_zipfile
 from rich.filesize import decimal
 from rich.progress import track
 
-from solarseg.curation.disk import check_space
 from solarseg.curation.foreign_names import objection
 from solarseg.curation.volumes import open_zip
 from solarseg.errors import DataError, OutputError
-from solarseg.files import atomic_folder
+from solarseg.files import atomic_folder, check_space
 
 __all__ = ["find_damage", "is_archive", "stem_of", "unpack"]
 

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from solarseg.curation.disk import alone_in
 from solarseg.curation.leakage import join_groups
 from solarseg.curation.near_duplicates import Pair
 from solarseg.curation.same_place import find_same_places
@@ -25,7 +24,7 @@ from solarseg.datasets.folder import UNFINISHED, open_pairs, read_pairs
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.source import Entry, Part, Source
 from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
-from solarseg.files import atomic_path, remove_temporary, write_json, write_table
+from solarseg.files import alone_in, atomic_path, remove_temporary, write_json, write_table
 from solarseg.images import Pixels, write_bands, write_image, write_mask
 from solarseg.threads import count_cores, fan_out
 

@@ -17,12 +17,11 @@ from rich.progress import (
 
 from solarseg.curation.archives import is_archive, stem_of, unpack
 from solarseg.curation.catalogue import PublicSet, find_set
-from solarseg.curation.disk import alone_in, check_space
 from solarseg.curation.fetching import Report, fetch, missing_bytes
 from solarseg.curation.listing import RemoteFile, choose, list_files
 from solarseg.curation.web import Web
 from solarseg.errors import ArgumentError, OutputError
-from solarseg.files import check_folder, remove_temporary_folders
+from solarseg.files import alone_in, check_folder, check_space, remove_temporary_folders
 
 __all__ = ["Download", "download", "download_set"]
 

@@ -13,11 +13,10 @@ from urllib.parse import urlsplit
 from rich.filesize import decimal
 
 from solarseg.curation.archives import find_damage, is_archive
-from solarseg.curation.disk import check_space
 from solarseg.curation.listing import RemoteFile
 from solarseg.curation.web import PassingError, Web
 from solarseg.errors import DataError, OutputError
-from solarseg.files import write_json
+from solarseg.files import check_space, write_json
 
 if TYPE_CHECKING:
     import httpx
