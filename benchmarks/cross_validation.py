@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 from plain import BATCH, Plain, load
 
-from solarseg.curation.splits import write_split
 from solarseg.datasets import FolderDataset, open_dataset
+from solarseg.datasets.splits import write_split
 from solarseg.evaluation.intervals import STATISTICS, bootstrap_intervals, paired_differences
 from solarseg.evaluation.scores import confusion_matrix, iou
 from solarseg.files import write_json

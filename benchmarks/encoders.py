@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from solarseg import compare, open_dataset, train
-from solarseg.curation.splits import write_split
+from solarseg.datasets.splits import write_split
 from solarseg.inference.model_file import MODEL_NAME
 from solarseg.training.config import Machine
 

@@ -18,10 +18,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from solarseg.datasets.image_files import find_images
 from solarseg.images import as_rgb, read_image
 from solarseg.inference.predictor import Manner, Model, load_model
 from solarseg.inference.timing import made_up_images
-from solarseg.outputs.image_files import find_images
 from solarseg.outputs.predictions import predict
 
 

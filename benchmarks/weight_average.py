@@ -22,8 +22,8 @@ from cross_validation import VARIANTS, Fold, cached, calibrate, make_folds
 from lightning.pytorch.callbacks import Callback
 from torch.optim.swa_utils import AveragedModel
 
-from solarseg.curation.splits import write_split
 from solarseg.datasets import open_dataset
+from solarseg.datasets.splits import write_split
 from solarseg.evaluation.intervals import STATISTICS, paired_differences
 from solarseg.evaluation.scores import confusion_matrix, iou
 from solarseg.training.config import Machine

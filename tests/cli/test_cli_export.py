@@ -10,8 +10,8 @@ import pytest
 
 import solarseg
 from solarseg.cli import main
-from solarseg.curation.splits import read_split
 from solarseg.datasets import open_dataset
+from solarseg.datasets.splits import read_split
 from solarseg.errors import MissingExtraError
 from solarseg.inference.model_file import read_info
 from solarseg.inference.predictor import load_model

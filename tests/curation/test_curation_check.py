@@ -7,8 +7,8 @@ from PIL import Image
 
 from solarseg.curation.check import check
 from solarseg.curation.split_dataset import split_dataset
-from solarseg.curation.splits import read_split, write_split
 from solarseg.datasets import open_dataset
+from solarseg.datasets.splits import read_split, write_split
 from solarseg.errors import DatasetError, ImageError, MaskError
 from solarseg.images import write_bands
 from solarseg.training.config import TrainConfig

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from solarseg.curation.split_dataset import split_dataset
-from solarseg.curation.splits import check_split, read_split
 from solarseg.datasets import open_dataset
+from solarseg.datasets.splits import check_split, read_split
 from solarseg.errors import ArgumentError, OutputError
 
 

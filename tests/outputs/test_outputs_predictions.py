@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from solarseg.cli import main
+from solarseg.datasets.image_files import find_images, name_outputs
 from solarseg.errors import ArgumentError, OutputError
 from solarseg.images import read_mask_values
 from solarseg.inference.predictor import Manner, load_model
-from solarseg.outputs.image_files import find_images, name_outputs
 from solarseg.outputs.predictions import predict
 
 

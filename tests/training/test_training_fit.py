@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Callback
 from PIL import Image
 from rich.console import Console
 
-from solarseg.curation.splits import read_split
+from solarseg.datasets.splits import read_split
 from solarseg.errors import ArgumentError, OutputError, RunError, SolarsegError
 from solarseg.evaluation.evaluate import evaluate
 from solarseg.inference.predictor import load_model

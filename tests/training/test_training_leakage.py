@@ -15,8 +15,8 @@ from solarseg import compare, evaluate, train
 from solarseg.cli import main
 from solarseg.curation.leakage import Leak, read_leaks
 from solarseg.curation.split_dataset import split_dataset
-from solarseg.curation.splits import read_split
 from solarseg.datasets.folder import read_table
+from solarseg.datasets.splits import read_split
 from solarseg.errors import ArgumentError, DatasetError
 
 SHORT = {**TINY, "epochs": 1}

@@ -14,10 +14,10 @@ from solarseg.curation.odd_masks import find_odd
 from solarseg.curation.perceptual_hash import SYMMETRIES
 from solarseg.curation.problems import KINDS, Problem
 from solarseg.curation.split_problems import find_split_problems
-from solarseg.curation.splits import read_split
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import read_description
 from solarseg.datasets.folder import MaskLook, list_files, look_into, open_pairs
+from solarseg.datasets.splits import read_split
 from solarseg.errors import DataError, ImageError, MaskError
 from solarseg.files import write_table
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from solarseg.curation.inspection import Inspection
 from solarseg.curation.problems import Problem
-from solarseg.curation.splits import SPLITS, read_split
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.folder import read_table
+from solarseg.datasets.splits import SPLITS, read_split
 from solarseg.images import IMAGE_SUFFIXES
 
 __all__ = ["find_split_problems"]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from solarseg.classes import ClassMap
 from solarseg.datasets.annotations import is_background
 from solarseg.datasets.folder import FolderDataset, list_files, open_pairs, read_pairs
+from solarseg.datasets.image_files import find_images, name_outputs
 from solarseg.errors import DatasetError, OutputError
-from solarseg.outputs.image_files import find_images, name_outputs
 
 __all__ = ["Labelled", "Writer", "check_names", "open_labels", "open_masks"]
 

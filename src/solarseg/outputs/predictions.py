@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
+from solarseg.datasets.image_files import find_images, is_inside, name_outputs
 from solarseg.errors import ArgumentError, ImageError
 from solarseg.images import read_image, read_mask_values, true_colour, write_bands, write_image, write_mask
 from solarseg.inference.predictor import Manner, Model, load_model
 from solarseg.measurement import check_cell_size, is_measurable
-from solarseg.outputs.image_files import find_images, is_inside, name_outputs
 from solarseg.outputs.measurements import Measured, measure_one
 from solarseg.outputs.overlay import side_by_side
 from solarseg.outputs.prediction_folder import Folder, Found, Job

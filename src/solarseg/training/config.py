@@ -8,7 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from solarseg.curation.splits import check_shares
+from solarseg.datasets.splits import check_shares
 from solarseg.errors import ArgumentError, RunError
 from solarseg.files import write_text
 from solarseg.preprocessing import check_image_size

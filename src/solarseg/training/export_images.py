@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.curation.splits import SPLITS, read_split
 from solarseg.datasets import FolderDataset, open_dataset
+from solarseg.datasets.splits import SPLITS, read_split
 from solarseg.errors import DatasetError
 from solarseg.files import digest
 from solarseg.inference.model_file import ModelInfo

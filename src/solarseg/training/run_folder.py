@@ -23,9 +23,9 @@ from solarseg.curation.leakage import (
     join_groups,
     write_leaks,
 )
-from solarseg.curation.splits import check_split, read_split, split_by_group
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.folder import read_table
+from solarseg.datasets.splits import check_split, read_split, split_by_group
 from solarseg.errors import ArgumentError, DatasetError, RunError
 from solarseg.files import digest, write_table
 from solarseg.inference.model_file import MODEL_NAME

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solarseg.curation.dealing import deal, distance
+from solarseg.datasets.allocation import deal, distance
 
 COUNTS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=3, max_size=7)
 

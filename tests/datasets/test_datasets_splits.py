@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
-from solarseg.curation.dealing import distance
-from solarseg.curation.splits import check_split, folds_by_group, read_split, split_by_group, write_split
+from solarseg.datasets.allocation import distance
+from solarseg.datasets.splits import check_split, folds_by_group, read_split, split_by_group, write_split
 from solarseg.errors import ArgumentError, DatasetError
 
 GROUPS = st.dictionaries(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.curation.dealing import deal
+from solarseg.datasets.allocation import deal
 from solarseg.datasets.folder import read_table
 from solarseg.errors import ArgumentError, DatasetError
 from solarseg.files import write_table
