@@ -24,10 +24,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.curation.near_duplicates import Pair, find_duplicates
-from solarseg.curation.perceptual_hash import SYMMETRIES, Fingerprint, fingerprint, propose, reduce, turn
-from solarseg.curation.registration import CONFIRMED, confirm
-from solarseg.curation.same_place import find_same_places
+from solarseg.duplicates.perceptual_hash import SYMMETRIES, Fingerprint, fingerprint, propose, reduce, turn
+from solarseg.duplicates.registration import CONFIRMED, confirm
+from solarseg.duplicates.same_place import find_same_places
+from solarseg.duplicates.search import Pair, find_duplicates
 from solarseg.images import as_rgb, read_image
 
 Image = NDArray[Any]

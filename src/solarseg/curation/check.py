@@ -8,16 +8,16 @@ from typing import TypeVar
 
 from solarseg.classes import ClassMap
 from solarseg.curation.inspection import Inspection, inspect_all
-from solarseg.curation.leakage import Leak, find_copies, find_leaks
-from solarseg.curation.near_duplicates import Pair
 from solarseg.curation.odd_masks import find_odd
-from solarseg.curation.perceptual_hash import SYMMETRIES
 from solarseg.curation.problems import KINDS, Problem
 from solarseg.curation.split_problems import find_split_problems
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import read_description
 from solarseg.datasets.folder import MaskLook, list_files, look_into, open_pairs
 from solarseg.datasets.splits import read_split
+from solarseg.duplicates.leakage import Leak, find_copies, find_leaks
+from solarseg.duplicates.perceptual_hash import SYMMETRIES
+from solarseg.duplicates.search import Pair
 from solarseg.errors import DataError, ImageError, MaskError
 from solarseg.files import write_table
 

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from solarseg.curation.leakage import join_groups
-from solarseg.curation.near_duplicates import Pair
-from solarseg.curation.same_place import find_same_places
 from solarseg.datasets import ReadOptions, open_source
 from solarseg.datasets.description import write_description
 from solarseg.datasets.folder import UNFINISHED, open_pairs, read_pairs
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.source import Entry, Part, Source
+from solarseg.duplicates.leakage import join_groups
+from solarseg.duplicates.same_place import find_same_places
+from solarseg.duplicates.search import Pair
 from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
 from solarseg.files import alone_in, atomic_path, remove_temporary, write_json, write_table
 from solarseg.images import Pixels, write_bands, write_image, write_mask

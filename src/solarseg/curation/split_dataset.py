@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from rich.progress import track
 
-from solarseg.curation.leakage import find_copies, join_groups
 from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.datasets.splits import SPLITS, check_shares, folds_by_group, split_by_group, write_split
+from solarseg.duplicates.leakage import find_copies, join_groups
 from solarseg.errors import ArgumentError, MaskError, OutputError
 from solarseg.threads import count_cores, fan_out
 

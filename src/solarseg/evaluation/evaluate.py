@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from solarseg.curation.leakage import LEAKS_NAME, Leak, read_leaks
 from solarseg.datasets import FolderDataset, Sample, open_dataset
 from solarseg.datasets.folder import read_table
 from solarseg.datasets.splits import SPLITS, check_split, read_split
+from solarseg.duplicates.leakage import LEAKS_NAME, Leak, read_leaks
 from solarseg.errors import ArgumentError, DatasetError
 from solarseg.evaluation.figures import Example, draw_confusion_matrix, draw_examples
 from solarseg.evaluation.reliability import Reliability, count_bins, without_temperature

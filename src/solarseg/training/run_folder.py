@@ -15,7 +15,10 @@ from torch import nn
 
 from solarseg._version import __version__
 from solarseg.classes import IGNORE_INDEX, ClassMap
-from solarseg.curation.leakage import (
+from solarseg.datasets import FolderDataset
+from solarseg.datasets.folder import read_table
+from solarseg.datasets.splits import check_split, read_split, split_by_group
+from solarseg.duplicates.leakage import (
     LEAKS_NAME,
     Leak,
     find_copies,
@@ -23,9 +26,6 @@ from solarseg.curation.leakage import (
     join_groups,
     write_leaks,
 )
-from solarseg.datasets import FolderDataset
-from solarseg.datasets.folder import read_table
-from solarseg.datasets.splits import check_split, read_split, split_by_group
 from solarseg.errors import ArgumentError, DatasetError, RunError
 from solarseg.files import digest, write_table
 from solarseg.inference.model_file import MODEL_NAME

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from solarseg.classes import IGNORE_INDEX
-from solarseg.curation.near_duplicates import Duplicates, Pair, track_pairs
+from solarseg.duplicates.search import Duplicates, Pair, track_pairs
 from solarseg.errors import DataError
 from solarseg.threads import count_cores, fan_out
 

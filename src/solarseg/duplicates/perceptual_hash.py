@@ -9,7 +9,7 @@ The hash holds the signs of 64 low frequencies of a small grey copy, as other DC
 - takes frequencies that flips and turns only exchange or negate, so that the hashes of all eight symmetries follow
   from one transform.
 
-A hash proposes and does not decide; `solarseg.curation.registration` confirms.
+A hash proposes and does not decide; `solarseg.duplicates.registration` confirms.
 """
 
 import hashlib

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
-from solarseg.curation.near_duplicates import Duplicates, Pair, find_duplicates, relatives
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.splits import SPLITS
+from solarseg.duplicates.search import Duplicates, Pair, find_duplicates, relatives
 from solarseg.errors import DatasetError
 from solarseg.files import write_table
 from solarseg.images import read_image

@@ -5,9 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
-from solarseg.curation import same_place
-from solarseg.curation.near_duplicates import relatives
-from solarseg.curation.same_place import find_same_places, outlines
+from solarseg.duplicates import same_place
+from solarseg.duplicates.same_place import find_same_places, outlines
+from solarseg.duplicates.search import relatives
 from solarseg.errors import ImageError
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from solarseg.curation import perceptual_hash
-from solarseg.curation.perceptual_hash import (
+from solarseg.duplicates import perceptual_hash
+from solarseg.duplicates.perceptual_hash import (
     SIDE,
     SYMMETRIES,
     Fingerprint,

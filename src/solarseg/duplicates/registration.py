@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.curation.perceptual_hash import SIDE, turn
+from solarseg.duplicates.perceptual_hash import SIDE, turn
 
 __all__ = ["CONFIRMED", "confirm", "register"]
 
@@ -54,7 +54,7 @@ def confirm(first: Small, second: Small, symmetry: int = 0) -> float:
     """Say how far two images agree.
 
     Args:
-        first: ``(128, 128)``, from `solarseg.curation.perceptual_hash.reduce`.
+        first: ``(128, 128)``, from `solarseg.duplicates.perceptual_hash.reduce`.
         second: likewise.
         symmetry: how the first is turned to look like the second.
 
@@ -63,7 +63,7 @@ def confirm(first: Small, second: Small, symmetry: int = 0) -> float:
         another, or agree in few places. From `CONFIRMED` on they are copies.
 
     Examples:
-        >>> from solarseg.curation.perceptual_hash import reduce
+        >>> from solarseg.duplicates.perceptual_hash import reduce
         >>> image = cv2.GaussianBlur(np.random.default_rng(0).random((300, 300), np.float32), (0, 0), 4)
         >>> confirm(reduce(image[..., None]), reduce(image[8:, :-4, None])) > CONFIRMED
         True

@@ -1,7 +1,7 @@
 """Images that are there twice: the same, or copies flipped, turned, re-compressed, slightly cropped or changed in tone.
 
-Two steps: perceptual hashes propose (`solarseg.curation.perceptual_hash`), registration and correlation confirm
-(`solarseg.curation.registration`). Only what is confirmed counts, and where there are masks, only if they agree too.
+Two steps: perceptual hashes propose (`solarseg.duplicates.perceptual_hash`), registration and correlation confirm
+(`solarseg.duplicates.registration`). Only what is confirmed counts, and where there are masks, only if they agree too.
 """
 
 from collections import defaultdict
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress, track
 
-from solarseg.curation.mask_agreement import masks_agree
-from solarseg.curation.perceptual_hash import Fingerprint, fingerprint, propose, reduce, turn
-from solarseg.curation.registration import CONFIRMED, confirm, register
+from solarseg.duplicates.mask_agreement import masks_agree
+from solarseg.duplicates.perceptual_hash import Fingerprint, fingerprint, propose, reduce, turn
+from solarseg.duplicates.registration import CONFIRMED, confirm, register
 from solarseg.errors import DataError
 from solarseg.threads import count_cores, fan_out
 
@@ -37,9 +37,9 @@ class Pair:
         second: name of the other.
         kind: ``"exact"``, where shape, depth and every pixel are equal, ``"near"``, or ``"alike"``: the images look
             like near copies, but their masks do not agree.
-        symmetry: index into `solarseg.curation.perceptual_hash.SYMMETRIES`: how the first is turned to look like
+        symmetry: index into `solarseg.duplicates.perceptual_hash.SYMMETRIES`: how the first is turned to look like
             the second.
-        correlation: what `solarseg.curation.registration.confirm` says; 1.0 of exact ones.
+        correlation: what `solarseg.duplicates.registration.confirm` says; 1.0 of exact ones.
     """
 
     first: str

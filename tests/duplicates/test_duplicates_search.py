@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from solarseg.curation import near_duplicates
-from solarseg.curation.near_duplicates import Pair, find_duplicates, relatives
-from solarseg.curation.perceptual_hash import fingerprint, turn
+from solarseg.duplicates import search as near_duplicates
+from solarseg.duplicates.perceptual_hash import fingerprint, turn
+from solarseg.duplicates.search import Pair, find_duplicates, relatives
 from solarseg.errors import ImageError
 from solarseg.images import read_image
 

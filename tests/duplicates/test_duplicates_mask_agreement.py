@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from solarseg.curation.mask_agreement import masks_agree
-from solarseg.curation.near_duplicates import find_duplicates
-from solarseg.curation.perceptual_hash import turn
+from solarseg.duplicates.mask_agreement import masks_agree
+from solarseg.duplicates.perceptual_hash import turn
+from solarseg.duplicates.search import find_duplicates
 
 STILL = np.eye(2, 3, dtype=np.float32)
 

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX
-from solarseg.curation.perceptual_hash import SIDE
+from solarseg.duplicates.perceptual_hash import SIDE
 
 __all__ = ["masks_agree"]
 
@@ -22,7 +22,7 @@ def masks_agree(first: Mask, second: Mask, warp: NDArray[np.float32]) -> bool:
     Args:
         first: ``(H, W)`` class ids, turned as the image was.
         second: likewise; it may be of another size.
-        warp: ``(2, 3)``, from `solarseg.curation.registration.register`.
+        warp: ``(2, 3)``, from `solarseg.duplicates.registration.register`.
 
     Returns:
         True where nine tenths of the foreground of each is foreground in the other, or within 2/128 of the side of it.

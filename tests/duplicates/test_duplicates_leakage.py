@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from solarseg.curation.leakage import Leak, find_copies, find_leaks, join_groups, read_leaks, write_leaks
-from solarseg.curation.near_duplicates import Pair
 from solarseg.datasets import open_dataset
+from solarseg.duplicates.leakage import Leak, find_copies, find_leaks, join_groups, read_leaks, write_leaks
+from solarseg.duplicates.search import Pair
 from solarseg.errors import DatasetError
 
 NAMES = [f"im{number}" for number in range(8)]

@@ -5,8 +5,8 @@ from skimage.filters import window
 from skimage.registration import phase_cross_correlation
 from skimage.transform import AffineTransform, warp
 
-from solarseg.curation.perceptual_hash import SIDE, reduce, turn
-from solarseg.curation.registration import CONFIRMED, confirm, register
+from solarseg.duplicates.perceptual_hash import SIDE, reduce, turn
+from solarseg.duplicates.registration import CONFIRMED, confirm, register
 
 
 def texture(seed, side=300, deviation=4.0):
