@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from solarseg.cli.main import main
-from solarseg.curation.catalogue import CATALOGUE
 from solarseg.datasets import READERS, open_dataset
+from solarseg.download.catalogue import CATALOGUE
 from solarseg.outputs import WRITERS
 
 

@@ -5,7 +5,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from solarseg.curation.catalogue import PublicSet
+    from solarseg.download.catalogue import PublicSet
 
 __all__ = ["command"]
 
@@ -20,7 +20,7 @@ def command() -> None:
 
     Example: solarseg data list
     """
-    from solarseg.curation.catalogue import CATALOGUE, NOT_COVERED
+    from solarseg.download.catalogue import CATALOGUE, NOT_COVERED
 
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     for entry in CATALOGUE:

@@ -28,7 +28,7 @@ def command(
 
     Example: solarseg data download glosofarid --to glosofarid --files '*us*'
     """
-    from solarseg.curation.download import download
+    from solarseg.download.download import download
 
     done = download(name, to, files=files, unpack=unpack, progress=is_shown(quiet))
     for path in (*done.files, *done.unpacked):

@@ -21,8 +21,8 @@ from zipfile import BadZipFile, is_zipfile
 from rich.filesize import decimal
 from rich.progress import track
 
-from solarseg.curation.foreign_names import objection
-from solarseg.curation.volumes import open_zip
+from solarseg.download.safe_names import objection
+from solarseg.download.volumes import open_zip
 from solarseg.errors import DataError, OutputError
 from solarseg.files import atomic_folder, check_space
 

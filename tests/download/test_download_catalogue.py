@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solarseg.curation.catalogue import CATALOGUE, NOT_COVERED, find_set
-from solarseg.curation.foreign_names import objection
-from solarseg.curation.listing import HOSTS, RemoteFile, choose, list_files
-from solarseg.curation.web import Web
+from solarseg.download.catalogue import CATALOGUE, NOT_COVERED, find_set
+from solarseg.download.listing import HOSTS, RemoteFile, choose, list_files
+from solarseg.download.safe_names import objection
+from solarseg.download.web import Web
 from solarseg.errors import ArgumentError, DataError
 
 MD5 = "900150983cd24fb0d6963f7d28e17f72"
@@ -252,7 +252,7 @@ def test_a_pattern_that_fits_nothing_lists_what_there_is():
 
 @given(st.text())
 def test_any_stated_checksum_is_used_or_passed_over(text):
-    from solarseg.curation.listing import _checksum
+    from solarseg.download.listing import _checksum
 
     assert re.fullmatch(r"(md5|sha1|sha256|sha512):[0-9a-f]+", _checksum(text) or f"md5:{MD5}")
     assert _checksum(f"MD5:{MD5.upper()}") == f"md5:{MD5}"

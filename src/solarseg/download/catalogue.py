@@ -31,7 +31,7 @@ class PublicSet:
         licence: what is known of it, in words; the source has the last one.
         citation: what to cite.
         page: where a person reads about it.
-        host: who holds the files: one of `solarseg.curation.listing.HOSTS`.
+        host: who holds the files: one of `solarseg.download.listing.HOSTS`.
         address: what is asked for the list of files; for GitHub, the archive itself.
         note: what to know before using it.
     """

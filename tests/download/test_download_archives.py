@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from solarseg import files
-from solarseg.curation import archives
-from solarseg.curation.archives import is_archive, stem_of, unpack
+from solarseg.download import archives
+from solarseg.download.archives import is_archive, stem_of, unpack
 from solarseg.errors import DataError, OutputError, SolarsegError
 
 HAS_FILTER = hasattr(tarfile, "data_filter")

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from rich.filesize import decimal
 
-from solarseg.curation.archives import find_damage, is_archive
-from solarseg.curation.listing import RemoteFile
-from solarseg.curation.web import PassingError, Web
+from solarseg.download.archives import find_damage, is_archive
+from solarseg.download.listing import RemoteFile
+from solarseg.download.web import PassingError, Web
 from solarseg.errors import DataError, OutputError
 from solarseg.files import check_space, write_json
 
@@ -43,7 +43,7 @@ def fetch(remote: RemoteFile, folder: Path, web: Web, report: Report = lambda ha
     source states no checksum, an archive is looked through instead. One that is there already is checked and kept.
 
     Args:
-        remote: the file; its name must be without objection (`solarseg.curation.foreign_names`).
+        remote: the file; its name must be without objection (`solarseg.download.safe_names`).
         folder: where to; it must be there, and nobody else fetch into it.
         web: how to ask for it.
         report: is told of progress.

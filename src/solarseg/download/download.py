@@ -15,11 +15,11 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from solarseg.curation.archives import is_archive, stem_of, unpack
-from solarseg.curation.catalogue import PublicSet, find_set
-from solarseg.curation.fetching import Report, fetch, missing_bytes
-from solarseg.curation.listing import RemoteFile, choose, list_files
-from solarseg.curation.web import Web
+from solarseg.download.archives import is_archive, stem_of, unpack
+from solarseg.download.catalogue import PublicSet, find_set
+from solarseg.download.fetch import Report, fetch, missing_bytes
+from solarseg.download.listing import RemoteFile, choose, list_files
+from solarseg.download.web import Web
 from solarseg.errors import ArgumentError, OutputError
 from solarseg.files import alone_in, check_folder, check_space, remove_temporary_folders
 
@@ -52,7 +52,7 @@ def download(
     again.
 
     Args:
-        name: of the set, as in `solarseg.curation.catalogue.CATALOGUE`.
+        name: of the set, as in `solarseg.download.catalogue.CATALOGUE`.
         to: folder to put its files in.
         files: pattern of the names of files to fetch, as in ``"*us*"``; all by default.
         unpack: also unpack archives, each into a folder of its name; the archive is kept.

@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from werkzeug import Response
 
 from solarseg import __version__, files
-from solarseg.curation import fetching
-from solarseg.curation.catalogue import find_set
-from solarseg.curation.download import download, download_set
-from solarseg.curation.fetching import fetch
-from solarseg.curation.listing import RemoteFile
-from solarseg.curation.web import Web, _wait_asked
+from solarseg.download import fetch as fetching
+from solarseg.download.catalogue import find_set
+from solarseg.download.download import download, download_set
+from solarseg.download.fetch import fetch
+from solarseg.download.listing import RemoteFile
+from solarseg.download.web import Web, _wait_asked
 from solarseg.errors import ArgumentError, DataError, MissingExtraError, OutputError
 from solarseg.files import alone_in
 
@@ -428,8 +428,8 @@ def test_killed_in_the_middle_it_goes_on_with_what_is_missing(httpserver, web, t
 
     host.script = [slow]
     program = (
-        "import sys; from pathlib import Path; from solarseg.curation.fetching import fetch\n"
-        "from solarseg.curation.listing import RemoteFile; from solarseg.curation.web import Web\n"
+        "import sys; from pathlib import Path; from solarseg.download.fetch import fetch\n"
+        "from solarseg.download.listing import RemoteFile; from solarseg.download.web import Web\n"
         f"fetch(RemoteFile('file.bin', {host.url!r}, {len(CONTENT)}, {md5(CONTENT)!r}), Path({str(tmp_path)!r}), Web())"
     )
     process = subprocess.Popen([sys.executable, "-c", program])

@@ -11,9 +11,9 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 
-from solarseg.curation.catalogue import PublicSet
-from solarseg.curation.foreign_names import objection
-from solarseg.curation.web import Web
+from solarseg.download.catalogue import PublicSet
+from solarseg.download.safe_names import objection
+from solarseg.download.web import Web
 from solarseg.errors import ArgumentError, DataError
 
 __all__ = ["HOSTS", "Listing", "RemoteFile", "choose", "list_files"]
