@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 from isal import igzip
 
-from solarseg.datasets import open_source
-from solarseg.datasets.glosofarid import BANDS
+from solarseg.formats import open_source
+from solarseg.formats.glosofarid.read import BANDS
 from solarseg.threads import fan_out
 
 SAMPLES = 200
@@ -43,7 +43,7 @@ TENSORFLOW = "tf.data"
 STATUS = Path("/proc/self/status")
 PEAK = """
 import sys
-from solarseg.datasets import open_source
+from solarseg.formats import open_source
 for sample in open_source(sys.argv[1]):
     pass
 print(*(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))

@@ -182,14 +182,14 @@ def test_a_folder_without_permission_is_one_line(capsys, monkeypatch):
 )
 def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys, arguments, said):
     import solarseg.curation.check
-    import solarseg.curation.convert
+    import solarseg.formats.convert
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(solarseg, "train", interrupted, raising=False)
     monkeypatch.setattr(solarseg.curation.check, "check", interrupted)
-    monkeypatch.setattr(solarseg.curation.convert, "convert", interrupted)
+    monkeypatch.setattr(solarseg.formats.convert, "convert", interrupted)
     assert main(arguments) == 130
     assert capsys.readouterr().err.splitlines()[-1] == said
 

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from solarseg.cli.main import main
-from solarseg.datasets import READERS, open_dataset
+from solarseg.datasets import open_dataset
 from solarseg.download.catalogue import CATALOGUE
-from solarseg.outputs import WRITERS
+from solarseg.formats import READERS, WRITERS
 
 
 def test_list_says_all_that_is_known_of_each_set(capsys):

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from solarseg.classes import ClassMap
-from solarseg.curation.convert import convert
-from solarseg.datasets import READERS, ReadOptions, open_dataset, open_source
+from solarseg.datasets import open_dataset
 from solarseg.datasets.sample import Sample
-from solarseg.datasets.source import Entry, Source
 from solarseg.errors import ArgumentError, DatasetError, ImageError, MaskError
+from solarseg.formats import READERS, ReadOptions, open_source
+from solarseg.formats.convert import convert
+from solarseg.formats.source import Entry, Source
 from solarseg.images import IMAGE_SUFFIXES, read_image
 from solarseg.registry import lookup
 

@@ -9,11 +9,10 @@ from PIL import Image
 from scipy import ndimage
 
 from solarseg.classes import ClassMap
-from solarseg.datasets import open_source
 from solarseg.errors import OutputError
+from solarseg.formats import WRITERS, open_source
+from solarseg.formats.labels import Labelled
 from solarseg.images import read_image
-from solarseg.outputs import WRITERS
-from solarseg.outputs.labels import Labelled
 from solarseg.registry import lookup
 
 # Not sorted, and one of them on no image.

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from solarseg.classes import ClassMap, few
 from solarseg.errors import ArgumentError, DataError, DatasetError, ImageError, OutputError
 from solarseg.files import write_json, write_table
+from solarseg.formats.labels import open_masks
 from solarseg.images import read_image
 from solarseg.measurement import CellMeasurement, check_cell_size, find_doubts, is_measurable, measure_cell
-from solarseg.outputs.labels import open_masks
 
 __all__ = [
     "JSON_NAME",

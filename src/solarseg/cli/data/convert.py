@@ -52,8 +52,8 @@ def command(
 
     Example: solarseg data convert glosofarid solar-farms --bands B4,B3,B2,B8
     """
-    from solarseg.curation.convert import convert
-    from solarseg.datasets import ReadOptions
+    from solarseg.formats import ReadOptions
+    from solarseg.formats.convert import convert
 
     options = ReadOptions(
         bands=None if bands is None else tuple(bands.split(",")),

@@ -35,7 +35,7 @@ def command(
 
     Example: solarseg data export found --images photos --format coco --out cvat
     """
-    from solarseg.outputs.export import export
+    from solarseg.formats.export import export
 
     folder = out or dataset.resolve().with_name(f"{dataset.resolve().name}-{format_name}")
     done = export(dataset, folder, format_name, images=images, tolerance=tolerance, progress=is_shown(quiet))

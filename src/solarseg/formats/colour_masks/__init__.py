@@ -1,0 +1,1 @@
+"""Masks that show classes by colours: read."""

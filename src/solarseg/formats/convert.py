@@ -1,0 +1,303 @@
+"""From data in any format to a dataset folder."""
+
+import hashlib
+import json
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from solarseg.datasets.description import write_description
+from solarseg.datasets.folder import UNFINISHED, open_pairs, read_pairs
+from solarseg.datasets.sample import Sample
+from solarseg.duplicates.leakage import join_groups
+from solarseg.duplicates.same_place import find_same_places
+from solarseg.duplicates.search import Pair
+from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
+from solarseg.files import alone_in, atomic_path, remove_temporary, write_json, write_table
+from solarseg.formats import ReadOptions, open_source
+from solarseg.formats.source import Entry, Part, Source
+from solarseg.images import Pixels, write_bands, write_image, write_mask
+from solarseg.threads import count_cores, fan_out
+
+__all__ = ["Conversion", "convert"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What `convert` did.
+
+    Attributes:
+        folder: the dataset folder.
+        written: samples in it.
+        kept: how many of them an earlier call, which was cut, had written.
+        same_places: how many of them show a place that others show too, with which they share a group.
+        failed: sample, or part of the source that could not be read to its end -> why.
+    """
+
+    folder: Path
+    written: int
+    kept: int
+    same_places: int
+    failed: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """A part that could not be read to its end."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    name: str
+    group: str | None = None
+    kept: bool = False
+    reason: str = ""
+
+
+def convert(
+    source: Path | str,
+    dataset: Path | str,
+    *,
+    format_name: str | None = None,
+    options: ReadOptions | None = None,
+    places: bool = True,
+    workers: int | None = None,
+    progress: bool = False,
+) -> Conversion:
+    """Convert data in any format that is read to a dataset folder.
+
+    Image files are copied as they are where the format keeps whole ones; others are written as PNG (8 bits, one
+    or three bands) or as compressed TIFF. Called again after it was cut, it goes on where it stopped; until it has
+    come to its end, nobody takes the folder for a dataset.
+
+    Args:
+        source: file or folder.
+        dataset: folder to make.
+        format_name: one of `solarseg.datasets.READERS`; by default the one that the data looks like.
+        options: what the reader is told.
+        places: where nothing says which place a tile shows, look for tiles of one place, and make a group of them.
+        workers: threads; by default as many as there are processors.
+        progress: show progress on the terminal.
+
+    Returns:
+        What was written, and what could not be, with the reasons, which also stand in ``failed.csv``.
+
+    Raises:
+        ArgumentError: no such source or format, or an option that cannot be used.
+        DataError: the source cannot be read, or nothing in it.
+        OutputError: the folder holds something else, or the beginning of a conversion that would go on differently,
+            since options or files of the source have changed; another call writes to it; or it cannot be written.
+    """
+    if workers is not None and workers < 1:
+        raise ArgumentError(f"--workers {workers}: must be 1 or more")
+    options, folder = options or ReadOptions(), Path(dataset)
+    opened = open_source(source, format_name, options)
+    _make(folder)
+    with alone_in(folder):
+        _begin(folder, opened, format_name, options)
+        return _convert_all(folder, opened, places, workers, progress)
+
+
+def _convert_all(
+    folder: Path, opened: Source, places: bool, workers: int | None, progress: bool
+) -> Conversion:
+    done = fan_out(
+        [partial(_items, part) for part in opened.parts],
+        partial(_convert_one, folder, opened),
+        workers or count_cores(),
+    )
+    counts = [part.count for part in opened.parts]
+    total = None if None in counts else sum(count or 0 for count in counts)
+    outcomes = list(track(done, "converting", total=total, disable=not progress))
+    failed = dict(sorted((outcome.name, outcome.reason) for outcome in outcomes if outcome.reason))
+    written = sorted(
+        (outcome for outcome in outcomes if not outcome.reason), key=lambda outcome: outcome.name
+    )
+    if not written:
+        _unmake(folder)
+        raise DatasetError(
+            f"{opened.path}: nothing converted; {next(iter(failed.values()), 'it holds no samples')}"
+        )
+    _describe(folder, opened, failed)
+    same_places = _group(folder, opened, written, places, workers, progress)
+    (folder / UNFINISHED).unlink(missing_ok=True)
+    return Conversion(
+        folder=folder,
+        written=len(written),
+        kept=sum(outcome.kept for outcome in written),
+        same_places=same_places,
+        failed=failed,
+    )
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(f"{folder}: is a file; give another folder") from error
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made ({error.strerror}); give another folder") from error
+
+
+def _unmake(folder: Path) -> None:
+    """Remove a folder in which nothing was converted; where it is a link, what it leads to is emptied."""
+    for kind in ("images", "masks"):
+        shutil.rmtree(folder / kind, ignore_errors=True)
+    (folder / UNFINISHED).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _begin(folder: Path, source: Source, format_name: str | None, options: ReadOptions) -> None:
+    """Mark a folder that is empty, or go on with one that was left of the same conversion."""
+    told = {
+        "source": source.path.resolve(),
+        "format": format_name,
+        **asdict(options),
+        "classes": asdict(source.classes),
+        "names of bands": source.description.bands,
+        "files": _digest_files(source.path, options.colours, without=folder),
+    }
+    what = json.loads(json.dumps(told, default=str))
+    mark = folder / UNFINISHED
+    if mark.exists():
+        if _read_mark(mark) != what:
+            raise OutputError(
+                f"{folder}: holds an unfinished conversion of something else, or with other options, or its source "
+                "has changed since; remove it to begin anew, or give another folder"
+            )
+        logger.info("going on with an unfinished conversion: %s", folder)
+        remove_temporary(folder)
+        _remove_images_without_mask(folder)
+    elif any(folder.iterdir()):
+        raise OutputError(f"{folder}: exists already; give another folder")
+    else:
+        write_json(mark, what)
+
+
+def _digest_files(source: Path, table: Path | None, *, without: Path) -> str:
+    """Hexadecimal digits that change with the name, size or time of any file that is read."""
+    own = without.resolve()
+    found = sorted(source.resolve().rglob("*")) if source.is_dir() else [source.resolve()]
+    files = [file for file in found if not file.is_relative_to(own) and not file.name.startswith(".")]
+    told = hashlib.blake2b(digest_size=8)
+    for file in [*files, *([table.resolve()] if table else [])]:
+        if file.is_file():
+            state = file.stat()
+            told.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    return told.hexdigest()
+
+
+def _remove_images_without_mask(folder: Path) -> None:
+    """Masks are written after their images, so that a kill may leave an image alone."""
+    images = folder / "images"
+    for file in images.rglob("*"):
+        mask = folder / "masks" / file.relative_to(images).with_suffix(".png")
+        if not file.is_dir() and not mask.exists():
+            file.unlink()
+
+
+def _read_mark(mark: Path) -> object:
+    try:
+        return json.loads(mark.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise OutputError(
+            f"{mark}: damaged, so nobody knows what was being converted; remove {mark.parent}"
+        ) from error
+
+
+def _items(part: Part) -> Iterator[Entry | _Broken]:
+    try:
+        yield from part.entries()
+    except DataError as error:
+        yield _Broken(part.name, str(error))
+
+
+def _convert_one(folder: Path, source: Source, item: Entry | _Broken) -> _Outcome:
+    if isinstance(item, _Broken):
+        return _Outcome(item.name, reason=item.reason)
+    if not _is_within(item.name):
+        remedy = "must be a path within the dataset and not begin with a dot; rename it in the source"
+        return _Outcome(item.name, reason=f"'{item.name}': a sample's name {remedy}")
+    mask = folder / "masks" / f"{item.name}.png"
+    if mask.exists():  # it is written last
+        return _Outcome(item.name, item.group, kept=True)
+    try:
+        sample = item.load()
+    except DataError as error:
+        return _Outcome(item.name, reason=str(error))
+    _write_pixels(folder / "images" / item.name, sample, item, source.description.bands or ())
+    write_mask(mask, sample.mask, source.classes)
+    return _Outcome(item.name, item.group)
+
+
+def _is_within(name: str) -> bool:
+    """The last line of defence against names that leave the folder, or that are not found in it."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
+        return False
+    return bool(path.name) and not path.name.startswith(".")  # a dataset folder passes over such files
+
+
+def _write_pixels(stem: Path, sample: Sample, item: Entry, bands: Sequence[str]) -> None:
+    file, depth = item.image, sample.image.dtype
+    if file is not None:
+        with atomic_path(stem.with_name(f"{stem.name}{file.suffix.lower()}")) as temporary:
+            shutil.copyfile(file, temporary)
+    elif item.grid is None and depth == np.uint8 and sample.image.shape[-1] in (1, 3):
+        grey = sample.image.shape[-1] == 1
+        write_image(stem.with_name(f"{stem.name}.png"), sample.image[..., 0] if grey else sample.image)
+    else:
+        write_bands(stem.with_name(f"{stem.name}.tif"), sample.image, bands, item.grid)
+
+
+def _describe(folder: Path, source: Source, failed: Mapping[str, str]) -> None:
+    """Write what is known of the whole, and what is missing from it."""
+    if failed:
+        write_table(folder / "failed.csv", ("name", "reason"), failed.items())
+    else:
+        (folder / "failed.csv").unlink(missing_ok=True)  # of a call that was cut
+    write_description(folder, source.description, source.classes)
+
+
+def _group(
+    folder: Path,
+    source: Source,
+    written: Sequence[_Outcome],
+    places: bool,
+    workers: int | None,
+    progress: bool,
+) -> int:
+    """Write the groups that the data tells, else those found; how many samples share a place that was found."""
+    groups = {outcome.name: outcome.group or outcome.name for outcome in written}
+    told = any(outcome.group for outcome in written)
+    if not told and places and source.unknown_places:
+        groups = join_groups(groups, _same_places(folder, workers, progress))
+    shared = sum(size for size in Counter(groups.values()).values() if size > 1)
+    if told or shared:
+        write_table(folder / "groups.csv", ("name", "group"), groups.items())
+    return 0 if told else shared
+
+
+def _same_places(folder: Path, workers: int | None, progress: bool) -> Sequence[Pair]:
+    data = open_pairs(folder, read_pairs(folder, unfinished=True))
+
+    def load(name: str) -> tuple[Pixels, NDArray[np.uint8]]:
+        sample = data[name]
+        return sample.image, sample.mask
+
+    return find_same_places(data.names, load, workers=workers, progress=progress).pairs

@@ -1,0 +1,95 @@
+"""From a dataset folder, or from predictions, to the format of a labelling tool."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+
+from rich.progress import track
+
+from solarseg.datasets import FolderDataset
+from solarseg.datasets.description import write_description
+from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
+from solarseg.files import atomic_folder, write_table
+from solarseg.formats import WRITERS
+from solarseg.formats.labels import Labelled, Writer, open_labels
+from solarseg.registry import lookup
+
+__all__ = ["Exported", "export"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What `export` did.
+
+    Attributes:
+        folder: where.
+        written: samples in it.
+        failed: sample -> why it could not be read.
+    """
+
+    folder: Path
+    written: int
+    failed: dict[str, str]
+
+
+def export(
+    dataset: Path | str,
+    out: Path | str,
+    format_name: str,
+    *,
+    images: Path | str | None = None,
+    tolerance: float = 0.0,
+    progress: bool = False,
+) -> Exported:
+    """Write a dataset folder, or what `predict` wrote, in the format of a labelling tool.
+
+    What such formats cannot say stands beside, in ``dataset.yaml`` and ``groups.csv``, and `convert` takes it from
+    there: bands, licence, citation, colours and groups.
+
+    Args:
+        dataset: folder with ``images/`` and ``masks/``; or with ``masks/`` alone, as `predict` writes it.
+        out: folder to make.
+        format_name: one of `solarseg.outputs.WRITERS`.
+        images: folder of the images, where they do not stand in the dataset folder.
+        tolerance: in pixels, how far outlines may stray from the regions' borders, for formats that hold polygons;
+            0 is exact, with many points.
+        progress: show progress on the terminal.
+
+    Raises:
+        ArgumentError: an unknown format, or a tolerance below 0.
+        DataError: the dataset cannot be read, or nothing in it.
+        OutputError: the folder exists, or could not be written.
+    """
+    write: Writer = lookup("format", WRITERS, format_name)
+    if not 0 <= tolerance < inf:
+        raise ArgumentError(f"--tolerance {tolerance}: must be a number of pixels, 0 or more")
+    folder = Path(out)
+    if folder.exists():
+        raise OutputError(f"{folder}: exists already; give another --out")
+    data = _open(Path(dataset), Path(images) if images is not None else None)
+    failed: dict[str, str] = {}
+    with atomic_folder(folder) as temporary:
+        write(_read(data, failed, progress), data.classes, temporary, tolerance)
+        if len(failed) == len(data):
+            raise DatasetError(f"{dataset}: nothing can be read; {next(iter(failed.values()))}")
+        write_description(temporary, data.description, data.classes)
+        if data.grouped:
+            write_table(temporary / "groups.csv", ("name", "group"), data.group_of.items())
+    return Exported(folder, len(data) - len(failed), failed)
+
+
+def _open(root: Path, images: Path | None) -> FolderDataset:
+    if images is None and (root / "masks").is_dir() and not (root / "images").is_dir():
+        raise ArgumentError(f"{root}: holds masks but no images; say where they are with --images FOLDER")
+    return open_labels(root, images)
+
+
+def _read(data: FolderDataset, failed: dict[str, str], progress: bool) -> Iterator[Labelled]:
+    for name in track(data.names, "exporting", disable=not progress):
+        try:
+            mask = data[name].mask
+        except DataError as error:
+            failed[name] = str(error)
+        else:
+            yield Labelled(name, data.image_path(name), mask)

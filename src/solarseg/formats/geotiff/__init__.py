@@ -1,0 +1,1 @@
+"""GeoTIFF images with GeoTIFF masks: read."""

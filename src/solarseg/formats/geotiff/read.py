@@ -1,0 +1,173 @@
+"""GeoTIFF images with GeoTIFF masks of class ids on the same grid; see `pairs` for how they stand."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from solarseg.classes import IGNORE_INDEX, ClassMap
+from solarseg.datasets.bands import choose_bands, take_bands
+from solarseg.datasets.description import read_description
+from solarseg.datasets.folder import MaskLook
+from solarseg.errors import DataError, ImageError, MaskError
+from solarseg.extras import require
+from solarseg.formats.colour_masks import read as colour_masks
+from solarseg.formats.pairs import Pair, find_mask_classes, find_pairs, glance, part_of
+from solarseg.formats.source import Reader, ReadOptions, Source
+from solarseg.images import Pixels, as_image, check_pixels, read_image
+
+__all__ = ["READER"]
+
+_SUFFIXES = {".tif", ".tiff"}
+_GEOREFERENCE = (33550, 34264, 34735)  # size of a pixel, transformation, and coordinate system
+_SHIFT = 0.1  # pixels that a mask's grid may be off its image's, by rounding
+
+
+def _detect(path: Path) -> bool:
+    found = glance(path)
+    if found is None or any(file.suffix.lower() not in _SUFFIXES for file in (found.image, *found.masks)):
+        return False
+    return _is_georeferenced(found.image) and not colour_masks.READER.detect(path)
+
+
+def _is_georeferenced(file: Path) -> bool:
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            return any(tag in tiff.pages[0].tags for tag in _GEOREFERENCE)
+    except Exception:  # decoders raise whatever they like on a damaged file
+        return False
+
+
+def _open(path: Path, options: ReadOptions) -> Source:
+    require("rasterio", "data")
+    pairs = find_pairs(path)
+    description, stated = read_description(path)
+    spelled = stated or find_mask_classes(path, [pair.mask for pair in pairs.values()], _look)
+    classes = ClassMap(spelled.names, spelled.colours, ignore=True)
+    names = description.bands or _band_names([pair.image for pair in pairs.values()])
+    places = choose_bands(options.bands, names) if options.bands else None
+    part = part_of(
+        path,
+        pairs,
+        partial(_load, spelled, places, len(names) if names else None),
+        lambda pair: places is None and not _has_odd_nodata(pair.image),
+    )
+    chosen = [names[place] for place in places] if names and places else names
+    return Source(path, classes, [part], description.model_copy(update={"bands": chosen}))
+
+
+def _band_names(images: Sequence[Path]) -> list[str] | None:
+    for image in images:
+        try:
+            with _opened(image, ImageError) as file:
+                names = [file.descriptions[band - 1] for band in _data_bands(file)]
+        except ImageError:
+            continue
+        return names if all(names) and len(set(names)) == len(names) else None
+    return None
+
+
+def _look(mask: Path) -> MaskLook:
+    values, ignored = _read_values(mask)
+    return MaskLook(mask, np.unique(values[~ignored]).tolist())
+
+
+@contextmanager
+def _opened(file: Path, kind: type[DataError]) -> Iterator[Any]:
+    """Open a file with rasterio, and raise an error of ours where it cannot be read."""
+    rasterio = require("rasterio", "data")
+    try:
+        with rasterio.open(file, driver="GTiff") as opened:  # a VRT may name any file there is
+            yield opened
+    except rasterio.errors.RasterioError as error:
+        reason = " ".join(str(error).split())
+        raise kind(f"{file}: cannot be read as a GeoTIFF ({reason}); replace or remove the file") from error
+
+
+def _data_bands(file: Any) -> list[int]:
+    """Numbers of the bands, from 1 on, that are not transparency."""
+    return [band for band, kind in zip(file.indexes, file.colorinterp, strict=True) if kind.name != "alpha"]
+
+
+def _has_odd_nodata(image: Path) -> bool:
+    """Whether nodata is a number that would spoil the image, such as NaN or -9999."""
+    try:
+        with _opened(image, ImageError) as file:
+            return _is_odd(file)
+    except ImageError:
+        return False  # whoever loads it is told
+
+
+def _is_odd(file: Any) -> bool:
+    return file.nodata not in (None, 0) and file.dtypes[0] not in ("uint8", "uint16")
+
+
+def _load(
+    spelled: ClassMap, places: Sequence[int] | None, named: int | None, pair: Pair
+) -> tuple[Pixels, NDArray[np.uint8]]:
+    with _opened(pair.image, ImageError) as image:
+        with _opened(pair.mask, MaskError) as mask:
+            _check_grids(pair, image, mask)
+        missing = image.dataset_mask() == 0
+        pixels = _read_without_nodata(image, missing) if _is_odd(image) else read_image(pair.image)
+    values, ignored = _read_values(pair.mask)
+    class_ids = spelled.encode(np.where(ignored, spelled.values[0], values), str(pair.mask))
+    class_ids[ignored | missing] = IGNORE_INDEX
+    return (take_bands(pixels, places, pair.image, named) if places else pixels), class_ids
+
+
+def _read_without_nodata(image: Any, missing: NDArray[np.bool_]) -> Pixels:
+    pixels = np.moveaxis(image.read(_data_bands(image)), 0, -1)
+    odd = missing[..., None] | (pixels == image.nodata) | np.isnan(pixels)
+    return as_image(np.where(odd, 0, pixels).astype(np.float32), image.name)
+
+
+def _read_values(path: Path) -> tuple[NDArray[np.integer], NDArray[np.bool_]]:
+    """Read the values of a mask, and which of its pixels are to be ignored.
+
+    Nodata of 0 is background: so QGIS writes it when it burns polygons into a raster.
+    """
+    with _opened(path, MaskError) as file:
+        if len(_data_bands(file)) != 1:
+            raise MaskError(
+                f"{path}: mask has {file.count} bands; a mask holds one number a pixel; save one band"
+            )
+        check_pixels(path, file.width, file.height, MaskError)
+        values = file.read(1)
+        ignored = np.zeros(values.shape, np.bool_) if file.nodata == 0 else file.dataset_mask() == 0
+    whole = np.where(ignored, 0, values)
+    if not (np.isfinite(whole).all() and (whole % 1 == 0).all()):
+        raise MaskError(f"{path}: mask holds numbers that are not whole; class ids are; save it as 8-bit")
+    return whole.astype(np.int64), ignored
+
+
+def _check_grids(pair: Pair, image: Any, mask: Any) -> None:
+    """Raise MaskError where a mask does not lie on its image's grid."""
+    found = [(file.width, file.height) for file in (image, mask)]
+    if found[0] != found[1]:
+        what = f"is {found[1][0]} x {found[1][1]} pixels, its image {found[0][0]} x {found[0][1]}"
+    elif image.crs != mask.crs:
+        what = f"has the coordinate system {mask.crs}, its image {image.crs}"
+    elif _shift(image, mask) > _SHIFT:
+        what = f"is {_shift(image, mask):.3g} pixels off its image"
+    else:
+        return
+    raise MaskError(
+        f"{pair.mask}: mask {what}; both must lie on one grid; align it with QGIS (Align Rasters) or gdalwarp"
+    )
+
+
+def _shift(image: Any, mask: Any) -> float:
+    """How far the corners of a mask are from those of its image, in the image's pixels."""
+    between = ~image.transform @ mask.transform
+    corners = np.array([(0, 0), (image.width, 0), (0, image.height), (image.width, image.height)])
+    moved = np.array([between @ tuple(corner) for corner in corners.tolist()])
+    return float(np.abs(moved - corners).max())
+
+
+READER = Reader("GeoTIFF images with GeoTIFF masks", _detect, _open, frozenset({"bands"}))

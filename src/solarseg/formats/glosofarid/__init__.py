@@ -1,0 +1,1 @@
+"""GloSoFarID: Sentinel-2 tiles as TFRecord files: read."""

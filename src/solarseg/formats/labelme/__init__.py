@@ -1,0 +1,1 @@
+"""LabelMe: read and written."""

@@ -1,0 +1,243 @@
+"""LabelMe: a JSON file beside each image (https://github.com/wkentaro/labelme).
+
+Classes are in the order of ``labels.txt``, LabelMe's own list of them, or else sorted by name.
+
+Shapes are drawn with Pillow, as LabelMe's own ``shapes_to_label`` draws them.
+"""
+
+import logging
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from solarseg.classes import IGNORE_INDEX
+from solarseg.datasets.sample import Sample
+from solarseg.errors import DatasetError, ImageError, MaskError
+from solarseg.formats.annotations import (
+    check_size,
+    class_map,
+    decode_base64,
+    decode_bitmap,
+    find_inside,
+    glance,
+    json_files,
+    looks_like,
+    read_json,
+)
+from solarseg.formats.polygons import Ring, as_points, draw, stroke
+from solarseg.formats.source import Entry, Part, Reader, ReadOptions, Source
+from solarseg.images import IMAGE_SUFFIXES, Pixels, decode_image, read_image
+
+__all__ = ["IGNORE", "LABELS", "READER"]
+
+logger = logging.getLogger(__name__)
+
+IGNORE = "__ignore__"  # LabelMe's own name for pixels to leave out
+LABELS = "labels.txt"  # LabelMe's own name for the list of classes, one a line
+
+_MAX_LABELS = 2**20  # bytes
+
+_NO_REGION = {"point", "points"}
+
+
+class _Kind(BaseModel):
+    label: str
+    shape_type: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return self.shape_type or "polygon"  # which old versions do not say
+
+
+class _Shape(_Kind):
+    points: Any = None
+    mask: str | None = None
+
+
+class _Summary(BaseModel):
+    shapes: list[_Kind]
+    imagePath: str  # noqa: N815 - the format's own name
+
+
+class _Labels(BaseModel):
+    shapes: list[_Shape]
+    imagePath: str  # noqa: N815
+    imageData: str | None = None  # noqa: N815
+    imageHeight: int | None = None  # noqa: N815
+    imageWidth: int | None = None  # noqa: N815
+
+
+def _detect(path: Path) -> bool:
+    found = chain(islice(json_files(path), 50), islice(glance(path, "*.json"), 50))
+    return any(map(_is_labelme, found))
+
+
+def _is_labelme(path: Path) -> bool:
+    return looks_like(path, r'"shapes"\s*:\s*\[', r'"(imagePath|shape_type|points)"\s*:')
+
+
+def _open(path: Path, options: ReadOptions) -> Source:
+    root = path.parent if path.is_file() else path
+    files = [path] if path.is_file() else _files(path)
+    if not files:
+        raise DatasetError(f"{path}: holds no LabelMe file; one is JSON with shapes and imagePath")
+    images: dict[Path, Path | None] = {}
+    kinds: list[_Kind] = []
+    errors: list[DatasetError] = []
+    for file in files:
+        try:
+            summary = read_json(file, _Summary)
+            images[file] = _image(file, summary.imagePath, root)
+            kinds += summary.shapes
+        except DatasetError as error:  # said when the sample is loaded
+            images[file] = _beside(file)
+            errors.append(error)
+    if len(errors) == len(files):
+        raise errors[0]
+    _say_left_out(path, kinds, set(images.values()))
+    labels = {each.label for each in kinds if each.kind not in _NO_REGION}
+    names = [name for name in _in_order(labels, root / LABELS) if name != IGNORE]
+    classes, ids = class_map(names, path, ignore=IGNORE in labels)
+    ids[IGNORE] = IGNORE_INDEX
+    entries = [_entry(file, image, root, ids, options.line_width) for file, image in images.items()]
+    return Source(path, classes, [Part(str(path), lambda: iter(entries), len(entries))])
+
+
+def _files(path: Path) -> list[Path]:
+    """What looks like LabelMe's, or has an image beside it, and may be damaged."""
+    found = [file for file in sorted(path.rglob("*.json")) if not file.name.startswith(".")]
+    return [file for file in found if _is_labelme(file) or _beside(file)]
+
+
+def _in_order(labels: set[str], file: Path) -> list[str]:
+    """The labels that a file lists, used or not, and behind them those that it does not."""
+    listed = _read_lines(file) if file.is_file() else []
+    others = sorted(labels - {*listed, IGNORE})
+    if listed and others:
+        logger.warning("%s: does not list %s; added behind those it lists", file, ", ".join(others))
+    return [*listed, *others]
+
+
+def _read_lines(file: Path) -> list[str]:
+    try:
+        if file.stat().st_size > _MAX_LABELS:
+            raise DatasetError(
+                f"{file}: more than {_MAX_LABELS:,} bytes; it is to hold a class a line; correct it"
+            )
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file}: cannot be read ({error}); write a class a line, in UTF-8") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _beside(file: Path) -> Path | None:
+    images = (file.with_suffix(suffix) for suffix in sorted(IMAGE_SUFFIXES))
+    return next((image for image in images if image.is_file()), None)
+
+
+def _image(file: Path, name: str, root: Path) -> Path | None:
+    path = find_inside(name, file.parent, root, f"{file}: imagePath")
+    return path if path.is_file() else None
+
+
+def _say_left_out(path: Path, kinds: list[_Kind], labelled: set[Path | None]) -> None:
+    points = sum(each.kind in _NO_REGION for each in kinds)
+    if points:
+        logger.warning("%s: %d points are no regions and left out", path, points)
+    if path.is_dir():
+        shown = (file for file in path.rglob("*") if not file.name.startswith("."))
+        images = {file for file in shown if file.suffix.lower() in IMAGE_SUFFIXES}
+        if images - labelled:
+            logger.warning("%s: %d images without JSON are left out", path, len(images - labelled))
+
+
+def _entry(file: Path, image: Path | None, root: Path, ids: dict[str, int], line_width: int) -> Entry:
+    name = file.relative_to(root).with_suffix("").as_posix()
+
+    def load() -> Sample:
+        labels = read_json(file, _Labels)
+        pixels = _read_image(labels, file, root)
+        check_size(pixels, labels.imageHeight, labels.imageWidth, str(file))
+        mask = np.zeros(pixels.shape[:2], dtype=np.uint8)
+        for i, shape in enumerate(labels.shapes):
+            source = f"{file}: shapes.{i}"
+            if shape.kind not in _NO_REGION:
+                _paint(mask, shape, _class_id(shape, ids, source), line_width, source)
+        return Sample(pixels, mask, name, name)
+
+    return Entry(name, load, image)
+
+
+def _read_image(labels: _Labels, file: Path, root: Path) -> Pixels:
+    path = _image(file, labels.imagePath, root)
+    if path is not None:
+        return read_image(path)
+    if labels.imageData is None:
+        raise ImageError(
+            f"{file}: its image '{labels.imagePath}' is not there; put it there or remove this file"
+        )
+    source = f"{file}: imageData"
+    return decode_image(decode_base64(labels.imageData, source), source)
+
+
+def _class_id(shape: _Shape, ids: dict[str, int], source: str) -> int:
+    if shape.label not in ids:
+        raise MaskError(f"{source}: label '{shape.label}' is new; open the folder again")
+    return ids[shape.label]
+
+
+def _paint(mask: NDArray[np.uint8], shape: _Shape, class_id: int, line_width: int, source: str) -> None:
+    """Paint on ``mask`` itself."""
+    kind = shape.kind
+    if kind == "mask":
+        _paint_mask(mask, shape, class_id, source)
+        return
+    least = {"polygon": 3, "oriented_rectangle": 4, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 2}
+    if kind not in least:
+        raise MaskError(
+            f"{source}: cannot draw a {kind}; mask, {', '.join(least)} can be; label it again as one"
+        )
+    points = as_points(shape.points, source, kind, least[kind])
+    if kind in ("line", "linestrip"):
+        stroke(mask, points, class_id, line_width)
+    elif kind == "circle":
+        box = _box_of_circle(points, mask.shape, source)
+        draw(mask, box, class_id, lambda canvas, moved: canvas.ellipse(moved, fill=1, outline=1))
+    elif kind == "rectangle":
+        corners = np.stack([points.min(axis=0), points.max(axis=0)])
+        draw(mask, corners, class_id, lambda canvas, moved: canvas.rectangle(moved, fill=1, outline=1))
+    else:
+        draw(mask, points, class_id, lambda canvas, moved: canvas.polygon(moved, fill=1, outline=1))
+
+
+def _box_of_circle(points: Ring, size: tuple[int, ...], source: str) -> Ring:
+    centre, on_it = points[:2]
+    radius = np.hypot(*(on_it - centre))
+    if radius > np.hypot(size[0], size[1]):  # which LabelMe does not draw, and Pillow takes long to
+        raise MaskError(
+            f"{source}: circle of radius {radius:.0f} is larger than the image; correct or remove it"
+        )
+    return np.stack([centre - radius, centre + radius])
+
+
+def _paint_mask(mask: NDArray[np.uint8], shape: _Shape, class_id: int, source: str) -> None:
+    region = decode_bitmap(decode_base64(shape.mask or "", f"{source}: mask"), mask.shape, source)
+    box = as_points(shape.points, source, "mask", 2)[:2]
+    extent = (box[1] - box[0] + 1)[::-1]
+    # Corners between pixels are those of a mask that was moved: its extent is what counts.
+    if (box == np.trunc(box)).all() and extent.tolist() != list(region.shape):
+        raise MaskError(
+            f"{source}: mask is of {region.shape[::-1]} pixels, its corners say otherwise; label it again"
+        )
+    x, y = box[0].round().astype(int).tolist()
+    height, width = region.shape
+    above, left = max(0, -y), max(0, -x)  # which is outside
+    place = mask[y + above : max(0, y + height), x + left : max(0, x + width)]
+    place[region[above:, left:][: place.shape[0], : place.shape[1]]] = class_id
+
+
+READER = Reader("LabelMe JSON beside images", _detect, _open, frozenset({"line_width"}))

@@ -1,0 +1,62 @@
+"""What labelling tools' formats cannot say, and stands beside them: ``dataset.yaml`` and ``groups.csv``."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from solarseg.classes import ClassMap
+from solarseg.datasets.description import FILE_NAME, Description, read_description
+from solarseg.datasets.folder import read_table
+from solarseg.datasets.sample import Sample
+from solarseg.datasets.yaml_file import read_yaml
+from solarseg.formats.source import Entry, Part, Source
+
+__all__ = ["with_what_stands_beside"]
+
+logger = logging.getLogger(__name__)
+
+
+def with_what_stands_beside(source: Source) -> Source:
+    """Add bands, licence, citation, colours and groups that the format itself does not tell.
+
+    Raises:
+        DatasetError: one of the two files is damaged.
+    """
+    root = source.path if source.path.is_dir() else source.path.parent
+    root = root.parent if root.name == "annotations" else root
+    if source.description == Description() and not _is_of_yolo(root / FILE_NAME):
+        description, classes = read_description(root)
+        source = replace(source, description=description, classes=_coloured(source.classes, classes))
+    table = root / "groups.csv"
+    if table.exists():
+        groups = read_table(table, "name", "group")
+        parts = [replace(part, entries=partial(_grouped, part, groups, table)) for part in source.parts]
+        source = replace(source, parts=parts)
+    return source
+
+
+def _is_of_yolo(file: Path) -> bool:
+    """Whether it is what Ultralytics calls ``data.yaml`` or whatever one likes."""
+    content = read_yaml(file) if file.exists() else None
+    return isinstance(content, dict) and "names" in content
+
+
+def _coloured(classes: ClassMap, stated: ClassMap | None) -> ClassMap:
+    same = stated is not None and stated.names == classes.names
+    return replace(classes, colours=stated.colours) if stated is not None and same else classes
+
+
+def _grouped(part: Part, groups: Mapping[str, str], table: Path) -> Iterator[Entry]:
+    without = 0
+    for entry in part.entries():
+        group = groups.get(entry.name, entry.group)
+        without += group is None
+        yield entry if group is None else replace(entry, group=group, load=partial(_load, entry, group))
+    if without:
+        logger.warning("%s: names no group for %d samples of %s; each is its own", table, without, part.name)
+
+
+def _load(entry: Entry, group: str) -> Sample:
+    return replace(entry.load(), group=group)

@@ -1,0 +1,1 @@
+"""Supervisely: read and written."""

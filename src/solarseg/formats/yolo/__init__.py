@@ -1,0 +1,1 @@
+"""YOLO polygons: read and written."""
