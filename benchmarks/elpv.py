@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 from solarseg import load_model
 from solarseg.images import read_image
 from solarseg.measurement import measure_cell
-from solarseg.outputs.overlay import side_by_side
+from solarseg.prediction.overlay import side_by_side
 
 RESAMPLES = 2000
 WEIGHTS = [

@@ -22,7 +22,7 @@ from solarseg.datasets.image_files import find_images
 from solarseg.images import as_rgb, read_image
 from solarseg.inference.predictor import Manner, Model, load_model
 from solarseg.inference.timing import made_up_images
-from solarseg.outputs.predictions import predict
+from solarseg.prediction.predict import predict
 
 
 def made_up(count: int) -> list[np.ndarray]:

@@ -27,7 +27,7 @@ from solarseg import __version__
 from solarseg.inference.model_file import METADATA_KEY, ModelInfo
 from solarseg.inference.predictor import Model, load_model
 from solarseg.inference.timing import made_up_images
-from solarseg.outputs.rasters import predict_raster
+from solarseg.prediction.rasters.predict import predict_raster
 
 SPOT = 100
 ROWS = 1000

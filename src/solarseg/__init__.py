@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from solarseg.inference.predictor import load_model
     from solarseg.inference.shipped import shipped_models
     from solarseg.measurement import measure_cell
-    from solarseg.outputs.measurements import measure
-    from solarseg.outputs.predictions import predict
+    from solarseg.prediction.measurements import measure
+    from solarseg.prediction.predict import predict
     from solarseg.synthesis import generate_cell, write_cells
     from solarseg.training.config import Machine
     from solarseg.training.export import export
@@ -49,10 +49,10 @@ _HOMES = {
     "export": "solarseg.training.export",
     "generate_cell": "solarseg.synthesis",
     "load_model": "solarseg.inference.predictor",
-    "measure": "solarseg.outputs.measurements",
+    "measure": "solarseg.prediction.measurements",
     "measure_cell": "solarseg.measurement",
     "open_dataset": "solarseg.datasets",
-    "predict": "solarseg.outputs.predictions",
+    "predict": "solarseg.prediction.predict",
     "shipped_models": "solarseg.inference.shipped",
     "train": "solarseg.training.fit",
     "write_cells": "solarseg.synthesis",

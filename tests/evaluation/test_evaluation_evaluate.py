@@ -15,7 +15,7 @@ from solarseg.evaluation.evaluate import _chosen, _rank, evaluate
 from solarseg.evaluation.report import Report
 from solarseg.images import read_mask_values
 from solarseg.inference.predictor import load_model
-from solarseg.outputs.predictions import predict
+from solarseg.prediction.predict import predict
 from solarseg.training.fit import train
 
 

@@ -79,7 +79,7 @@ def _row(timing: "Timing") -> str:
 def _whole_way(model: Path, images: Path, best: "Timing", device: str, quiet: bool) -> None:
     """Predict a folder to a temporary one, and set it against the network alone."""
     from solarseg.inference.predictor import load_model
-    from solarseg.outputs.predictions import predict
+    from solarseg.prediction.predict import predict
 
     loaded = load_model(model, backend=best.backend, device=device)
     with tempfile.TemporaryDirectory() as out:

@@ -28,7 +28,7 @@ def command(
 
     Example: solarseg measure my-cells --out measured --cell-mm 156
     """
-    from solarseg.outputs.measurements import measure
+    from solarseg.prediction.measurements import measure
 
     done = measure(masks, out, images=images, cell_mm=cell_mm, overwrite=overwrite, progress=is_shown(quiet))
     print(f"{counted(len(done.cells), 'mask')} measured: {out}/measurements.csv, {out}/measurements.json")

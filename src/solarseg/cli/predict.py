@@ -12,7 +12,7 @@ from solarseg.cli.report import DONE_IN_PART, counted, is_shown, say_worst
 from solarseg.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from solarseg.outputs.predictions import Predictions
+    from solarseg.prediction.predict import Predictions
 
 __all__ = ["command"]
 
@@ -65,7 +65,7 @@ def command(
     Or, of EL cells, without any training: solarseg predict el-cell my-cells --out found
     """
     from solarseg.inference.predictor import Manner
-    from solarseg.outputs.predictions import predict
+    from solarseg.prediction.predict import predict
 
     manner = Manner(tile, overlap, tta, dict(map(_threshold, threshold or ())))
     done = predict(

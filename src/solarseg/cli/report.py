@@ -10,7 +10,7 @@ import typer
 __all__ = ["DONE_IN_PART", "counted", "is_shown", "report_failures", "say_worst"]
 
 if TYPE_CHECKING:
-    from solarseg.outputs.measurements import Measured
+    from solarseg.prediction.measurements import Measured
 
 DONE_IN_PART = 1
 _SHOWN = 20

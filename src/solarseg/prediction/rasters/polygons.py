@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from solarseg.classes import IGNORE_INDEX
 from solarseg.extras import require
 from solarseg.files import atomic_path
-from solarseg.outputs.ground import Grid
-from solarseg.outputs.outlines import Outlines, Rings
+from solarseg.prediction.rasters.ground import Grid
+from solarseg.prediction.rasters.outlines import Outlines, Rings
 
 __all__ = ["TOLERANCE", "Polygons", "Regions", "trace_polygons", "write_geojson", "write_geopackage"]
 

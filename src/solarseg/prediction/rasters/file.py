@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from solarseg.errors import ImageError
 from solarseg.extras import require
 from solarseg.inference.predictor import Strip
-from solarseg.outputs.ground import Grid
+from solarseg.prediction.rasters.ground import Grid
 from solarseg.preprocessing import DEPTH_SCALE, Preprocessing
 
 __all__ = ["CACHE", "RasterFile", "is_raster", "open_raster"]

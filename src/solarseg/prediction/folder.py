@@ -11,8 +11,8 @@ from solarseg.classes import ClassMap
 from solarseg.datasets.description import FILE_NAME, Description, write_description
 from solarseg.errors import OutputError
 from solarseg.files import remove_temporary, write_json, write_table
-from solarseg.outputs.measurements import JSON_NAME, TABLE_NAME, Measured, write_measurements
-from solarseg.outputs.raster_file import is_raster
+from solarseg.prediction.measurements import JSON_NAME, TABLE_NAME, Measured, write_measurements
+from solarseg.prediction.rasters.file import is_raster
 
 __all__ = ["MARK", "Folder", "Found", "Job"]
 

@@ -17,9 +17,9 @@ from solarseg.errors import ArgumentError, ImageError
 from solarseg.images import read_image, read_mask_values, true_colour, write_bands, write_image, write_mask
 from solarseg.inference.predictor import Manner, Model, load_model
 from solarseg.measurement import check_cell_size, is_measurable
-from solarseg.outputs.measurements import Measured, measure_one
-from solarseg.outputs.overlay import side_by_side
-from solarseg.outputs.prediction_folder import Folder, Found, Job
+from solarseg.prediction.folder import Folder, Found, Job
+from solarseg.prediction.measurements import Measured, measure_one
+from solarseg.prediction.overlay import side_by_side
 from solarseg.threads import count_cores, map_ahead
 
 __all__ = ["Predictions", "predict"]
@@ -174,7 +174,7 @@ class _Counting:
         """Of a mask that an earlier call wrote."""
         if not job.is_raster:
             return self.of(read_mask_values(job.mask), read_image(job.file) if self.measures else None)
-        from solarseg.outputs.rasters import measure_mask
+        from solarseg.prediction.rasters.predict import measure_mask
 
         return Found(*measure_mask(job.mask, len(self.classes)))
 
@@ -198,7 +198,7 @@ def _work_rasters(model: Model, jobs: Sequence[Job], overwrite: bool, progress: 
     for job in jobs:
         if not job.is_raster:
             continue
-        from solarseg.outputs.rasters import draw_overview, predict_raster
+        from solarseg.prediction.rasters.predict import draw_overview, predict_raster
 
         out, stale = job.mask.parents[len(Path(job.name).parts)], any(file.exists() for file in job.outputs)
         wanted = {"probabilities": job.probabilities is not None, "progress": progress}

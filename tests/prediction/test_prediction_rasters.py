@@ -19,9 +19,9 @@ from solarseg.errors import ImageError, MissingExtraError, OutputError
 from solarseg.inference.model_file import ModelInfo
 from solarseg.inference.predictor import Manner, Model
 from solarseg.inference.tiling import Tiling
-from solarseg.outputs.raster_file import open_raster
-from solarseg.outputs.raster_parts import Parts
-from solarseg.outputs.rasters import is_raster, predict_raster
+from solarseg.prediction.rasters.file import open_raster
+from solarseg.prediction.rasters.parts import Parts
+from solarseg.prediction.rasters.predict import is_raster, predict_raster
 
 HERE = str(Path(__file__).parent)
 UTM = "EPSG:32633"

@@ -14,7 +14,7 @@ from solarseg.cli import main
 from solarseg.images import read_image, read_mask_values
 from solarseg.inference.model_file import METADATA_KEY, read_info
 from solarseg.inference.predictor import load_model
-from solarseg.outputs.predictions import predict
+from solarseg.prediction.predict import predict
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from solarseg.datasets.image_files import find_images, name_outputs
 from solarseg.errors import ArgumentError, OutputError
 from solarseg.images import read_mask_values
 from solarseg.inference.predictor import Manner, load_model
-from solarseg.outputs.predictions import predict
+from solarseg.prediction.predict import predict
 
 
 def test_masks_overlays_and_summary(trained, tmp_path):
@@ -130,7 +130,7 @@ def test_what_others_wrote_is_not_replaced_unless_asked(trained, tmp_path):
 KILLED = """
 import signal, sys
 from pathlib import Path
-from solarseg.outputs.predictions import predict
+from solarseg.prediction.predict import predict
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is in the background without
 predict(*map(Path, sys.argv[1:]), overlays=True)
 """
@@ -175,7 +175,7 @@ def test_probabilities_are_written_as_bands_that_add_up(trained, tmp_path):
 
 def test_overlays_are_drawn_for_a_hundred_images_unless_asked(trained, tmp_path, monkeypatch):
     run, dataset = trained
-    monkeypatch.setattr("solarseg.outputs.predictions._MOST_OVERLAYS", 11)
+    monkeypatch.setattr("solarseg.prediction.predict._MOST_OVERLAYS", 11)
     done = predict(run.path, dataset / "images", tmp_path / "out")
     assert not done.overlays
     assert not (tmp_path / "out" / "overlays").exists()

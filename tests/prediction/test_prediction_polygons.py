@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from solarseg.outputs import ground_polygons
-from solarseg.outputs.ground import Grid
-from solarseg.outputs.ground_polygons import (
+from solarseg.prediction.rasters import polygons as ground_polygons
+from solarseg.prediction.rasters.ground import Grid
+from solarseg.prediction.rasters.polygons import (
     TOLERANCE,
     Polygons,
     Regions,

@@ -4,8 +4,8 @@ from scipy import ndimage
 
 from solarseg.classes import ClassMap
 from solarseg.errors import ArgumentError
-from solarseg.outputs import overlay as module
-from solarseg.outputs.overlay import overlay, side_by_side
+from solarseg.prediction import overlay as module
+from solarseg.prediction.overlay import overlay, side_by_side
 
 CLASSES = ClassMap(("cell", "crack", "dead area"))
 

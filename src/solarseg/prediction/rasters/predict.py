@@ -23,11 +23,11 @@ from solarseg.files import atomic_path, digest
 from solarseg.images import check_pixels, true_colour, write_image
 from solarseg.inference.predictor import Model, Strip
 from solarseg.inference.tiling import Band, Tiling
-from solarseg.outputs.ground import Grid
-from solarseg.outputs.ground_polygons import Regions, trace_polygons, write_geojson, write_geopackage
-from solarseg.outputs.overlay import side_by_side
-from solarseg.outputs.raster_file import CACHE, RasterFile, is_raster, open_raster
-from solarseg.outputs.raster_parts import BLOCK, Parts
+from solarseg.prediction.overlay import side_by_side
+from solarseg.prediction.rasters.file import CACHE, RasterFile, is_raster, open_raster
+from solarseg.prediction.rasters.ground import Grid
+from solarseg.prediction.rasters.parts import BLOCK, Parts
+from solarseg.prediction.rasters.polygons import Regions, trace_polygons, write_geojson, write_geopackage
 from solarseg.threads import map_ahead
 
 __all__ = ["RasterPrediction", "draw_overview", "is_raster", "measure_mask", "predict_raster"]

@@ -1,0 +1,1 @@
+"""From images to a folder of masks, overlays, tables of measurements and a summary."""

@@ -1,0 +1,1 @@
+"""GeoTIFFs of any size: masks on their grid, and polygons on the ground."""
