@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from solarseg.inference.predictor import load_model
+from solarseg.inference.model import load_model
 
 SCRIPT = """
 import sys

@@ -21,7 +21,7 @@ import torch
 from solarseg.errors import SolarsegError
 from solarseg.inference import timing
 from solarseg.inference.backends import openvino
-from solarseg.inference.predictor import Model, load_model
+from solarseg.inference.model import Model, load_model
 from solarseg.networks.unet import build_unet
 from solarseg.threads import count_cores
 

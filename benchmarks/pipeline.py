@@ -20,7 +20,7 @@ import numpy as np
 
 from solarseg.datasets.image_files import find_images
 from solarseg.images import as_rgb, read_image
-from solarseg.inference.predictor import Manner, Model, load_model
+from solarseg.inference.model import Manner, Model, load_model
 from solarseg.inference.timing import made_up_images
 from solarseg.prediction.predict import predict
 

@@ -24,8 +24,8 @@ import rasterio
 from onnx import TensorProto, helper, numpy_helper
 
 from solarseg import __version__
+from solarseg.inference.model import Model, load_model
 from solarseg.inference.model_file import METADATA_KEY, ModelInfo
-from solarseg.inference.predictor import Model, load_model
 from solarseg.inference.timing import made_up_images
 from solarseg.prediction.rasters.predict import predict_raster
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from solarseg.images import read_image, read_mask_values
-from solarseg.inference.predictor import Model, Strip, load_model
+from solarseg.inference.model import Model, Strip, load_model
 from solarseg.inference.tiling import Tiling
 
 TILE = 256

@@ -13,7 +13,7 @@ from solarseg import load_model
 from solarseg.evaluation.figures import Example, draw_examples
 from solarseg.evaluation.scores import confusion_matrix, iou, mean_defined
 from solarseg.images import as_rgb, write_image
-from solarseg.inference.predictor import Model
+from solarseg.inference.model import Model
 from solarseg.prediction.overlay import overlay, side_by_side
 from solarseg.synthesis import CELL_CLASSES, Module, generate_cell
 from solarseg.synthesis.dataset import draw_cell

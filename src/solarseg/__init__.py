@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from solarseg.datasets import open_dataset
     from solarseg.evaluation.comparison import compare
     from solarseg.evaluation.evaluate import evaluate
-    from solarseg.inference.predictor import load_model
+    from solarseg.inference.model import load_model
     from solarseg.inference.shipped import shipped_models
     from solarseg.measurement import measure_cell
     from solarseg.prediction.measurements import measure
@@ -48,7 +48,7 @@ _HOMES = {
     "evaluate": "solarseg.evaluation.evaluate",
     "export": "solarseg.training.export",
     "generate_cell": "solarseg.synthesis",
-    "load_model": "solarseg.inference.predictor",
+    "load_model": "solarseg.inference.model",
     "measure": "solarseg.prediction.measurements",
     "measure_cell": "solarseg.measurement",
     "open_dataset": "solarseg.datasets",

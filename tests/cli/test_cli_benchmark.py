@@ -5,7 +5,7 @@ import pytest
 from solarseg.cli import main
 from solarseg.errors import MissingExtraError
 from solarseg.inference import timing
-from solarseg.inference.predictor import load_model
+from solarseg.inference.model import load_model
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 
 from solarseg.errors import ArgumentError, ModelFileError
 from solarseg.inference.backends import BACKENDS
-from solarseg.inference.predictor import load_model
+from solarseg.inference.model import load_model
 
 backends = pytest.mark.parametrize("backend", BACKENDS)
 
@@ -87,7 +87,7 @@ def test_nothing_is_sent_home(trained, backend):
     script = f"""
 import sys, threading
 import numpy as np
-from solarseg.inference.predictor import load_model
+from solarseg.inference.model import load_model
 load_model({str(run.path)!r}, backend={backend!r}).probabilities(np.zeros((1, 64, 64, 3), np.uint8))
 assert "openvino_telemetry" not in sys.modules
 assert threading.enumerate() == [threading.main_thread()], threading.enumerate()

@@ -5,8 +5,8 @@ import onnx
 import pytest
 
 from solarseg.errors import ImageError, ModelFileError
+from solarseg.inference.model import load_model
 from solarseg.inference.model_file import FORMAT_VERSION, METADATA_KEY
-from solarseg.inference.predictor import load_model
 
 
 def rewrite(source, target, change):

@@ -9,8 +9,8 @@ import torch
 import solarseg
 from solarseg.datasets import open_dataset
 from solarseg.errors import ModelFileError
+from solarseg.inference.model import load_model
 from solarseg.inference.model_file import ModelInfo
-from solarseg.inference.predictor import load_model
 from solarseg.networks.export import check_export, export_model
 from solarseg.networks.network import SelfContained, build_network
 from solarseg.preprocessing import Preprocessing

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from solarseg.images import read_image
+from solarseg.inference.model import load_model
 from solarseg.inference.model_file import ModelInfo
-from solarseg.inference.predictor import load_model
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "model-file.md").read_text()
 WITHOUT_SOLARSEG = (

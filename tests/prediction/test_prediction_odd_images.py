@@ -12,8 +12,8 @@ from PIL import Image
 
 from solarseg.cli import main
 from solarseg.images import read_image, read_mask_values
+from solarseg.inference.model import load_model
 from solarseg.inference.model_file import METADATA_KEY, read_info
-from solarseg.inference.predictor import load_model
 from solarseg.prediction.predict import predict
 
 

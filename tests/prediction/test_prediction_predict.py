@@ -21,7 +21,7 @@ from solarseg.cli import main
 from solarseg.datasets.image_files import find_images, name_outputs
 from solarseg.errors import ArgumentError, OutputError
 from solarseg.images import read_mask_values
-from solarseg.inference.predictor import Manner, load_model
+from solarseg.inference.model import Manner, load_model
 from solarseg.prediction.predict import predict
 
 

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from solarseg.errors import ImageError, MissingExtraError, OutputError
+from solarseg.inference.model import Manner, Model
 from solarseg.inference.model_file import ModelInfo
-from solarseg.inference.predictor import Manner, Model
 from solarseg.inference.tiling import Tiling
 from solarseg.prediction.rasters.file import open_raster
 from solarseg.prediction.rasters.parts import Parts

@@ -7,7 +7,7 @@ from conftest import TINY, quiet
 
 from solarseg.errors import ArgumentError
 from solarseg.images import read_image, write_bands
-from solarseg.inference.predictor import load_model
+from solarseg.inference.model import load_model
 from solarseg.training.datamodule import _pick
 from solarseg.training.fit import train
 

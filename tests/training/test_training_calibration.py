@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from solarseg.inference.predictor import load_model
+from solarseg.inference.model import load_model
 from solarseg.networks.backend import load_network
 from solarseg.networks.export import export_model
 from solarseg.training.calibration import calibrate, fit_temperature

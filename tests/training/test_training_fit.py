@@ -22,7 +22,7 @@ from rich.console import Console
 from solarseg.datasets.splits import read_split
 from solarseg.errors import ArgumentError, OutputError, RunError, SolarsegError
 from solarseg.evaluation.evaluate import evaluate
-from solarseg.inference.predictor import load_model
+from solarseg.inference.model import load_model
 from solarseg.networks.encoders import build_encoder
 from solarseg.training import run_folder
 from solarseg.training.callbacks import AtomicCheckpointIO, TimeLeft

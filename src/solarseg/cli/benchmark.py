@@ -40,8 +40,8 @@ def command(
     """
     from rich.console import Console
 
-    from solarseg.inference.predictor import load_model
-    from solarseg.inference.remembered import remember, settings_file
+    from solarseg.inference.model import load_model
+    from solarseg.inference.preferred_backend import remember, settings_file
     from solarseg.inference.timing import made_up_images, quickest, time_backends
     from solarseg.threads import count_cores
 
@@ -78,7 +78,7 @@ def _row(timing: "Timing") -> str:
 
 def _whole_way(model: Path, images: Path, best: "Timing", device: str, quiet: bool) -> None:
     """Predict a folder to a temporary one, and set it against the network alone."""
-    from solarseg.inference.predictor import load_model
+    from solarseg.inference.model import load_model
     from solarseg.prediction.predict import predict
 
     loaded = load_model(model, backend=best.backend, device=device)

@@ -39,7 +39,7 @@ def command(
     Example: solarseg evaluate runs/first my-cells
     """
     from solarseg.evaluation.evaluate import evaluate
-    from solarseg.inference.predictor import Manner
+    from solarseg.inference.model import Manner
 
     report = evaluate(
         model,

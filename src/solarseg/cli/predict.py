@@ -64,7 +64,7 @@ def command(
     Example: solarseg predict runs/first my-photos --out found
     Or, of EL cells, without any training: solarseg predict el-cell my-cells --out found
     """
-    from solarseg.inference.predictor import Manner
+    from solarseg.inference.model import Manner
     from solarseg.prediction.predict import predict
 
     manner = Manner(tile, overlap, tta, dict(map(_threshold, threshold or ())))

@@ -22,8 +22,8 @@ from solarseg.evaluation.intervals import (
 from solarseg.evaluation.report import ONLY_EXACT, REPORT_NAME, Report
 from solarseg.evaluation.scores import Counts, dice, iou, mean_defined, support
 from solarseg.files import atomic_path, check_folder, write_text
+from solarseg.inference.model import Model, load_model
 from solarseg.inference.model_file import find_model_file
-from solarseg.inference.predictor import Model, load_model
 
 __all__ = ["Comparison", "Row", "compare"]
 

@@ -22,8 +22,8 @@ from solarseg.evaluation.report import Report
 from solarseg.evaluation.scores import confusion_matrix, iou
 from solarseg.files import check_folder, digest
 from solarseg.images import true_colour
+from solarseg.inference.model import Manner, Model, load_model
 from solarseg.inference.model_file import MODEL_NAME
-from solarseg.inference.predictor import Manner, Model, load_model
 
 __all__ = ["evaluate"]
 

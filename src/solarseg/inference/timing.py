@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from solarseg.errors import SolarsegError
 from solarseg.inference.backends import BACKENDS
-from solarseg.inference.predictor import Model, load_model
+from solarseg.inference.model import Model, load_model
 
 __all__ = ["Timing", "made_up_images", "quickest", "take_turns", "time_backends"]
 

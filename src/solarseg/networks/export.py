@@ -16,8 +16,8 @@ from torch.onnx.errors import OnnxExporterError
 
 from solarseg.errors import ModelFileError
 from solarseg.files import atomic_path
+from solarseg.inference.model import load_model
 from solarseg.inference.model_file import METADATA_KEY, ModelInfo, graph_digest, read_info
-from solarseg.inference.predictor import load_model
 from solarseg.networks.network import Network, SelfContained
 
 __all__ = ["check_export", "export_model", "sign", "update_info", "write_graph"]

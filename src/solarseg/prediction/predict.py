@@ -15,7 +15,7 @@ from solarseg.classes import ClassMap
 from solarseg.datasets.image_files import find_images, is_inside, name_outputs
 from solarseg.errors import ArgumentError, ImageError
 from solarseg.images import read_image, read_mask_values, true_colour, write_bands, write_image, write_mask
-from solarseg.inference.predictor import Manner, Model, load_model
+from solarseg.inference.model import Manner, Model, load_model
 from solarseg.measurement import check_cell_size, is_measurable
 from solarseg.prediction.folder import Folder, Found, Job
 from solarseg.prediction.measurements import Measured, measure_one

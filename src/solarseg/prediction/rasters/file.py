@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from solarseg.errors import ImageError
 from solarseg.extras import require
-from solarseg.inference.predictor import Strip
+from solarseg.inference.model import Strip
 from solarseg.prediction.rasters.ground import Grid
 from solarseg.preprocessing import DEPTH_SCALE, Preprocessing
 

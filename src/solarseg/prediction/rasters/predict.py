@@ -21,7 +21,7 @@ from solarseg.errors import OutputError
 from solarseg.extras import require
 from solarseg.files import atomic_path, digest
 from solarseg.images import check_pixels, true_colour, write_image
-from solarseg.inference.predictor import Model, Strip
+from solarseg.inference.model import Model, Strip
 from solarseg.inference.tiling import Band, Tiling
 from solarseg.prediction.overlay import side_by_side
 from solarseg.prediction.rasters.file import CACHE, RasterFile, is_raster, open_raster

@@ -14,7 +14,7 @@ from solarseg.errors import ArgumentError
 from solarseg.images import as_image, read_image
 from solarseg.inference.backends import Compute, open_backend
 from solarseg.inference.model_file import ModelInfo, check_graph, find_model_file, read_info
-from solarseg.inference.remembered import recall
+from solarseg.inference.preferred_backend import recall
 from solarseg.inference.tiling import Band, Tiling, stitch
 from solarseg.preprocessing import Preprocessing
 from solarseg.threads import count_cores, map_ahead

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solarseg.errors import ArgumentError
-from solarseg.inference.predictor import Manner, Model, Strip, load_model
+from solarseg.inference.model import Manner, Model, Strip, load_model
 
 
 def opened(info, compute, **manner):

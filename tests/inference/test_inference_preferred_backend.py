@@ -1,7 +1,7 @@
 import pytest
 
-from solarseg.inference.predictor import load_model
-from solarseg.inference.remembered import recall, remember, settings_file
+from solarseg.inference.model import load_model
+from solarseg.inference.preferred_backend import recall, remember, settings_file
 
 
 @pytest.fixture(autouse=True)
