@@ -138,7 +138,7 @@ def calibrate(fold: Fold, cache: Path) -> dict[str, int]:
                 "epochs": epochs | {PLAIN: PLAIN_EPOCHS},
             },
         )
-    return json.loads(file.read_text())["epochs"]
+    return json.loads(file.read_text(encoding="utf-8"))["epochs"]
 
 
 def cached(file: Path, make: Callable[[], list[Any]]) -> Result:
@@ -154,7 +154,7 @@ def cached(file: Path, make: Callable[[], list[Any]]) -> Result:
         write_json(file, result)
         score = iou(np.sum(matrices, axis=0))[..., 1]
         print(f"{file.stem}: IoU {np.round(score, 3)}, {result['wall_seconds'] / 60:.1f} minutes", flush=True)
-    return json.loads(file.read_text())
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def run(folds: list[Fold], cache: Path, seeds: list[int]) -> dict[str, dict[int, list[Result]]]:

@@ -108,7 +108,7 @@ def check_commit(commit: str | None) -> None:
 def remember(work: Path, recipe: dict[str, object]) -> None:
     """Keep what was asked for, and refuse to go on with what was begun otherwise."""
     file = work / "recipe.json"
-    if file.exists() and (begun := json.loads(file.read_text())) != recipe:
+    if file.exists() and (begun := json.loads(file.read_text(encoding="utf-8"))) != recipe:
         raise SystemExit(f"{work}: was begun with {begun}, now {recipe} is asked for; give another folder")
     write_json(file, recipe)
 

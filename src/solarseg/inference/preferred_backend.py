@@ -43,7 +43,7 @@ def _key(fingerprint: str, device: str) -> str:
 
 def _read() -> dict[str, str]:
     try:
-        found = json.loads(settings_file().read_text())
+        found = json.loads(settings_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -94,7 +94,7 @@ class Folder:
         """Whether an earlier call was the same; raise `OutputError` if it was another."""
         file = self.root / MARK
         try:
-            found = json.loads(file.read_text())
+            found = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
         if found != mark:

@@ -43,7 +43,7 @@ class Parts:
     def holds(self) -> bool:
         """Whether an earlier call with the same state was cut."""
         try:
-            return bool(json.loads(self._state_file.read_text()) == self.state)
+            return bool(json.loads(self._state_file.read_text(encoding="utf-8")) == self.state)
         except (OSError, ValueError):
             return False
 
