@@ -16,10 +16,10 @@ from rasterio.errors import NotGeoreferencedWarning
 import solarseg.images
 from solarseg.classes import ClassMap
 from solarseg.errors import ImageError, MaskError
+from solarseg.geotiff import metres_per_pixel
 from solarseg.images import (
     as_rgb,
     mask_palette,
-    metres_per_pixel,
     read_image,
     read_mask_values,
     true_colour,

@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from threading import Lock
@@ -22,18 +23,20 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.errors import DataError, ImageError, MaskError
 from solarseg.files import atomic_path
+from solarseg.geotiff import TIFF_SUFFIXES, TiffFacts, facts_of
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_PIXELS",
+    "Picture",
     "as_image",
     "as_rgb",
     "check_pixels",
     "decode_image",
     "mask_palette",
-    "metres_per_pixel",
     "read_image",
     "read_mask_values",
+    "read_picture",
     "true_colour",
     "without_pillows_limit",
     "write_bands",
@@ -44,20 +47,37 @@ __all__ = [
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 MAX_PIXELS = 20_000 * 20_000
 _PILLOW = Lock()  # around its global setting
-_TIFF = {".tif", ".tiff"}
 _PNG_DEPTH = slice(24, 26)  # bit depth and colour type, the last two bytes we need of a PNG's IHDR chunk
 _PNG_DEEP = {b"\x10\x02": slice(2, None, -1), b"\x10\x06": slice(2, None, -1), b"\x10\x04": slice(1)}
 _IGNORED = (128, 128, 128)
 _GDAL_METADATA = 42112
 _COLOURS = (("b4", "b3", "b2"), ("b04", "b03", "b02"), ("red", "green", "blue"), ("r", "g", "b"))
 _FINE: dict[str, Any] = {"quality": 90, "subsampling": 0}  # of JPEG: thin lines keep their colours
-_ALPHA = (1, 2)  # TIFF's ExtraSamples: associated and unassociated alpha
 
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Picture:
+    """The pixels of an image file, and which of them show something.
+
+    Attributes:
+        pixels: ``(H, W, C)``, ``uint8`` (0 to 255), ``uint16`` (0 to 65535) or ``float32`` (as in the file).
+        valid: ``(H, W) bool``; None where all pixels show something. TIFFs have pixels that show nothing: nodata,
+            transparent, outside of their mask, or floats that are not finite; these floats are 0 in ``pixels``.
+    """
+
+    pixels: Pixels
+    valid: NDArray[np.bool_] | None = None
+
+
 def read_image(path: Path | str) -> Pixels:
+    """Read the pixels of an image file; see `read_picture`."""
+    return read_picture(path).pixels
+
+
+def read_picture(path: Path | str) -> Picture:
     """Read an image file.
 
     Grey, RGB, RGBA (transparency is dropped), palette, CMYK, 8- and 16-bit, and TIFFs of any number of
@@ -66,20 +86,21 @@ def read_image(path: Path | str) -> Pixels:
     Args:
         path: PNG, JPEG, BMP, WebP or TIFF.
 
-    Returns:
-        ``(H, W, C)``, ``uint8`` (0 to 255), ``uint16`` (0 to 65535) or ``float32`` (as in the file).
-
     Raises:
         ImageError: the file is missing, truncated, too large or not an image.
     """
     path = Path(path)
+    valid = None
     try:
-        data = _read_tiff(path) if path.suffix.lower() in _TIFF else _decode_picture(path.read_bytes(), path)
+        if path.suffix.lower() in TIFF_SUFFIXES:
+            data, valid = _read_tiff(path)
+        else:
+            data = _decode_picture(path.read_bytes(), path)
     except ImageError:
         raise
     except Exception as error:  # decoders raise whatever they like on a damaged file
         raise ImageError(f"{path}: {_reason(error)}; replace or remove the file") from error
-    return as_image(data, str(path))
+    return Picture(as_image(data, str(path)), valid)
 
 
 def decode_image(content: bytes, source: str) -> Pixels:
@@ -197,33 +218,30 @@ def _read_deep_png(content: bytes) -> NDArray[np.uint16]:
     return np.ascontiguousarray(decoded[..., _PNG_DEEP[content[_PNG_DEPTH]]])
 
 
-def _read_tiff(path: Path) -> Pixels:
+def _read_tiff(path: Path) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Read pixels, and which of them show something."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
         series, page = file.series[0], file.pages[0]
         sizes = dict(zip(series.axes, series.shape, strict=True))
         check_pixels(path, sizes["X"], sizes["Y"])
-        data = _upright(_bands_last(series.asarray(), series.axes), page)
-        has_alpha = bool(page.extrasamples) and page.extrasamples[-1] in _ALPHA
-        palette, inverted = page.colormap, page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
-        bits = int(np.max(page.bitspersample))
-    if palette is not None:
-        return (palette[:, data[..., 0]] >> 8).astype(np.uint8).transpose(1, 2, 0)
-    if has_alpha:
-        data = data[..., :-1]
-    data = _fill_depth(data, bits)
-    if inverted and data.dtype in (np.uint8, np.uint16, np.bool_):
-        data = ~data
-    # Signed and 32-bit whole numbers are what some scientific cameras and elevation models write.
-    return data if data.dtype in (np.uint8, np.uint16, np.bool_) else data.astype(np.float32)
+        samples = _bands_last(series.asarray(), series.axes)
+        facts = facts_of(file)
+        mask = None if facts.mask_page is None else file.pages[facts.mask_page].asarray()
+    valid = _find_valid(samples, facts, mask)
+    pixels = facts.to_pixels(samples if facts.alpha is None else samples[..., : facts.alpha], valid)
+    return _upright(pixels, page), None if valid is None else _upright(valid, page)
 
 
-def _fill_depth(data: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Scale samples of fewer bits than their dtype, as 12 in a ``uint16``, to the range of the dtype."""
-    if data.dtype not in (np.uint8, np.uint16) or bits == 8 * data.dtype.itemsize:
-        return data
-    return np.rint(data * (np.iinfo(data.dtype).max / (2**bits - 1))).astype(data.dtype)
+def _find_valid(
+    samples: NDArray[Any], facts: TiffFacts, mask: NDArray[Any] | None
+) -> NDArray[np.bool_] | None:
+    if not facts.may_lack_pixels:
+        return None
+    if facts.alpha is None:
+        return facts.valid(samples, mask=mask)
+    return facts.valid(samples[..., : facts.alpha], samples[..., facts.alpha], mask)
 
 
 # The tags of GeoTIFF: size of a pixel, tie points, transformation, and the coordinate system.
@@ -237,45 +255,6 @@ def _georeference(path: Path) -> list[tuple[int, int, int, Any, bool]]:
     with tifffile.TiffFile(path) as file:
         tags = [file.pages[0].tags.get(code) for code in _GEOREFERENCE]
         return [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags if tag is not None]
-
-
-# How GeoTIFF spells that coordinates are degrees, and metres.
-_PROJECTED, _GEOGRAPHIC, _METRE = 1, 2, 9001
-_METRES_PER_DEGREE = 111_195.0  # on a sphere of 6371 km
-_WEB_MERCATOR, _EQUATOR = (
-    3857,
-    6_378_137.0,
-)  # the map of the web, which is true at the equator alone, and its radius
-
-
-def metres_per_pixel(path: Path) -> float | None:
-    """Say how wide a pixel of a GeoTIFF is on the ground.
-
-    In geographic coordinates the earth is taken as a sphere, and the mean of width and height is given.
-
-    Returns:
-        Metres; None of other files, and of coordinates that are neither degrees nor metres.
-    """
-    import tifffile
-
-    if path.suffix.lower() not in _TIFF:
-        return None
-    try:
-        with tifffile.TiffFile(path) as file:
-            tags = file.pages[0].geotiff_tags or {}
-        wide, high = tags["ModelPixelScale"][:2]
-        kind, unit = int(tags["GTModelTypeGeoKey"]), int(tags.get("ProjLinearUnitsGeoKey", _METRE))
-        if kind == _PROJECTED and unit == _METRE:
-            mercator = tags.get("ProjectedCSTypeGeoKey") == _WEB_MERCATOR
-            too_large = np.cosh(tags["ModelTiepoint"][4] / _EQUATOR) if mercator else 1.0
-            return float(wide * high) ** 0.5 / float(too_large)
-        if kind == _GEOGRAPHIC:
-            return (
-                float(wide * high * np.cos(np.radians(tags["ModelTiepoint"][4]))) ** 0.5 * _METRES_PER_DEGREE
-            )
-    except Exception:  # without these tags, or with damaged ones, it is an image like others
-        return None
-    return None
 
 
 # TIFF's tag 274, which EXIF took over: what stands in the file's first row and first column.
@@ -319,7 +298,7 @@ def read_mask_values(path: Path | str) -> NDArray[np.integer]:
     """
     path = Path(path)
     try:
-        values = _read_mask_tiff(path) if path.suffix.lower() in _TIFF else _read_mask_picture(path)
+        values = _read_mask_tiff(path) if path.suffix.lower() in TIFF_SUFFIXES else _read_mask_picture(path)
     except MaskError:
         raise
     except Exception as error:
@@ -364,7 +343,7 @@ def mask_palette(path: Path) -> list[tuple[int, int, int]] | None:
     Raises:
         MaskError: the file is missing or damaged.
     """
-    if path.suffix.lower() in _TIFF:
+    if path.suffix.lower() in TIFF_SUFFIXES:
         return None
     try:
         with _open_picture(path.read_bytes(), path) as picture:

@@ -19,7 +19,7 @@ from solarseg.classes import IGNORE_INDEX, ClassMap, few, find_classes
 from solarseg.datasets.description import Description, read_description
 from solarseg.datasets.sample import Sample
 from solarseg.errors import ArgumentError, DatasetError, MaskError
-from solarseg.images import IMAGE_SUFFIXES, mask_palette, read_image, read_mask_values
+from solarseg.images import IMAGE_SUFFIXES, mask_palette, read_mask_values, read_picture
 
 __all__ = [
     "UNFINISHED",
@@ -90,13 +90,16 @@ class FolderDataset:
             DataError: a file is damaged, the sizes differ, or the mask holds an unknown value.
         """
         entry = self._files[name]
-        image, mask = read_image(entry.image), self.read_mask(name)
+        picture, mask = read_picture(entry.image), self.read_mask(name)
+        image, valid = picture.pixels, picture.valid
         if mask.shape != image.shape[:2]:
             raise MaskError(
                 f"{entry.mask}: mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image "
                 f"{image.shape[1]} x {image.shape[0]}; they must be equal"
             )
-        return Sample(image, mask, name, entry.group)
+        if valid is not None:
+            mask = np.where(valid, mask, np.uint8(IGNORE_INDEX))
+        return Sample(image, mask, name, entry.group, valid)
 
     def read_mask(self, name: str) -> NDArray[np.uint8]:
         """Read the mask of one sample alone: ``(H, W) uint8`` class ids.

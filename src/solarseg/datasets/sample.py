@@ -18,9 +18,11 @@ class Sample:
         mask: ``(H, W) uint8`` class ids, 255 where pixels are to be ignored.
         name: the image's path in the dataset, without suffix.
         group: what must not be divided by a split, such as the module or site the image shows.
+        valid: ``(H, W) bool``: which pixels show something; None where all do. Where one does not, its mask is 255.
     """
 
     image: NDArray[Any]
     mask: NDArray[np.uint8]
     name: str
     group: str
+    valid: NDArray[np.bool_] | None = None

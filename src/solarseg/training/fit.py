@@ -25,7 +25,8 @@ from solarseg.evaluation.curves import draw_curves
 from solarseg.evaluation.evaluate import evaluate
 from solarseg.evaluation.report import Report
 from solarseg.files import check_folder
-from solarseg.images import metres_per_pixel, read_image
+from solarseg.geotiff import metres_per_pixel
+from solarseg.images import read_image
 from solarseg.inference.model_file import ModelInfo
 from solarseg.losses import build_loss, class_weights_from_frequency
 from solarseg.losses.base import RegionLoss
