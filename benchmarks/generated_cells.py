@@ -18,7 +18,7 @@ import numpy as np
 
 from solarseg import load_model
 from solarseg.synthesis import CELL_CLASSES
-from solarseg.synthesis.dataset import CELLS_PER_MODULE, draw_cell
+from solarseg.synthesis.dataset import CELLS_PER_MODULE, generate_dataset_cell
 
 SEED = 1_000
 TOLERANCE = 2  # pixels
@@ -28,7 +28,7 @@ CLASSES = ("cell", "busbar", "crack", "inactive_area", "finger_interruption")
 
 def cells(count, size):
     """Cells by module."""
-    drawn = [draw_cell(SEED, i, size) for i in range(count)]
+    drawn = [generate_dataset_cell(SEED, i, size) for i in range(count)]
     return [drawn[i : i + CELLS_PER_MODULE] for i in range(0, count, CELLS_PER_MODULE)]
 
 

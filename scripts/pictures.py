@@ -16,7 +16,7 @@ from solarseg.images import as_rgb, write_image
 from solarseg.inference.model import Model
 from solarseg.prediction.overlay import overlay, side_by_side
 from solarseg.synthesis import CELL_CLASSES, Module, generate_cell
-from solarseg.synthesis.dataset import draw_cell
+from solarseg.synthesis.dataset import generate_dataset_cell
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs/images"
 SEED, SHOWN = 2026, 106  # the demo's, and a cell with defects of every class
@@ -26,7 +26,7 @@ ACROSS, SIDE = 7, 154
 def main() -> None:
     """Write them."""
     write_image(IMAGES / "generated.png", sheet())
-    image, _ = draw_cell(SEED, SHOWN, 512)
+    image, _ = generate_dataset_cell(SEED, SHOWN, 512)
     model = load_model("el-cell")
     write_image(IMAGES / "el-cell.png", side_by_side(image, model.predict(image), model.classes))
     examples(model)
@@ -34,7 +34,7 @@ def main() -> None:
 
 def examples(model: Model) -> None:
     """The best, the median and the worst of the demo's cells, by the mean IoU of their classes but the background."""
-    cells = [(f"cell_{i:05}", *draw_cell(SEED, i, 256)) for i in range(24)]
+    cells = [(f"cell_{i:05}", *generate_dataset_cell(SEED, i, 256)) for i in range(24)]
     found = [Example(name, image, mask, model.predict(image)) for name, image, mask in cells]
     matrices = [confusion_matrix(one.truth, one.prediction, len(CELL_CLASSES)) for one in found]
     order = np.argsort(mean_defined(iou(np.stack(matrices))[:, 1:]))

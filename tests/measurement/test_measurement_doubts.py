@@ -6,7 +6,7 @@ import pytest
 from solarseg.classes import ClassMap
 from solarseg.measurement import find_doubts
 from solarseg.synthesis import CELL_CLASSES, Module, generate_cell
-from solarseg.synthesis.dataset import draw_cell
+from solarseg.synthesis.dataset import generate_dataset_cell
 
 BARS = np.ones((100, 100), np.uint8)  # the mask of a cell with a busbar
 BARS[48:52] = 2
@@ -81,7 +81,9 @@ def test_a_whole_module_and_a_picture_without_a_cell_are_noticed():
 def test_a_module_is_noticed_by_its_gaps_where_the_mask_has_none(rows, columns):
     cells = [
         [
-            np.pad(draw_cell(5, 4 * (row * columns + column), 64)[0][..., 0], 2, constant_values=20)
+            np.pad(
+                generate_dataset_cell(5, 4 * (row * columns + column), 64)[0][..., 0], 2, constant_values=20
+            )
             for column in range(columns)
         ]
         for row in range(rows)

@@ -30,7 +30,7 @@ def test_the_folder_opens_as_a_dataset(folder):
         assert sample.mask.shape == (64, 64)
 
 
-def test_more_cells_leave_the_earlier_ones_alone(folder, tmp_path):
+def test_a_larger_count_does_not_change_the_first_cells(folder, tmp_path):
     write_cells(tmp_path / "two", count=2, size=64, seed=3)
     few, many = contents(tmp_path / "two"), contents(folder)
     shared = [name for name in few if name.suffix == ".png"]
@@ -38,7 +38,7 @@ def test_more_cells_leave_the_earlier_ones_alone(folder, tmp_path):
     assert all(few[name] == many[name] for name in shared)
 
 
-def test_cells_of_a_module_share_its_busbars_and_differ_otherwise(folder):
+def test_cells_of_a_module_share_only_its_busbars(folder):
     data = open_dataset(folder)
     assert len({data[name].image.tobytes() for name in data.names}) == 9
     busbars = [(data[name].mask == 2).mean(axis=1) for name in data.names]
@@ -81,9 +81,9 @@ def test_arguments_out_of_range(tmp_path, arguments, named):
     assert not (tmp_path / "none").exists()
 
 
-def test_what_is_there_is_not_overwritten(tmp_path):
+def test_existing_files_are_not_overwritten(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="give another folder or remove it"):
+    with pytest.raises(OutputError, match="remove it, or give another folder"):
         write_cells(tmp_path, count=1, size=32)
     with pytest.raises(OutputError, match=r"notes\.txt"):
         write_cells(tmp_path / "notes.txt", count=1, size=32)

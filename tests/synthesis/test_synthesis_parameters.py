@@ -3,26 +3,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from solarseg.synthesis.parameters import Chance, Choice, Range, as_markdown, table
+from solarseg.synthesis.parameters import Chance, Choice, Range, list_parameters, parameters_as_markdown
 
 
-def test_every_parameter_has_a_unit_a_range_and_a_reason():
-    assert len(table()) > 60
-    for name, one in table().items():
-        assert len(one.reason) > 5, name
+def test_every_parameter_has_a_unit_a_range_and_a_description():
+    assert len(list_parameters()) > 60
+    for name, one in list_parameters().items():
+        assert len(one.description) > 5, name
         if isinstance(one, Chance):
             assert 0 < one.probability < 1, name
         elif isinstance(one, Choice):
-            assert sum(one.shares.values()) == pytest.approx(1), name
+            assert sum(one.probabilities.values()) == pytest.approx(1), name
         else:
             assert one.low < one.high, name
             assert one.unit, name
 
 
 def test_every_parameter_is_documented():
-    """Make it anew with `as_markdown`."""
+    """Write it again with `parameters_as_markdown`."""
     documented = (Path(__file__).parents[2] / "docs/generator.md").read_text()
-    assert as_markdown() in documented
+    assert parameters_as_markdown() in documented
 
 
 def test_chances_are_as_stated():
@@ -33,20 +33,20 @@ def test_chances_are_as_stated():
 
 
 @pytest.mark.parametrize(
-    ("likely", "median"), [("even", 5.5), ("low", 3.25), ("high", 7.75), ("log", 10**0.5)]
+    ("distribution", "median"), [("uniform", 5.5), ("low", 3.25), ("high", 7.75), ("log", 10**0.5)]
 )
-def test_values_are_drawn_from_the_whole_range_and_as_stated(likely, median):
-    one, rng = Range(1, 10, "cell", "for a test", likely), np.random.default_rng(0)
+def test_values_cover_the_range_with_the_stated_distribution(distribution, median):
+    one, rng = Range(1, 10, "cell", "for a test", distribution), np.random.default_rng(0)
     values = np.array([one.draw(rng) for _ in range(2000)])
     assert 1 <= values.min() < 1.1
     assert 9.9 < values.max() <= 10
     assert np.median(values) == pytest.approx(median, abs=0.3)
 
 
-def test_numbers_are_not_drawn_otherwise_than_stated():
+def test_ranges_that_are_not_uniform_refuse_draw_int_and_draw_many():
     one, rng = Range(2, 4, "count", "for a test", "low"), np.random.default_rng(0)
     for draw in (one.draw_int, lambda rng: one.draw_many(rng, 3)):
-        with pytest.raises(ValueError, match="draw single values"):
+        with pytest.raises(ValueError, match="one value at a time"):
             draw(rng)
 
 

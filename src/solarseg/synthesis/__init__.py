@@ -1,8 +1,10 @@
-"""Generated electroluminescence (EL) cells with exact masks, to learn and to test with.
+"""Generated electroluminescence (EL) images of solar cells with exact masks, for training and tests.
 
-`layout` says where the parts of a cell lie; `cracks`, `areas`, `interruptions` and `blemishes` what is wrong with it;
-`silicon` how bright it is without; `camera` how it is seen; and `cells` puts them together. The numbers they draw from
-are gathered by `parameters.table`.
+- `layout`: the properties of modules, and where the parts of a cell are.
+- `cracks`, `areas`, `interruptions`: defects. `blemishes`: what looks like a defect but is not.
+- `silicon`: brightness of a cell without defects. `camera`: the image that a camera takes of it.
+- `cells`: all of them combined. `dataset`: dataset folders of generated cells.
+- `parameters`: the ranges that everything is drawn from.
 """
 
 from solarseg.synthesis.cells import generate_cell

@@ -1,7 +1,7 @@
-"""Shapes to pixels.
+"""Fill polygons and draw lines with exact pixel coverage.
 
-Outlines are whole subpixels and are filled without antialiasing, so that a mask is the same on every machine;
-how much of each pixel they cover follows from counting subpixels.
+Coordinates are rounded to whole subpixels and filled without antialiasing, so that a mask is identical on every
+machine. The coverage of a pixel is its share of filled subpixels.
 """
 
 from collections.abc import Sequence
@@ -11,78 +11,79 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SUBPIXELS", "THINNEST", "Coverage", "Patch", "fill", "stroke"]
+from solarseg.synthesis.shapes import Points
+
+__all__ = ["MIN_LINE_WIDTH", "SUBPIXELS", "Coverage", "Patch", "draw_lines", "fill_polygons"]
 
 Coverage = NDArray[np.float32]
-Points = NDArray[np.float64]
 
-SUBPIXELS = 4  # along each side of a pixel: 16 steps of coverage, finer than 8-bit noise shows
-THINNEST = SUBPIXELS + 1  # subpixels: a line thinner than a pixel would have gaps in the mask
+SUBPIXELS = 4  # along each side of a pixel: 16 levels of coverage, finer than 8-bit noise
+MIN_LINE_WIDTH = SUBPIXELS + 1  # subpixels: a line narrower than a pixel would have gaps in the mask
 
-# Divisible by the subpixels of a pixel, so that their mean is a whole number and nothing is rounded.
+# A multiple of the subpixels in a pixel, so that their mean is an integer and nothing is rounded.
 _FULL = 255 // SUBPIXELS**2 * SUBPIXELS**2
 
 
 @dataclass(frozen=True)
 class Patch:
-    """A part of an image that a shape covers.
+    """The part of an image that a shape covers.
 
     Attributes:
         window: rows and columns of the image.
-        coverage: ``(rows, columns) float32``, how much of each pixel is covered, 0 to 1.
+        coverage: ``(rows, columns) float32``, covered share of each pixel, 0 to 1.
     """
 
     window: tuple[slice, slice]
     coverage: Coverage
 
 
-def fill(size: int, polygons: Sequence[Points], beyond: int = 0) -> Patch:
-    """Fill polygons.
+def fill_polygons(size: int, polygons: Sequence[Points], margin: int = 0) -> Patch:
+    """Fill polygons; where they overlap, they count once.
 
     Args:
         size: side of the image, pixels.
-        polygons: each ``(N, 2)`` x and y, subpixels, rounded to whole ones. What several cover is covered once.
-        beyond: pixels by which the patch is to be larger than the polygons, where the image allows.
+        polygons: each ``(N, 2)`` x and y in subpixels, rounded to integers.
+        margin: pixels around the polygons that the patch includes, as far as the image reaches.
 
     Examples:
-        >>> patch = fill(8, [np.array([(0, 0), (3, 0), (3, 1), (0, 1)])])
+        >>> patch = fill_polygons(8, [np.array([(0, 0), (3, 0), (3, 1), (0, 1)])])
         >>> patch.coverage.tolist()
         [[0.5]]
     """
-    whole = [_whole(corners) for corners in polygons]
-    box = _Box.around(np.concatenate(whole), size, beyond)
+    rounded = [_round(corners) for corners in polygons]
+    box = _Box.around(np.concatenate(rounded), size, margin)
     canvas = box.canvas()
-    for corners in whole:
+    for corners in rounded:
         cv2.fillPoly(canvas, [corners - box.origin], _FULL, cv2.LINE_8)
     return box.patch(canvas)
 
 
-def stroke(size: int, lines: Sequence[tuple[Points, int]]) -> Patch:
-    """Draw lines through points.
+def draw_lines(size: int, lines: Sequence[tuple[Points, int]]) -> Patch:
+    """Draw lines through points; where they overlap, they count once.
 
     Args:
         size: side of the image, pixels.
-        lines: points of each, ``(N, 2)`` x and y in subpixels, rounded to whole ones, and its width in subpixels,
-            3 at least; an even one loses one, so that the line has a middle.
+        lines: for each line its points, ``(N, 2)`` x and y in subpixels, rounded to integers, and its width in
+            subpixels, 3 or more. An even width is reduced by 1, so that the line is symmetric.
 
     Examples:
-        >>> patch = stroke(8, [(np.array([(0, 14), (31, 14)]), 5)])
+        >>> patch = draw_lines(8, [(np.array([(0, 14), (31, 14)]), 5)])
         >>> patch.coverage[:, 0].round(2).tolist()
         [0.0, 0.0, 1.0, 0.25, 0.0]
     """
-    points = [_whole(line) for line, _ in lines]
+    points = [_round(line) for line, _ in lines]
     widest = max(width for _, width in lines)
     box = _Box.around(np.concatenate(points), size, 1 + widest // SUBPIXELS)
     canvas = box.canvas()
     for line, (_, width) in zip(points, lines, strict=True):
-        thickness = (width - 1) // 2 * 2  # OpenCV's lines are one wider than an even thickness
+        thickness = (width - 1) // 2 * 2  # OpenCV draws an even thickness 1 wider
         cv2.polylines(canvas, [line - box.origin], False, _FULL, thickness, cv2.LINE_8)
     return box.patch(canvas)
 
 
 @dataclass(frozen=True)
 class _Box:
-    """Rows and columns of pixels, ends not included."""
+    """Rows and columns of pixels, ends excluded."""
 
     top: int
     bottom: int
@@ -90,11 +91,11 @@ class _Box:
     right: int
 
     @classmethod
-    def around(cls, points: NDArray[np.int32], size: int, beyond: int) -> "_Box":
+    def around(cls, points: NDArray[np.int32], size: int, margin: int) -> "_Box":
         (left, top), (right, bottom) = points.min(axis=0) // SUBPIXELS, points.max(axis=0) // SUBPIXELS + 1
-        top, left = (min(max(int(low) - beyond, 0), size - 1) for low in (top, left))
-        bottom = min(max(int(bottom) + beyond, top + 1), size)
-        right = min(max(int(right) + beyond, left + 1), size)
+        top, left = (min(max(int(low) - margin, 0), size - 1) for low in (top, left))
+        bottom = min(max(int(bottom) + margin, top + 1), size)
+        right = min(max(int(right) + margin, left + 1), size)
         return cls(top, bottom, left, right)
 
     @property
@@ -111,5 +112,5 @@ class _Box:
         return Patch((slice(self.top, self.bottom), slice(self.left, self.right)), coverage)
 
 
-def _whole(points: Points) -> NDArray[np.int32]:
+def _round(points: Points) -> NDArray[np.int32]:
     return np.rint(points).astype(np.int32)

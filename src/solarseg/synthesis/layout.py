@@ -1,7 +1,7 @@
-"""What the cells of a module have in common, and where the parts of a cell lie.
+"""Modules: what their cells share; and layouts: where the parts of a cell are in its image.
 
-Places are ``u`` along the busbars and ``v`` along the fingers, from 0 to 1 over the cell; a projection takes them to
-the image, so that everything drawn on a cell is turned and tilted with it.
+Positions in a cell are ``(u, v)`` from 0 to 1, ``u`` along the busbars and ``v`` along the fingers. A projection maps
+them to the image, so that everything drawn on a cell is rotated and tilted with it.
 """
 
 from dataclasses import dataclass
@@ -12,84 +12,95 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from solarseg.synthesis.canvas import SUBPIXELS, THINNEST, Coverage, Patch, fill
-from solarseg.synthesis.parameters import EVEN, Chance, Range
-from solarseg.synthesis.shapes import across, circle, direction, rectangle
+from solarseg.synthesis import canvas
+from solarseg.synthesis.canvas import MIN_LINE_WIDTH, SUBPIXELS, Coverage, Patch
+from solarseg.synthesis.parameters import COIN_FLIP, Chance, Range
+from solarseg.synthesis.shapes import Points, perpendicular, radial_polygon, rectangle, unit_vector
 
-__all__ = ["Cell", "Layout", "Module"]
+__all__ = ["CellKind", "Layout", "Module"]
 
-Cell = Literal["mono", "poly"]
-Points = NDArray[np.float64]
+CellKind = Literal["mono", "poly"]
 
-MONO = Chance(0.5, "of monocrystalline cells")
-BACK_CONTACTS = Chance(0.08, "in mono, of cells with all their metal behind, but for pads at two edges")
-FEW = Chance(0.8, "of flat busbars, which are few; else of round wires")
-DASHED = Chance(0.5, "of flat busbars that are soldered at pads alone")
-HALF = Chance(
+MONO = Chance(0.5, "cells are monocrystalline")
+BACK_CONTACTS = Chance(
+    0.08, "mono cells have all their metal on the back, except for pads at two opposite edges"
+)
+FLAT_BUSBARS = Chance(0.8, "busbars are flat and few, and not round wires")
+PAD_SOLDERED = Chance(0.5, "flat busbars are soldered only at pads")
+HALF_CUT = Chance(
     0.25,
-    "where there are four busbars or more, or none, of cells cut in two across them, as most are since 2018, that fill "
-    "the square of the image",
+    "half-cut cells, as most are since 2018, stretched to a square image; only with four busbars or more, or none",
 )
-HALF_FROM = 4  # busbars
+HALF_CUT_MIN_BUSBARS = 4
 
-UPRIGHT = Chance(0.3, "that busbars run from top to bottom")
+UPRIGHT = Chance(0.3, "busbars run from top to bottom")
 
-BUSBARS = Range(2, 5, "count", "2 and 3 until 2015, 4 and 5 since")
-WIRES = Range(6, 12, "count", "round wires in place of busbars, since 2018")
-BUSBAR_WIDTH = Range(0.005, 0.018, "cell", "0.8 to 2.8 mm of a 156 mm cell")
-WIRE_WIDTH = Range(0.003, 0.006, "cell", "0.4 to 0.9 mm with the shadow beside")
-BUSBAR_LIGHT = Range(0.1, 0.65, "light", "metal is opaque, but light scatters in from both sides")
-DASHES = Range(
-    3, 8, "count", "pads where the ribbon is soldered; between them it stands off and shadows less"
+BUSBARS = Range(2, 5, "count", "number of flat busbars: 2 or 3 until 2015, 4 or 5 since")
+WIRES = Range(6, 12, "count", "number of round wires, used in place of busbars since 2018")
+BUSBAR_WIDTH = Range(0.005, 0.018, "cell", "width of a busbar: 0.8 to 2.8 mm on a 156 mm cell")
+WIRE_WIDTH = Range(0.003, 0.006, "cell", "width of a wire and its shadow: 0.4 to 0.9 mm on a 156 mm cell")
+BUSBAR_BRIGHTNESS = Range(
+    0.1, 0.65, "brightness", "of a busbar: metal is opaque, but light scatters in from both sides"
 )
-DASH_GAP = Range(0.25, 0.65, "share", "of the distance between the middles of two pads")
-THIN_WIDTH = Range(0.25, 0.6, "share", "of the busbar's width, between pads")
-BUSBAR_START = Range(-0.01, 0.09, "cell", "ribbons end before the edge or run on to the next cell")
-PADS = Range(0.015, 0.055, "cell", "radius of the pads of back-contact cells at their edges")
-FINGERS = Range(60, 110, "count", "1.4 to 2.6 mm apart on a 156 mm cell")
-FINGER_LIGHT = Range(0.9, 1.0, "light", "a finger is 0.1 mm wide or less, and its shadow blurred")
+SOLDER_PADS = Range(
+    3, 8, "count", "solder pads along a busbar; between them the ribbon is raised and its shadow is weaker"
+)
+SOLDER_PAD_GAP = Range(0.25, 0.65, "share", "gap between two pads, relative to the distance of their centres")
+RIBBON_WIDTH = Range(0.25, 0.6, "share", "visible width of a ribbon between pads, relative to the busbar")
+BUSBAR_START = Range(
+    -0.01, 0.09, "cell", "distance of a busbar's end from the edge; below 0 it reaches the next cell"
+)
+CONTACT_PADS = Range(0.015, 0.055, "cell", "radius of the pads of back-contact cells")
+FINGERS = Range(60, 110, "count", "number of fingers: 1.4 to 2.6 mm apart on a 156 mm cell")
+FINGER_BRIGHTNESS = Range(
+    0.9, 1.0, "brightness", "of a finger, which is 0.1 mm wide or less and has a blurred shadow"
+)
 MONO_CORNER = Range(
-    0.05, 0.14, "cell", "pseudo-squares: 0.05 to 0.1 of cells of 156 mm, more of older ones of 125 mm"
+    0.05, 0.14, "cell", "corner of pseudo-square wafers: 0.05 to 0.1 for 156 mm, more for older 125 mm cells"
 )
-POLY_CORNER = Range(0.003, 0.014, "cell", "the bevel of multicrystalline wafers")
+POLY_CORNER = Range(0.003, 0.014, "cell", "bevel of multicrystalline wafers")
 MARGIN = Range(
     -0.012,
     0.03,
     "image",
-    "cells are cut out of modules along their gaps; below 0 a little of them is lost",
+    "distance between cell and image edge: cells are cropped along their gaps; below 0 some of the cell is missing",
     "low",
 )
-WIDE_MARGIN = Range(0.03, 0.15, "image", "cells cut out roughly show their neighbours")
-WIDE = Chance(0.1, "of a wide margin")
-GAP = Range(0.012, 0.04, "cell", "2 to 6 mm between cells")
-TURN = Range(-0.012, 0.012, "half-tangent", "1.4 degrees: what is left when a module has been straightened")
-ASKEW = Chance(0.08, "of a picture taken by hand or from a drone")
-FAR_TURN = Range(-0.11, 0.11, "half-tangent", "12.5 degrees: how far askew")
-TILT = Range(-0.008, 0.008, "image", "by which each corner is off, for the same reason")
+WIDE_MARGIN = Range(
+    0.03, 0.15, "image", "distance between cell and image edge where cells are cropped roughly"
+)
+WIDE = Chance(0.1, "cells are cropped roughly, so that their neighbours are visible")
+GAP = Range(0.012, 0.04, "cell", "gap between cells: 2 to 6 mm")
+ROTATION = Range(
+    -0.012, 0.012, "half-tangent", "rotation that is left after a module was rectified: up to 1.4 degrees"
+)
+ROTATED = Chance(0.08, "the image was taken by hand or from a drone, and is rotated by more")
+WIDE_ROTATION = Range(-0.11, 0.11, "half-tangent", "rotation of such an image: up to 12.5 degrees")
+TILT = Range(-0.008, 0.008, "image", "shift of each corner that is left after a module was rectified")
 
 
 @dataclass(frozen=True)
 class Module:
-    """What the cells of one module share, in the units of this file's ranges.
+    """What the cells of one module share. Units are those of the parameters in this file.
 
     Attributes:
         cell: monocrystalline or multicrystalline.
-        back_contacts: whether there are pads at two edges in place of busbars and fingers.
-        busbars: how many.
-        busbar_width: of one.
-        busbar_light: of one.
-        dashes: pads along a busbar; 0 for one of the same width throughout.
-        dash_gap: share without pads.
-        thin_width: width between pads, share of the busbar's.
-        busbar_start: where busbars begin and, counted from the other edge, end.
-        pads: radius of pads.
-        fingers: how many.
-        finger_light: least light, in the middle of one.
-        corner: cut off.
-        half: whether cells are halves of a wafer, which the image stretches along their busbars to twice their length:
-            corners, fingers, cracks and what they cut off; what lies anywhere, as grains and stains, is drawn as ever.
-        margin: between the cell and the edge of the image.
-        gap: to the next cell.
+        back_contacts: whether cells have pads at two edges in place of busbars and fingers.
+        busbars: number of busbars.
+        busbar_width: width of a busbar.
+        busbar_brightness: brightness of a busbar.
+        solder_pads: number of pads along a busbar; 0 if its width is constant.
+        solder_pad_gap: share of a busbar's length without pads.
+        ribbon_width: width between pads, relative to the busbar.
+        busbar_start: distance of both ends of the busbars from the edges.
+        contact_pad_radius: radius of the pads of back-contact cells.
+        fingers: number of fingers.
+        finger_brightness: minimum brightness, at the centre of a finger.
+        corner: length of the missing corners along each side.
+        half: whether cells are halves of a wafer. The image stretches them along their busbars to twice their length:
+            corners, fingers, cracks and isolated pieces; grains and stains are not stretched.
+        margin: distance between the cell and the edge of the image.
+        gap: distance to the next cell.
         upright: whether busbars run from top to bottom.
 
     Examples:
@@ -97,18 +108,18 @@ class Module:
         True
     """
 
-    cell: Cell
+    cell: CellKind
     back_contacts: bool
     busbars: int
     busbar_width: float
-    busbar_light: float
-    dashes: int
-    dash_gap: float
-    thin_width: float
+    busbar_brightness: float
+    solder_pads: int
+    solder_pad_gap: float
+    ribbon_width: float
     busbar_start: float
-    pads: float
+    contact_pad_radius: float
     fingers: int
-    finger_light: float
+    finger_brightness: float
     corner: float
     half: bool
     margin: float
@@ -116,26 +127,26 @@ class Module:
     upright: bool
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, cell: Cell | None = None) -> Self:
-        """Draw a module at random, of a kind of cells or of either."""
+    def draw(cls, rng: np.random.Generator, cell: CellKind | None = None) -> Self:
+        """Draw a random module, with cells of the given kind or of either kind."""
         mono = MONO.draw(rng) if cell is None else cell == "mono"
-        few, half = FEW.draw(rng), HALF.draw(rng)
+        flat, half = FLAT_BUSBARS.draw(rng), HALF_CUT.draw(rng)
         back_contacts = mono and BACK_CONTACTS.draw(rng)
-        busbars = (BUSBARS if few else WIRES).draw_int(rng)
-        half = half and (busbars >= HALF_FROM or back_contacts)
+        busbars = (BUSBARS if flat else WIRES).draw_int(rng)
+        half = half and (busbars >= HALF_CUT_MIN_BUSBARS or back_contacts)
         return cls(
             cell="mono" if mono else "poly",
             back_contacts=back_contacts,
             busbars=busbars,
-            busbar_width=(BUSBAR_WIDTH if few else WIRE_WIDTH).draw(rng),
-            busbar_light=BUSBAR_LIGHT.draw(rng),
-            dashes=DASHES.draw_int(rng) if few and DASHED.draw(rng) else 0,
-            dash_gap=DASH_GAP.draw(rng),
-            thin_width=THIN_WIDTH.draw(rng),
+            busbar_width=(BUSBAR_WIDTH if flat else WIRE_WIDTH).draw(rng),
+            busbar_brightness=BUSBAR_BRIGHTNESS.draw(rng),
+            solder_pads=SOLDER_PADS.draw_int(rng) if flat and PAD_SOLDERED.draw(rng) else 0,
+            solder_pad_gap=SOLDER_PAD_GAP.draw(rng),
+            ribbon_width=RIBBON_WIDTH.draw(rng),
             busbar_start=BUSBAR_START.draw(rng),
-            pads=PADS.draw(rng),
+            contact_pad_radius=CONTACT_PADS.draw(rng),
             fingers=FINGERS.draw_int(rng) // (2 if half else 1),
-            finger_light=FINGER_LIGHT.draw(rng),
+            finger_brightness=FINGER_BRIGHTNESS.draw(rng),
             corner=(MONO_CORNER if mono else POLY_CORNER).draw(rng),
             half=half,
             margin=WIDE_MARGIN.draw(rng) if WIDE.draw(rng) else MARGIN.draw(rng),
@@ -146,10 +157,10 @@ class Module:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the parts of a cell lie in its image.
+    """Where the parts of a cell are in its image.
 
     Attributes:
-        module: of the cell.
+        module: module of the cell.
         size: side of the image, pixels.
         projection: ``(3, 3) float64``, from ``(u, v, 1)`` to subpixels.
     """
@@ -160,129 +171,128 @@ class Layout:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, module: Module, size: int) -> Self:
-        """Place a cell of a module in an image, a little askew."""
+        """Place a cell of a module in an image, with a random rotation and tilt."""
         low = module.margin
         corners = rectangle(low, low, 1 - low, 1 - low)
-        axis = direction((FAR_TURN if ASKEW.draw(rng) else TURN).draw(rng))
-        turned = (corners[:, :1] - 0.5) * axis - (corners[:, 1:] - 0.5) * across(axis) + 0.5
-        tilted = turned + (TILT.low + (TILT.high - TILT.low) * rng.random((4, 2)))
+        axis = unit_vector((WIDE_ROTATION if ROTATED.draw(rng) else ROTATION).draw(rng))
+        rotated = (corners[:, :1] - 0.5) * axis - (corners[:, 1:] - 0.5) * perpendicular(axis) + 0.5
+        tilted = rotated + (TILT.low + (TILT.high - TILT.low) * rng.random((4, 2)))
         placed = tilted[[0, 3, 2, 1]] if module.upright else tilted
-        if module.half and EVEN.draw(rng):
+        if module.half and COIN_FLIP.draw(rng):
             placed = placed[[1, 0, 3, 2]]  # the other half of the wafer
-        return cls(module, size, _square_to(placed * (size * SUBPIXELS) - 0.5))
+        return cls(module, size, _projection_to(placed * (size * SUBPIXELS) - 0.5))
 
-    def place(self, points: ArrayLike) -> Points:
-        """Take places ``(N, 2)`` of the cell to subpixels."""
-        u, v = np.asarray(points, np.float64).T
+    def to_subpixels(self, positions: ArrayLike) -> Points:
+        """Convert positions in the cell, ``(N, 2)``, to subpixels of the image."""
+        u, v = np.asarray(positions, np.float64).T
         (a, b, c), (d, e, f), (g, h, _) = self.projection
         depth = g * u + h * v + 1
         return np.stack([(a * u + b * v + c) / depth, (d * u + e * v + f) / depth], axis=-1)
 
-    def stretched(self, points: Points, start: Points | float = 0.0) -> Points:
-        """Take places or directions ``(..., 2)`` on a wafer to the cell, which may be half of one; the start stays."""
+    def to_pixels(self, share: float) -> float:
+        """Convert a share of the cell's side to pixels."""
+        return share * (1 - 2 * self.module.margin) * self.size
+
+    def stretch_half_cell(self, points: Points, start: Points | float = 0.0) -> Points:
+        """Stretch positions or directions ``(..., 2)`` away from a start if the cell is a half of a wafer."""
         return start + (points - start) * (2, 1) if self.module.half else points
 
-    def fill(self, *polygons: Points, beyond: int = 0) -> Patch:
-        """Fill polygons given as places of the cell; see `canvas.fill`."""
-        return fill(self.size, [self.place(polygon) for polygon in polygons], beyond)
+    def fill_polygons(self, *polygons: Points, margin: int = 0) -> Patch:
+        """Fill polygons given as positions in the cell, see `canvas.fill_polygons`."""
+        return canvas.fill_polygons(self.size, [self.to_subpixels(polygon) for polygon in polygons], margin)
 
-    def width(self, share: float) -> int:
-        """Turn a share of the cell's side into subpixels, no fewer than leave no gaps in a mask."""
-        return max(THINNEST, round(self.pixels(share) * SUBPIXELS))
+    def line_width(self, share: float) -> int:
+        """Convert a share of the cell's side to a line width in subpixels that leaves no gaps in a mask."""
+        return max(MIN_LINE_WIDTH, round(self.to_pixels(share) * SUBPIXELS))
 
     @property
-    def thinnest(self) -> float:
-        """Share of the cell's side that leaves no gaps in a mask."""
-        return THINNEST / (SUBPIXELS * self.pixels(1.0))
-
-    def pixels(self, share: float) -> float:
-        """Turn a share of the cell's side into pixels."""
-        return share * (1 - 2 * self.module.margin) * self.size
+    def min_line_width(self) -> float:
+        """Smallest line width that leaves no gaps in a mask, as a share of the cell's side."""
+        return MIN_LINE_WIDTH / (SUBPIXELS * self.to_pixels(1.0))
 
     @cached_property
     def uv(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The place of each pixel's middle, twice ``(size, size) float32``."""
-        middles = (np.arange(self.size) + 0.5) * SUBPIXELS - 0.5
-        back = np.linalg.inv(self.projection)
-        x, y = middles[None], middles[:, None]
-        u, v, depth = (row[0] * x + row[1] * y + row[2] for row in back)
+        """Position in the cell of each pixel's centre: ``u`` and ``v``, each ``(size, size) float32``."""
+        centres = (np.arange(self.size) + 0.5) * SUBPIXELS - 0.5
+        inverse = np.linalg.inv(self.projection)
+        x, y = centres[None], centres[:, None]
+        u, v, depth = (row[0] * x + row[1] * y + row[2] for row in inverse)
         return (u / depth).astype(np.float32), (v / depth).astype(np.float32)
 
     @cached_property
-    def cell(self) -> Coverage:
-        """``(size, size) float32``: how much of each pixel the cell covers, 0 to 1."""
-        cut = self.module.corner
+    def cell_coverage(self) -> Coverage:
+        """Share of each pixel that the cell covers, ``(size, size) float32``, 0 to 1."""
+        corner = self.module.corner
         outline = [
-            (1 - cut, 0),
-            (1, cut),
-            (1, 1 - cut),
-            (1 - cut, 1),
-            (cut, 1),
-            (0, 1 - cut),
-            (0, cut),
-            (cut, 0),
+            (1 - corner, 0),
+            (1, corner),
+            (1, 1 - corner),
+            (1 - corner, 1),
+            (corner, 1),
+            (0, 1 - corner),
+            (0, corner),
+            (corner, 0),
         ]
         if self.module.half:
-            outline = [(1 - 2 * cut, 0), (1, cut), (1, 1 - cut), (1 - 2 * cut, 1), (0, 1), (0, 0)]
-        return _pasted(self.size, self.fill(np.array(outline, np.float64)))
+            outline = [(1 - 2 * corner, 0), (1, corner), (1, 1 - corner), (1 - 2 * corner, 1), (0, 1), (0, 0)]
+        return _full_image(self.size, self.fill_polygons(np.array(outline, np.float64)))
 
     @cached_property
-    def busbar_places(self) -> list[tuple[float, float]]:
-        """Where each busbar begins and ends along ``v``."""
+    def busbar_coverage(self) -> Coverage:
+        """Share of each pixel that busbars or contact pads cover, ``(size, size) float32``, 0 to 1."""
+        shapes = self._contact_pads() if self.module.back_contacts else self._busbar_shapes()
+        return _full_image(self.size, self.fill_polygons(*shapes))
+
+    @cached_property
+    def busbar_intervals(self) -> list[tuple[float, float]]:
+        """Start and end of each busbar along ``v``; empty for back-contact cells."""
         if self.module.back_contacts:
             return []
         half = self.module.busbar_width / 2
-        middles = [(2 * i + 1) / (2 * self.module.busbars) for i in range(self.module.busbars)]
-        return [(middle - half, middle + half) for middle in middles]
+        centres = [(2 * i + 1) / (2 * self.module.busbars) for i in range(self.module.busbars)]
+        return [(centre - half, centre + half) for centre in centres]
 
     @cached_property
-    def bands(self) -> list[tuple[float, float]]:
-        """Where the silicon between busbars, or between busbar and edge, begins and ends along ``v``."""
-        stops = [0.0, *(v for busbar in self.busbar_places for v in busbar), 1.0]
+    def strips(self) -> list[tuple[float, float]]:
+        """Start and end along ``v`` of each strip of silicon between busbars, or between busbar and edge."""
+        stops = [0.0, *(v for busbar in self.busbar_intervals for v in busbar), 1.0]
         return list(zip(stops[::2], stops[1::2], strict=True))
 
-    @cached_property
-    def busbars(self) -> Coverage:
-        """``(size, size) float32``: how much of each pixel busbars or pads cover, 0 to 1."""
-        shapes = self._pads() if self.module.back_contacts else self._bars()
-        return _pasted(self.size, self.fill(*shapes))
+    def draw_strip(self, rng: np.random.Generator) -> tuple[float, float]:
+        """Draw one of `strips`, with a probability proportional to its height."""
+        v = rng.random()
+        return next((strip for strip in self.strips if v < strip[1]), self.strips[-1])
 
-    def _bars(self) -> list[Points]:
+    def _busbar_shapes(self) -> list[Points]:
         module, shapes = self.module, []
         start, end = module.busbar_start, 1 - module.busbar_start
-        for top, bottom in self.busbar_places:
-            if not module.dashes:
+        for top, bottom in self.busbar_intervals:
+            if not module.solder_pads:
                 shapes.append(rectangle(start, top, end, bottom))
                 continue
-            thinner = max((bottom - top) * module.thin_width, self.thinnest)
-            middle = (top + bottom) / 2
-            shapes.append(rectangle(start, middle - thinner / 2, end, middle + thinner / 2))
-            stops = [start + (end - start) * i / module.dashes for i in range(module.dashes + 1)]
+            ribbon = max((bottom - top) * module.ribbon_width, self.min_line_width)
+            centre = (top + bottom) / 2
+            shapes.append(rectangle(start, centre - ribbon / 2, end, centre + ribbon / 2))
+            stops = [start + (end - start) * i / module.solder_pads for i in range(module.solder_pads + 1)]
             for left, right in pairwise(stops):
-                gap = (right - left) * module.dash_gap / 2
+                gap = (right - left) * module.solder_pad_gap / 2
                 shapes.append(rectangle(left + gap, top, right - gap, bottom))
         return shapes
 
-    def _pads(self) -> list[Points]:
-        places = [
-            (u, (2 * i + 1) / (2 * self.module.busbars)) for u in (0, 1) for i in range(self.module.busbars)
-        ]
-        return [circle(place, [self.module.pads] * 16) for place in places]
-
-    def random_band(self, rng: np.random.Generator) -> tuple[float, float]:
-        """Choose one of `bands`, the likelier the higher it is."""
-        v = rng.random()
-        return next((band for band in self.bands if v < band[1]), self.bands[-1])
+    def _contact_pads(self) -> list[Points]:
+        count = self.module.busbars
+        centres = [(u, (2 * i + 1) / (2 * count)) for u in (0, 1) for i in range(count)]
+        return [radial_polygon(centre, [self.module.contact_pad_radius] * 16) for centre in centres]
 
 
-def _pasted(size: int, patch: Patch) -> Coverage:
+def _full_image(size: int, patch: Patch) -> Coverage:
     image = np.zeros((size, size), np.float32)
     image[patch.window] = patch.coverage
     return image
 
 
-def _square_to(corners: Points) -> NDArray[np.float64]:
-    """The projection of the unit square's corners, clockwise from the upper left, to others (Heckbert 1989)."""
+def _projection_to(corners: Points) -> NDArray[np.float64]:
+    """Return the projection of the unit square to four corners, clockwise from the upper left (Heckbert 1989)."""
     (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners
     dx1, dx2, dx3 = x1 - x2, x3 - x2, x0 - x1 + x2 - x3
     dy1, dy2, dy3 = y1 - y2, y3 - y2, y0 - y1 + y2 - y3

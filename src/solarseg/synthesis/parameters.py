@@ -1,6 +1,6 @@
-"""What cells and modules are drawn from: numbers with a name, a unit, a range and a reason.
+"""Parameters of the generator: named values with a unit, a range and a description.
 
-Each stands in the file that draws from it; `table` gathers them for people to read.
+Each parameter is a constant of the module that draws from it. `list_parameters` collects them for the documentation.
 """
 
 from collections.abc import Mapping
@@ -11,129 +11,135 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EVEN", "Chance", "Choice", "Range", "as_markdown", "table"]
+__all__ = ["COIN_FLIP", "Chance", "Choice", "Range", "list_parameters", "parameters_as_markdown"]
 
-_DRAWN_FROM = ("layout", "silicon", "cells", "cracks", "areas", "interruptions", "blemishes", "camera")
+_MODULES = ("layout", "silicon", "cells", "cracks", "areas", "interruptions", "blemishes", "camera")
 
 
 @dataclass(frozen=True)
 class Range:
-    """A parameter of the generator.
+    """A number that is drawn from a range.
 
     Attributes:
-        low: least value.
-        high: greatest value.
-        unit: "cell" is the cell's side, "light" the brightness of undisturbed silicon, "image" the image's side.
-        reason: why it lies there.
-        likely: which values are: all alike ("even"), those near the least or the greatest, half of them lying in the
-            quarter next to it ("low", "high"), or as many from 1 to 10 as from 10 to 100 ("log").
+        low: minimum.
+        high: maximum.
+        unit: "cell" is the side of the cell, "image" the side of the image, "brightness" the brightness of undisturbed
+            silicon, "pixels at 256" pixels of an image with a side of 256 pixels.
+        description: what the number is, and why the range is what it is.
+        distribution: "uniform"; "low" or "high", where half of the values lie in the quarter of the range next to that
+            end; or "log", uniform in the logarithm.
     """
 
     low: float
     high: float
     unit: str
-    reason: str
-    likely: Literal["even", "low", "high", "log"] = "even"
+    description: str
+    distribution: Literal["uniform", "low", "high", "log"] = "uniform"
 
     def draw(self, rng: np.random.Generator) -> float:
         """Draw a value.
 
         Examples:
-            >>> 2 <= Range(2, 3, "cell", "as an example").draw(np.random.default_rng(0)) <= 3
+            >>> 2 <= Range(2, 3, "cell", "an example").draw(np.random.default_rng(0)) <= 3
             True
         """
         share = rng.random()
-        if self.likely == "log":
+        if self.distribution == "log":
             return float(self.low * (self.high / self.low) ** share)
-        if self.likely == "high":
+        if self.distribution == "high":
             return self.high - (self.high - self.low) * (share * share)
-        return self.low + (self.high - self.low) * (share if self.likely == "even" else share * share)
+        return self.low + (self.high - self.low) * (
+            share if self.distribution == "uniform" else share * share
+        )
 
     def draw_many(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-        """Draw some values of an even range."""
-        self._check_even()
+        """Draw several values of a uniform range."""
+        self._check_uniform()
         return self.low + (self.high - self.low) * rng.random(count)
 
     def draw_int(self, rng: np.random.Generator) -> int:
-        """Draw a whole number, likewise; both ends are included."""
-        self._check_even()
+        """Draw an integer of a uniform range, both ends included."""
+        self._check_uniform()
         return int(rng.integers(int(self.low), int(self.high), endpoint=True))
 
-    def _check_even(self) -> None:
-        if self.likely != "even":
-            raise ValueError(f"{self}: draw single values")
+    def _check_uniform(self) -> None:
+        if self.distribution != "uniform":
+            raise ValueError(f"{self}: not uniform; use draw() for one value at a time")
 
 
 @dataclass(frozen=True)
 class Chance:
-    """A probability, 0 to 1, and what of."""
+    """The probability of an event, 0 to 1, and the event."""
 
     probability: float
-    reason: str
+    description: str
 
     def draw(self, rng: np.random.Generator) -> bool:
-        """Draw whether it is so.
+        """Draw whether the event happens.
 
         Examples:
-            >>> Chance(1.0, "of an example").draw(np.random.default_rng(0))
+            >>> Chance(1.0, "an example").draw(np.random.default_rng(0))
             True
         """
         return bool(rng.random() < self.probability)
 
 
-EVEN = Chance(0.5, "of either way")
+COIN_FLIP = Chance(0.5, "one of two directions")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Kinds of something, how likely each is, and what of."""
+    """Named kinds with the probability of each, and what they are kinds of."""
 
-    shares: Mapping[str, float]
-    reason: str
+    probabilities: Mapping[str, float]
+    description: str
 
     def draw(self, rng: np.random.Generator) -> str:
         """Draw a kind.
 
         Examples:
-            >>> Choice({"this": 1.0, "that": 0.0}, "of an example").draw(np.random.default_rng(0))
+            >>> Choice({"this": 1.0, "that": 0.0}, "an example").draw(np.random.default_rng(0))
             'this'
         """
-        left = rng.random() * sum(self.shares.values())
-        for name, share in self.shares.items():
-            left -= share
-            if left < 0:
+        rest = rng.random() * sum(self.probabilities.values())
+        for name, probability in self.probabilities.items():
+            rest -= probability
+            if rest < 0:
                 return name
         return name
 
 
-def table() -> dict[str, Range | Chance | Choice]:
-    """All parameters by name.
+def list_parameters() -> dict[str, Range | Chance | Choice]:
+    """Return all parameters by name.
 
     Examples:
-        >>> table()["BUSBARS"].reason
-        '2 and 3 until 2015, 4 and 5 since'
+        >>> list_parameters()["BUSBARS"].description
+        'number of flat busbars: 2 or 3 until 2015, 4 or 5 since'
     """
-    modules = [import_module(f"solarseg.synthesis.{name}") for name in _DRAWN_FROM]
+    modules = [import_module(f"solarseg.synthesis.{name}") for name in _MODULES]
     return {
         name: value
         for module in modules
         for name, value in vars(module).items()
-        if isinstance(value, Range | Chance | Choice) and value is not EVEN
+        if isinstance(value, Range | Chance | Choice) and value is not COIN_FLIP
     }
 
 
-def as_markdown() -> str:
-    """The same for the documentation."""
-    head = ["| name | range | unit | what, and why |", "| --- | --- | --- | --- |"]
-    return "\n".join(
-        [*head, *(f"| `{name}` | {_spell(one)} | {one.reason} |" for name, one in table().items())]
+def parameters_as_markdown() -> str:
+    """Return the table of parameters that the documentation shows."""
+    head = ["| name | range | unit | description |", "| --- | --- | --- | --- |"]
+    rows = (
+        f"| `{name}` | {_range_and_unit(parameter)} | {parameter.description} |"
+        for name, parameter in list_parameters().items()
     )
+    return "\n".join([*head, *rows])
 
 
-def _spell(one: Range | Chance | Choice) -> str:
-    if isinstance(one, Choice):
-        return f"{', '.join(f'{name} {share:g}' for name, share in one.shares.items())} | probability"
-    if isinstance(one, Chance):
-        return f"{one.probability:g} | probability"
-    likely = "" if one.likely == "even" else f", {one.likely}"
-    return f"{one.low:.4g} to {one.high:.6g}{likely} | {one.unit}"
+def _range_and_unit(parameter: Range | Chance | Choice) -> str:
+    if isinstance(parameter, Choice):
+        kinds = (f"{name} {probability:g}" for name, probability in parameter.probabilities.items())
+        return f"{', '.join(kinds)} | probability"
+    if isinstance(parameter, Chance):
+        return f"{parameter.probability:g} | probability"
+    distribution = "" if parameter.distribution == "uniform" else f", {parameter.distribution}"
+    return f"{parameter.low:.4g} to {parameter.high:.6g}{distribution} | {parameter.unit}"
