@@ -9,9 +9,8 @@ import numpy as np
 from solarseg.curation.inspection import Inspection
 from solarseg.curation.problems import Problem
 from solarseg.datasets import FolderDataset
-from solarseg.datasets.folder import read_table
 from solarseg.datasets.splits import SPLITS, read_split
-from solarseg.images import IMAGE_SUFFIXES
+from solarseg.datasets.tables import read_table, without_image_suffix
 
 __all__ = ["find_split_problems"]
 
@@ -36,7 +35,9 @@ def find_split_problems(
         if split.get(name) not in SPLITS:
             found = f"'{split[name]}'" if name in split else "nothing"
             yield Problem("not in split", name, f"{found} is said of it; allowed are {', '.join(SPLITS)}")
-    for name in sorted(set(map(_bare, split)) - set(known) - set(map(_bare, known))):
+    for name in sorted(
+        set(map(without_image_suffix, split)) - set(known) - set(map(without_image_suffix, known))
+    ):
         yield Problem("not in dataset", name, f"{file} names it; correct the name, or remove the line")
     if "train" not in map(split.get, data.names):
         yield Problem("nothing to train on", str(file), "no image is in train; give some")
@@ -46,10 +47,6 @@ def find_split_problems(
         for class_id, name in enumerate(data.classes.names):
             if pixels and np.sum(pixels, axis=0)[class_id] == 0:
                 yield Problem("class missing", part, f"no image shows {name}")
-
-
-def _bare(name: str) -> str:
-    return name.rpartition(".")[0] if Path(name).suffix.lower() in IMAGE_SUFFIXES else name
 
 
 def _cut_groups(

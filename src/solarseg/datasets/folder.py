@@ -3,9 +3,7 @@
 Optional beside them are ``dataset.yaml`` (see `Description`) and ``groups.csv`` (``name,group``).
 """
 
-import csv
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,8 +15,9 @@ from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX, ClassMap, few, find_classes
 from solarseg.datasets.description import Description, read_description
+from solarseg.datasets.groups import find_groups
 from solarseg.datasets.sample import Sample
-from solarseg.errors import ArgumentError, DatasetError, MaskError
+from solarseg.errors import DatasetError, MaskError
 from solarseg.images import IMAGE_SUFFIXES, mask_palette, read_mask_values, read_picture
 
 __all__ = [
@@ -26,14 +25,12 @@ __all__ = [
     "FolderDataset",
     "MaskLook",
     "classes_of",
-    "find_groups",
     "list_files",
     "look_into",
     "look_into_all",
     "open_dataset",
     "open_pairs",
     "read_pairs",
-    "read_table",
 ]
 
 logger = logging.getLogger(__name__)
@@ -122,7 +119,7 @@ class FolderDataset:
         """Say what may leak where nothing says which images belong together."""
         if not self.grouped:
             logger.warning(
-                "no groups.csv and no --group-regex: each image is its own group; if several images show one "
+                "no groups.csv and no `group_regex`: each image is its own group; if several images show one "
                 "module, site or place, train and test share it and the scores will be too good"
             )
 
@@ -356,85 +353,3 @@ def _as_expected(values: set[int], expected: ClassMap) -> ClassMap | None:
     if values - {IGNORE_INDEX} <= set(range(len(expected))) and values != {0, IGNORE_INDEX} and not unclear:
         return replace(expected, values=tuple(range(len(expected))), ignore=IGNORE_INDEX in values)
     return None
-
-
-def find_groups(
-    root: Path, names: list[str], groups: Path | str | None = None, regex: str | None = None
-) -> dict[str, str] | None:
-    """Find the group of each name, or None where nothing says them; see `open_dataset`."""
-    if groups is not None and regex is not None:
-        raise ArgumentError("--groups and --group-regex: give one of the two")
-    if regex is not None:
-        return _groups_by_regex(names, regex)
-    file = Path(groups) if groups is not None else root / "groups.csv"
-    if groups is None and not file.exists():
-        return None
-    found = read_table(file, "name", "group")
-    missing = [name for name in names if name not in found]
-    if missing:
-        raise DatasetError(f"{file}: names no group for '{missing[0]}'; add a line for each image")
-    return found
-
-
-def _groups_by_regex(names: list[str], regex: str) -> dict[str, str]:
-    try:
-        pattern = re.compile(regex)
-    except re.error as error:
-        raise ArgumentError(f"--group-regex '{regex}': not a valid pattern ({error})") from error
-    found = {}
-    for name in names:
-        match = pattern.search(name)
-        group = match and (match.group(1) if pattern.groups else match.group())
-        if not group:
-            raise ArgumentError(
-                f"--group-regex '{regex}': finds no group in '{name}'; it must find one in every name"
-            )
-        found[name] = group
-    return found
-
-
-def read_table(file: Path, key: str, value: str, *, optional: bool = False) -> dict[str, str]:
-    """Read two columns of a CSV file as a dictionary.
-
-    Keys may be written with the suffix of an image file: they are then found without it, too.
-
-    Args:
-        file: the CSV file, whose first line names the columns.
-        key: name of the one column.
-        value: name of the other.
-        optional: give an empty dictionary where there is no such column of values.
-
-    Raises:
-        DatasetError: the file is missing, lacks a column, or names something twice.
-    """
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(
-            f"{file}: cannot be read ({_why(error)}); it must be CSV with {key},{value}"
-        ) from error
-    if optional and rows and value not in rows[0]:
-        return {}
-    if not rows or key not in rows[0] or value not in rows[0]:
-        raise DatasetError(f"{file}: has no columns '{key}' and '{value}'; its first line must name them")
-    table: dict[str, str] = {}
-    for row in rows:
-        if not row[key] or not row[value]:
-            raise DatasetError(f"{file}: a line lacks '{key}' or '{value}': {row}; complete or remove it")
-        if table.setdefault(row[key], row[value]) != row[value]:
-            raise DatasetError(f"{file}: names '{row[key]}' twice with different values; remove one line")
-    return _without_image_suffixes(file, table) | table
-
-
-def _why(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
-
-
-def _without_image_suffixes(file: Path, table: Mapping[str, str]) -> dict[str, str]:
-    bare: dict[str, str] = {}
-    for name, value in table.items():
-        stem = name.rpartition(".")[0] if Path(name).suffix.lower() in IMAGE_SUFFIXES else name
-        if bare.setdefault(stem, value) != value and stem not in table:
-            raise DatasetError(f"{file}: names '{stem}' twice with different values; remove one line")
-    return bare

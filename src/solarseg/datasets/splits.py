@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.datasets.allocation import deal
-from solarseg.datasets.folder import read_table
+from solarseg.datasets.tables import read_table
 from solarseg.errors import ArgumentError, DatasetError
 from solarseg.files import write_table
 

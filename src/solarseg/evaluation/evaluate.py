@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from solarseg.datasets import FolderDataset, Sample, open_dataset
-from solarseg.datasets.folder import read_table
 from solarseg.datasets.splits import SPLITS, check_split, read_split
+from solarseg.datasets.tables import read_table
 from solarseg.duplicates.leakage import LEAKS_NAME, Leak, read_leaks
 from solarseg.errors import ArgumentError, DatasetError
 from solarseg.evaluation.figures import Example, draw_confusion_matrix, draw_examples

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from solarseg.errors import ArgumentError, DatasetError
 from solarseg.formats.annotations import refuse_damaged_json
-from solarseg.formats.sidecar import with_what_stands_beside
+from solarseg.formats.sidecar import apply_sidecar_files
 from solarseg.formats.source import Reader, ReadOptions, Source
 from solarseg.registry import lookup
 
@@ -63,7 +63,7 @@ def open_source(
                 f"--{option.replace('_', '-')}: the format {name} has no use for it; leave it out, or give another "
                 "--format"
             )
-    return with_what_stands_beside(reader.open(path, options))
+    return apply_sidecar_files(reader.open(path, options))
 
 
 def _detect(path: Path) -> str:

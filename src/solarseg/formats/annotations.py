@@ -28,7 +28,6 @@ __all__ = [
     "is_background",
     "json_files",
     "looks_like",
-    "original_of",
     "read_json",
     "refuse_damaged_json",
     "refuse_equal_names",
@@ -40,7 +39,6 @@ _MAX_BYTES = 2**30
 _HEAD = 2**16
 _ENOUGH = 20_000
 _ENOUGH_JSON = 50
-_ROBOFLOW = re.compile(r"(.+)\.rf\.\w+$")
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes, on Linux
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors on Windows write it
 
@@ -235,14 +233,3 @@ def refuse_equal_names(files: Mapping[Path, str]) -> None:
         if name in first:
             raise DatasetError(f"{file}: same name as {first[name]}; names must differ, rename one")
         first[name] = file
-
-
-def original_of(stem: str) -> str | None:
-    """Name the image that Roboflow made this one of; its versions, altered at random, must not be divided.
-
-    Examples:
-        >>> original_of("cell7_png.rf.0a1b2c"), original_of("cell7")
-        ('cell7_png', None)
-    """
-    version = _ROBOFLOW.match(stem)
-    return version[1] if version else None

@@ -17,6 +17,7 @@ from rich.progress import track
 
 from solarseg.datasets.description import write_description
 from solarseg.datasets.folder import UNFINISHED, open_pairs, read_pairs
+from solarseg.datasets.groups import write_groups
 from solarseg.datasets.sample import Sample
 from solarseg.duplicates.leakage import join_groups
 from solarseg.duplicates.same_place import find_same_places
@@ -289,7 +290,7 @@ def _group(
         groups = join_groups(groups, _same_places(folder, workers, progress))
     shared = sum(size for size in Counter(groups.values()).values() if size > 1)
     if told or shared:
-        write_table(folder / "groups.csv", ("name", "group"), groups.items())
+        write_groups(folder, groups)
     return 0 if told else shared
 
 

@@ -9,8 +9,9 @@ from rich.progress import track
 
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import write_description
+from solarseg.datasets.groups import write_groups
 from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
-from solarseg.files import atomic_folder, write_table
+from solarseg.files import atomic_folder
 from solarseg.formats import WRITERS
 from solarseg.formats.labels import Labelled, Writer, open_labels
 from solarseg.registry import lookup
@@ -75,7 +76,7 @@ def export(
             raise DatasetError(f"{dataset}: nothing can be read; {next(iter(failed.values()))}")
         write_description(temporary, data.description, data.classes)
         if data.grouped:
-            write_table(temporary / "groups.csv", ("name", "group"), data.group_of.items())
+            write_groups(temporary, data.group_of)
     return Exported(folder, len(data) - len(failed), failed)
 
 

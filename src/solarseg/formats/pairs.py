@@ -21,10 +21,10 @@ from solarseg.datasets.folder import (
     UNFINISHED,
     MaskLook,
     classes_of,
-    find_groups,
     list_files,
     look_into_all,
 )
+from solarseg.datasets.groups import find_groups
 from solarseg.datasets.sample import Sample
 from solarseg.errors import DatasetError, MaskError
 from solarseg.formats.source import Entry, Part

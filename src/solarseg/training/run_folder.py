@@ -16,8 +16,8 @@ from torch import nn
 from solarseg._version import __version__
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets import FolderDataset
-from solarseg.datasets.folder import read_table
 from solarseg.datasets.splits import check_split, read_split, split_by_group
+from solarseg.datasets.tables import read_table
 from solarseg.duplicates.leakage import (
     LEAKS_NAME,
     Leak,

@@ -24,7 +24,6 @@ from solarseg.formats.annotations import (
     find_inside,
     json_files,
     looks_like,
-    original_of,
     read_json,
     refuse_equal_names,
 )
@@ -269,7 +268,6 @@ def _entry(
     file: _File, image: _Image, name: str, classes: dict[_Id, int | None], annotations: list[_Numbered]
 ) -> Entry:
     path = file.images[image.id]
-    group = original_of(path.stem)
 
     def load() -> Sample:
         pixels = read_image(path)
@@ -286,9 +284,9 @@ def _entry(
             # Crowds are regions like any other: their pixels are of the class, whatever number of objects they show.
             _paint(columns, _counts(annotation.segmentation, height, width, source), class_id)
         mask = np.ascontiguousarray(columns.reshape(width, height).T)
-        return Sample(pixels, mask, name, group or name)
+        return Sample(pixels, mask, name, name)
 
-    return Entry(name, load, path, group)
+    return Entry(name, load, path)
 
 
 def _refused(name: str, reason: str) -> Entry:

@@ -1,11 +1,10 @@
 """Images with masks that show classes by colours, and a table of the colours."""
 
-import csv
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import combinations, islice
+from itertools import combinations
 from pathlib import Path
 from threading import Event
 
@@ -16,6 +15,7 @@ from PIL import Image
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets.description import read_description
+from solarseg.datasets.tables import read_rows
 from solarseg.errors import ArgumentError, DatasetError, ImageError, MaskError
 from solarseg.formats.pairs import Pair, find_pairs, glance, part_of
 from solarseg.formats.source import Reader, ReadOptions, Source
@@ -75,7 +75,7 @@ def _tables(root: Path) -> list[Path]:
 
 def _is_table(file: Path) -> bool:
     try:
-        rows = _rows(file)
+        rows = read_rows(file, _FORM, limit=_MAX_LINES)
         return bool(rows) and bool(_colour(file, rows[0]))
     except DatasetError:
         return False
@@ -113,28 +113,13 @@ def _find_table(root: Path) -> Path:
     return found[0]
 
 
-def _rows(file: Path) -> list[dict[str, str]]:
-    try:
-        with file.open(newline="", encoding="utf-8-sig") as stream:
-            lines = list(islice(stream, _MAX_LINES))
-            # Spreadsheets in much of Europe put semicolons between columns.
-            columns = ";" if lines and ";" in lines[0] and "," not in lines[0] else ","
-            rows = list(csv.DictReader(lines, delimiter=columns))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{file}: cannot be read ({error}); it must be CSV, and {_FORM}") from error
-    return [
-        {key.strip().lower(): (value or "").strip() for key, value in row.items() if isinstance(key, str)}
-        for row in rows
-    ]
-
-
 def _read_table(file: Path) -> _Table:
     """Read a table of colours.
 
     Raises:
         DatasetError: it is not one, or names a class or a colour twice.
     """
-    rows = _rows(file)
+    rows = read_rows(file, _FORM, limit=_MAX_LINES)
     names, colours = _column_of_names(file, rows), [_colour(file, row) for row in rows]
     if len(set(colours)) < len(colours):
         twice = next(colour for i, colour in enumerate(colours) if colour in colours[:i])

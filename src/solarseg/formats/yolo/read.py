@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.yaml_file import first_problem, read_yaml
 from solarseg.errors import DatasetError, MaskError
-from solarseg.formats.annotations import class_map, find_inside, original_of, refuse_equal_names
+from solarseg.formats.annotations import class_map, find_inside, refuse_equal_names
 from solarseg.formats.pairs import pictures
 from solarseg.formats.source import Entry, Part, Reader, ReadOptions, Source
 from solarseg.images import read_image
@@ -191,14 +191,12 @@ def _say_missing(path: Path, labels: Sequence[Path]) -> None:
 
 
 def _entry(name: str, image: Path, label: Path, class_ids: Sequence[int]) -> Entry:
-    group = original_of(image.stem)
-
     def load() -> Sample:
         pixels = read_image(image)
         polygons = _read_polygons(label, pixels.shape[:2], class_ids) if label.is_file() else []
-        return Sample(pixels, _draw(polygons, pixels.shape[:2]), name, group or name)
+        return Sample(pixels, _draw(polygons, pixels.shape[:2]), name, name)
 
-    return Entry(name, load, image, group)
+    return Entry(name, load, image)
 
 
 _Polygon = tuple[int, NDArray[np.int32]]
