@@ -1,11 +1,11 @@
-"""Milliseconds to augment 8 images of 256x256 with their masks: kornia against torchvision and albumentations.
+"""Milliseconds to augment 8 images of 256x256 with their masks: kornia, torchvision and albumentations.
 
     python benchmarks/augmentation.py [--rounds 20]
 
-Flips, turns, scale, shift, brightness, contrast, gamma, noise and blur, each applied to every image, on as
-many cores as torch takes. albumentations is measured where it is installed; solarseg does not depend on it.
-torchvision changes contrast only of images with one or three bands and has no gamma drawn at random; both are
-left to it as they are.
+Each library applies flips, rotation, scale, shift, brightness, contrast, gamma, noise and blur to every
+image, with as many threads as torch takes. Images are random numbers. albumentations is measured if it is
+installed; solarseg does not depend on it. torchvision has no random gamma, and changes contrast only of
+images with one or three bands.
 """
 
 import argparse
@@ -18,13 +18,14 @@ import kornia.augmentation as K
 import numpy as np
 import torch
 from kornia.constants import Resample
+from machine import describe
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 COUNT, SIDE = 8, 256
 
 
-def kornia() -> Callable[[], object]:
+def use_kornia() -> Callable[[], object]:
     steps = K.AugmentationSequential(
         K.RandomHorizontalFlip(p=0.5),
         K.RandomRotation90((0, 3), p=1.0),
@@ -41,7 +42,7 @@ def kornia() -> Callable[[], object]:
     return lambda: steps(images, masks)
 
 
-def torchvision() -> Callable[[], object]:
+def use_torchvision() -> Callable[[], object]:
     steps = v2.Compose(
         [
             v2.RandomHorizontalFlip(),
@@ -61,7 +62,7 @@ def torchvision() -> Callable[[], object]:
     return lambda: [steps(image, mask) for image, mask in pairs]
 
 
-def albumentations() -> Callable[[], object]:
+def use_albumentations() -> Callable[[], object]:
     import albumentations as A  # type: ignore[import-not-found]
 
     steps = A.Compose(
@@ -85,19 +86,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=20, help="timed calls of each library")
     rounds = parser.parse_args().rounds
-    peers = {"kornia": kornia(), "torchvision": torchvision()}
+    peers = {"kornia": use_kornia(), "torchvision": use_torchvision()}
     if find_spec("albumentations"):
-        peers["albumentations"] = albumentations()
+        peers["albumentations"] = use_albumentations()
+    print(describe("torch", "kornia", "torchvision"))
     taken: dict[str, list[float]] = {name: [] for name in peers}
     for augment in peers.values():
         augment()
     for _ in range(rounds):
         for name, augment in peers.items():
-            began = time.perf_counter()
+            start = time.perf_counter()
             augment()
-            taken[name].append(1000 * (time.perf_counter() - began))
+            taken[name].append(1000 * (time.perf_counter() - start))
     for name, milliseconds in taken.items():
         print(f"{name}: {statistics.median(milliseconds):.0f} ms for {COUNT} images")
 

@@ -1,16 +1,19 @@
-"""IoU on sites a network never saw, against a plain script in the same minutes.
+"""IoU on groups that a network never saw: solarseg and a plain script in the same training time.
 
-    python benchmarks/cross_validation.py ../shared/data/pv01-tiles --cache benchmarks/cache --seeds 1
+    python benchmarks/cross_validation.py [DATASET] [--seeds 1 2 3] [--folds 4 | --fold GROUP,GROUP --fold ...]
 
-Folds by site over the PV01 tiles; the networks of each fold never see its sites. The plain script
-(benchmarks/plain.py) trains for 20 epochs; solarseg trains for as many epochs as fit into the time these
-take from reading the files to the last predicted mask, which is measured first, on the first fold, all
-taking turns. There is no validation and no early stopping: the final epoch counts. IoU is pooled over all
-out-of-fold tiles and seeds, its interval and that of the difference come from resampling sites.
+Without DATASET, EL cells are generated, with masks of defects and modules as groups. The published figures
+are of the PV01 tiles (benchmarks/pv01.py).
 
-The number of epochs is fixed before the first fold begins. Each fold is cached as soon as it is done, under
-its settings, and a second start goes on from there, so that this can run behind other work; CPU seconds are
-noted beside wall seconds for that reason. Remove the cache after changing what is measured.
+The plain script (benchmarks/plain.py) trains for 20 epochs. solarseg trains for as many epochs as fit into
+the same time, from reading the files to the last predicted mask. That number is measured on the first fold
+before the trainings start, on a machine without other work. There is no validation and no early stopping: the
+final epoch is scored. IoU is pooled over all test images and seeds. The intervals of IoU and of the
+differences come from resampling groups.
+
+Each fold is saved in --cache when it is done, under its settings, and a second call resumes. Delete the cache
+after a change of what is measured. CPU minutes are printed next to wall minutes because other work may run at
+the same time.
 """
 
 import argparse
@@ -26,22 +29,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from generated import CACHE, open_tiles
+from machine import describe
 from plain import BATCH, Plain, load
 
-from solarseg.datasets import FolderDataset, open_dataset
-from solarseg.datasets.splits import write_split
+from solarseg.datasets import FolderDataset
+from solarseg.datasets.splits import folds_by_group, write_split
 from solarseg.evaluation.intervals import STATISTICS, bootstrap_intervals, paired_differences
 from solarseg.evaluation.scores import confusion_matrix, iou
-from solarseg.files import write_json
+from solarseg.files import digest, write_json
 from solarseg.training.config import Machine
 from solarseg.training.fit import train
 
-FOLDS: tuple[frozenset[str], ...] = (
-    frozenset({"site06"}),
-    frozenset({"site00", "site01", "site10"}),
-    frozenset({"site03", "site07", "site08", "site11"}),
-    frozenset({"site02", "site04", "site13", "site14"}),
-)
 PLAIN = "plain script"
 PLAIN_EPOCHS = 20
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -57,41 +56,69 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Fold:
-    """What is trained on and what is scored."""
+    """Names of the training and of the test images of a fold."""
 
     number: int
     data: FolderDataset
-    trained: list[str]
-    tested: list[str]
+    training: list[str]
+    test: list[str]
 
 
-def make_folds(data: FolderDataset) -> list[Fold]:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which folds are trained, and where results are saved."""
+    parser.add_argument("dataset", type=Path, nargs="?", help="dataset folder (default: generated)")
+    parser.add_argument("--folds", type=int, default=4, help="number of folds, by group")
+    parser.add_argument("--fold", action="append", metavar="GROUP,...", help="groups of one fold; repeat it")
+    parser.add_argument("--cache", type=Path, help="folder for results (default: benchmarks/cache)")
+    parser.add_argument("--epochs", type=int, default=PLAIN_EPOCHS, help="epochs of the plain script")
+
+
+def make_folds(data: FolderDataset, count: int, named: list[str] | None) -> list[Fold]:
+    """Divide a dataset into folds by group: those that are named, or so many of similar size."""
+    if named:
+        groups = [set(each.split(",")) for each in named]
+        unknown = set().union(*groups) - set(data.groups)
+        if unknown:
+            raise SystemExit(f"--fold: the dataset has no group '{min(unknown)}'")
+        test_sets = [{name for name in data.names if data.group_of[name] in each} for each in groups]
+    else:
+        splits = folds_by_group(data.group_of, count, val=0.0)
+        test_sets = [{name for name in data.names if split[name] == "test"} for split in splits]
     return [
         Fold(
             number,
             data,
-            [name for name in data.names if data.group_of[name] not in sites],
-            [name for name in data.names if data.group_of[name] in sites],
+            [name for name in data.names if name not in test],
+            [name for name in data.names if name in test],
         )
-        for number, sites in enumerate(FOLDS)
+        for number, test in enumerate(test_sets)
     ]
 
 
+def cache_folder(options: argparse.Namespace, folds: list[Fold]) -> Path:
+    """Return the folder of results of this dataset and these folds."""
+    if not folds[0].data.grouped:
+        raise SystemExit(f"{folds[0].data.root}: has no groups.csv; the folds of this benchmark need groups")
+    content = [[digest(fold.data.image_path(name)) for name in fold.test] for fold in folds]
+    key = blake2b(json.dumps([content, options.epochs]).encode(), digest_size=4).hexdigest()
+    return (options.cache or CACHE) / f"folds-{key}"
+
+
 def train_plain(fold: Fold, folder: Path, seed: int, epochs: int) -> list[Any]:
-    """Confusion matrix of each tile of the fold."""
-    script = Plain(*load(fold.data.root, fold.trained), epochs, seed)
+    """Train the plain script and return the confusion matrix of each test image."""
+    script = Plain(*load(fold.data, fold.training), epochs, seed)
     for _ in range(epochs):
         script.epoch()
-    predicted = script.predict(load(fold.data.root, fold.tested)[0])
+    predicted = script.predict(load(fold.data, fold.test)[0])
     return [
         confusion_matrix(fold.data[name].mask, mask, 2).tolist()
-        for name, mask in zip(fold.tested, predicted, strict=True)
+        for name, mask in zip(fold.test, predicted, strict=True)
     ]
 
 
 def train_ours(fold: Fold, folder: Path, seed: int, epochs: int, options: dict[str, Any]) -> list[Any]:
-    """Confusion matrix of each tile of the fold, from the exported model."""
-    split = dict.fromkeys(fold.trained, "train") | dict.fromkeys(fold.tested, "test")
+    """Train solarseg and return the confusion matrix of each test image, from the exported model."""
+    split = dict.fromkeys(fold.training, "train") | dict.fromkeys(fold.test, "test")
     shutil.rmtree(folder, ignore_errors=True)
     file = folder.with_suffix(".csv")
     write_split(file, split, fold.data.group_of)
@@ -101,7 +128,7 @@ def train_ours(fold: Fold, folder: Path, seed: int, epochs: int, options: dict[s
     )  # fmt: skip
     assert run is not None
     assert run.report is not None
-    assert list(run.report.names) == fold.tested
+    assert list(run.report.names) == fold.test
     shutil.rmtree(folder)
     file.unlink()
     return run.report.matrices.tolist()
@@ -113,36 +140,29 @@ METHODS: dict[str, Callable[[Fold, Path, int, int], list[Any]]] = {
 }
 
 
-def calibrate(fold: Fold, cache: Path) -> dict[str, int]:
-    """Epochs of each method that fit into the time of the plain script, measured on a quiet machine."""
+def calibrate(fold: Fold, cache: Path, plain_epochs: int = PLAIN_EPOCHS) -> dict[str, int]:
+    """Measure how many epochs of each method fit into the time of the plain script."""
     file = cache / "calibration.json"
     if not file.exists():
-        few, more = 1, 5
+        few, more = 1, min(5, max(2, plain_epochs))
         seconds: dict[str, dict[int, float]] = {name: {few: math.inf, more: math.inf} for name in METHODS}
-        for _ in range(2):  # the lesser of two: what disturbs a measurement only ever adds to it
+        for _ in range(2):  # the lower of two: other work can only add to a measurement
             for epochs in (few, more):
                 for name, method in METHODS.items():
-                    began = time.perf_counter()
+                    start = time.perf_counter()
                     method(fold, cache / "calibration", 0, epochs)
-                    seconds[name][epochs] = min(seconds[name][epochs], time.perf_counter() - began)
-        cost = {name: (taken[more] - taken[few]) / (more - few) for name, taken in seconds.items()}
+                    seconds[name][epochs] = min(seconds[name][epochs], time.perf_counter() - start)
+        cost = {name: (of[more] - of[few]) / (more - few) for name, of in seconds.items()}
         fixed = {name: seconds[name][few] - few * cost[name] for name in METHODS}
-        budget = fixed[PLAIN] + PLAIN_EPOCHS * cost[PLAIN]
-        epochs = {name: int((budget - fixed[name]) / cost[name]) for name in METHODS}
-        write_json(
-            file,
-            {
-                "budget_seconds": budget,
-                "seconds_an_epoch": cost,
-                "fixed_seconds": fixed,
-                "epochs": epochs | {PLAIN: PLAIN_EPOCHS},
-            },
-        )
+        budget = fixed[PLAIN] + plain_epochs * cost[PLAIN]
+        epochs = {name: max(1, int((budget - fixed[name]) / cost[name])) for name in METHODS}
+        facts = {"budget_seconds": budget, "seconds_an_epoch": cost, "fixed_seconds": fixed}
+        write_json(file, facts | {"epochs": epochs | {PLAIN: plain_epochs}})
     return json.loads(file.read_text(encoding="utf-8"))["epochs"]
 
 
 def cached(file: Path, make: Callable[[], list[Any]]) -> Result:
-    """Return a result from its file, making it first where it is not there."""
+    """Return a result from its file; make it first if there is no file."""
     if not file.exists():
         wall, cpu = time.perf_counter(), time.process_time()
         matrices = make()
@@ -157,9 +177,10 @@ def cached(file: Path, make: Callable[[], list[Any]]) -> Result:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def run(folds: list[Fold], cache: Path, seeds: list[int]) -> dict[str, dict[int, list[Result]]]:
-    """Results by method, seed and fold."""
-    epochs = calibrate(folds[0], cache)
+def run(
+    folds: list[Fold], cache: Path, seeds: list[int], epochs: dict[str, int]
+) -> dict[str, dict[int, list[Result]]]:
+    """Return results by method, seed and fold."""
     results: dict[str, dict[int, list[Result]]] = {name: {seed: [] for seed in seeds} for name in METHODS}
     for seed in seeds:
         for fold in folds:
@@ -172,12 +193,12 @@ def run(folds: list[Fold], cache: Path, seeds: list[int]) -> dict[str, dict[int,
 
 
 def pooled(seeds: dict[int, list[Result]]) -> np.ndarray:
-    """Confusion matrix of each tile, summed over seeds."""
+    """Return the confusion matrix of each test image, summed over seeds."""
     return sum(np.concatenate([np.array(fold["matrices"]) for fold in folds]) for folds in seeds.values())
 
 
 def report(results: dict[str, dict[int, list[Result]]], groups: list[str], epochs: dict[str, int]) -> str:
-    """A Markdown table of all methods, and the differences to the plain script."""
+    """Return a Markdown table of all methods, and the differences from the plain script."""
     matrices = {name: pooled(seeds) for name, seeds in results.items()}
     chosen = {"iou": STATISTICS["iou"]}
     lines = [
@@ -202,8 +223,8 @@ def report(results: dict[str, dict[int, list[Result]]], groups: list[str], epoch
     for name in VARIANTS:
         gap = paired_differences(matrices[name], matrices[PLAIN], groups, chosen)["iou"][1]
         lines.append(
-            f"- {name} over the {PLAIN}: {gap.value:+.3f} IoU (95% interval {gap.interval.low:+.3f} to "
-            f"{gap.interval.high:+.3f} over {gap.interval.groups} sites, p = {gap.p_value:.3f})"
+            f"- {name} minus {PLAIN}: {gap.value:+.3f} IoU (95% interval {gap.interval.low:+.3f} to "
+            f"{gap.interval.high:+.3f} over {gap.interval.groups} groups, p = {gap.p_value:.3f})"
         )
     return "\n".join(lines)
 
@@ -212,16 +233,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("dataset", type=Path)
-    parser.add_argument("--cache", type=Path, default=Path(__file__).parent / "cache")
+    add_arguments(parser)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     options = parser.parse_args()
-    data = open_dataset(options.dataset)
-    folds = make_folds(data)
-    results = run(folds, options.cache, options.seeds)
-    groups = [data.group_of[name] for fold in folds for name in fold.tested]
-    print(f"{len(groups)} tiles, batches of {BATCH}, seeds {options.seeds}")
-    print(report(results, groups, calibrate(folds[0], options.cache)))
+    print(describe("torch", "segmentation-models-pytorch"))
+    folds = make_folds(open_tiles(options.dataset), options.folds, options.fold)
+    cache = cache_folder(options, folds)
+    epochs = calibrate(folds[0], cache, options.epochs)
+    results = run(folds, cache, options.seeds, epochs)
+    groups = [fold.data.group_of[name] for fold in folds for name in fold.test]
+    print(f"{len(groups)} images, {len(folds)} folds, batches of {BATCH}, seeds {options.seeds}")
+    print(report(results, groups, epochs))
 
 
 if __name__ == "__main__":

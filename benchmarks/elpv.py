@@ -1,22 +1,29 @@
-"""How well severity tells defective cells from sound ones, on real EL images that nothing was trained on.
+"""Area under the ROC curve: how well severity separates defective cells from sound ones, on real EL images.
 
-    python benchmarks/elpv.py el-cell ../shared/data/elpv-cells [--half development|frozen] [--sheets DIR]
+    solarseg data download elpv --out downloads
+    python benchmarks/elpv.py [MODEL] --data downloads [--half all|development|frozen] [--sheets DIR]
 
-The data is ELPV (Buerhop-Lutz, Deitsch et al., CC BY-NC-SA 4.0): single cells, each with the probability that it is
-defective, judged by a person. A stratified half was frozen before anything was looked at: generator and formula were
-tuned by looking at the other one. Images name no module, so intervals resample cells and are a little too narrow. Cells
-whose numbers follow one another may be of one module: a second table leaves out those that have such a neighbour in the
-other half. Of the development half it also prints what other weights of severity would give.
+ELPV (Buerhop-Lutz, Deitsch et al., CC BY-NC-SA 4.0) has 2,624 images of single cells, each with the
+probability that the cell is defective, judged by a person. No model of this project was trained on them. The
+published figures are of 654 of these cells. A stratified half of those was frozen before anything was looked
+at; the generator of cells and the formula of severity were tuned on the other half. Of another set of cells,
+for example of all, the halves are other cells.
+
+The labels do not name the module of a cell, so the intervals resample cells and are a little too narrow.
+Cells with consecutive numbers may be of one module: a second table leaves out cells with such a neighbour in
+the other half. For the development half the script also prints what other weights in the formula of severity
+would give.
 """
 
 import argparse
 import csv
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import cv2
 import numpy as np
+from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
 from solarseg import load_model
@@ -24,6 +31,7 @@ from solarseg.images import read_image
 from solarseg.measurement import measure_cell
 from solarseg.prediction.overlay import side_by_side
 
+HALVES = ("development", "frozen")
 RESAMPLES = 2000
 WEIGHTS = [
     (crack, interruption) for crack in (0.05, 0.1, 0.2, 0.4) for interruption in (0, 0.005, 0.01, 0.03)
@@ -31,10 +39,35 @@ WEIGHTS = [
 SHEET = (4, 5)  # pictures across and down
 
 
-def halves(folder):
-    """Every second cell of each stratum, ordered by a hash of its name, is frozen."""
-    with (folder / "labels.csv").open() as file:
-        rows = list(csv.DictReader(file))
+def read_labels(folder):
+    """Read the labels of the download, or of a folder with images/ and a labels.csv with a header.
+
+    Returns:
+        A dictionary for each cell: ``path`` of the image, its name (``image``), ``defect_probability`` with four
+        digits, and ``cell_type``, ``"mono"`` or ``"poly"``.
+    """
+    file = next(iter(sorted(folder.rglob("labels.csv"))), None)
+    if file is None:
+        raise SystemExit(
+            f"{folder}: no labels.csv; get the data with 'solarseg data download elpv --out {folder}'"
+        )
+    lines = file.read_text(encoding="utf-8").splitlines()
+    if "," in lines[0]:
+        rows = list(csv.DictReader(lines))
+    else:  # the published file has no header, and spaces between columns
+        rows = [
+            dict(zip(("image", "defect_probability", "cell_type"), line.split(), strict=True))
+            for line in lines
+        ]
+    for row in rows:
+        name = Path(row["image"]).name
+        path, probability = file.parent / "images" / name, float(row["defect_probability"])
+        row |= {"image": name, "path": path, "defect_probability": f"{probability:.4f}"}
+    return rows
+
+
+def halves(rows):
+    """Divide cells in two: every second cell of each stratum, ordered by a hash of its name, is frozen."""
     strata = defaultdict(list)
     for row in rows:
         strata[row["cell_type"], row["defect_probability"]].append(row)
@@ -47,7 +80,7 @@ def halves(folder):
 
 
 def auc(defective, scores, seed=0):
-    """Area under the ROC curve, with the 95% interval of a bootstrap over cells, within each class."""
+    """Return the area under the ROC curve and its 95% interval, by a bootstrap over cells within each class."""
     rng = np.random.default_rng(seed)
     classes = [np.flatnonzero(defective == value) for value in (False, True)]
     samples = []
@@ -58,12 +91,12 @@ def auc(defective, scores, seed=0):
 
 
 def simple_scores(image):
-    """What needs no network, for scale."""
+    """Return scores that need no network, for comparison."""
     return {"contrast": image.std() / image.mean(), "darkness": -image.mean()}
 
 
 def alone(rows, others):
-    """Which cells have no neighbour, by number, among others."""
+    """Return which cells have no neighbour, by number, among others."""
     numbers = {int(row["image"][4:-4]) for row in others}
     return np.array(
         [not numbers & {number - 1, number + 1} for number in (int(r["image"][4:-4]) for r in rows)]
@@ -71,7 +104,7 @@ def alone(rows, others):
 
 
 def weigh(rows, measured):
-    """Areas under the curve, 1 against 0, with other weights of severity."""
+    """Print the areas under the curve, 1 against 0, with other weights in the formula of severity."""
     probability = np.array([float(row["defect_probability"]) for row in rows])
     kinds = np.array([row["cell_type"] for row in rows])
     inactive, crack, interruption = (
@@ -90,7 +123,7 @@ def weigh(rows, measured):
 
 
 def table(rows, scores):
-    """A row for each kind of cell, question and score."""
+    """Print a row for each kind of cell, question and score."""
     probability = np.array([float(row["defect_probability"]) for row in rows])
     kinds = np.array([row["cell_type"] for row in rows])
     print(
@@ -110,7 +143,7 @@ def table(rows, scores):
 
 
 def sheet(path, pictures, titles):
-    """Pictures side by side, each with its title."""
+    """Write pictures side by side, each with its title."""
     across, down = SHEET
     shown = []
     for picture, title in zip(pictures, titles, strict=True):
@@ -130,43 +163,59 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model")
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--half", choices=["development", "frozen"], default="development")
+    parser.add_argument("model", nargs="?", default="el-cell", help="model file, run folder or shipped model")
+    parser.add_argument("--data", type=Path, default=Path("downloads"), help="folder of the download")
+    parser.add_argument("--half", choices=["all", *HALVES], default="all")
+    parser.add_argument("--limit", type=int, help="number of cells of each stratum; fewer to try it")
     parser.add_argument("--backend", default="auto")
-    parser.add_argument("--sheets", type=Path)
-    asked = parser.parse_args()
+    parser.add_argument("--sheets", type=Path, help="folder for pictures of the best and worst cells")
+    options = parser.parse_args()
 
-    model = load_model(asked.model, backend=asked.backend)
-    rows = halves(asked.data)[asked.half]
+    every = read_labels(options.data)
+    rows = every if options.half == "all" else halves(every)[options.half]
+    rows = first_of_each_stratum(rows, options.limit)
+    model = load_model(options.model, backend=options.backend)
     measured, pictures, simple = [], [], defaultdict(list)
-    for row in rows:
-        image = read_image(asked.data / "images" / row["image"])
+    for row in track(rows, "predicting"):
+        image = read_image(row["path"])
         mask = model.predict(image)
         measured.append(measure_cell(mask, model.classes, image))
         for name, value in simple_scores(image.astype(float)).items():
             simple[name].append(value)
-        if asked.sheets:
+        if options.sheets:
             pictures.append(side_by_side(image, mask, model.classes))
-    scores = {"severity": np.array([one.severity for one in measured])}
-    scores |= {"inactive share alone": np.array([one.inactive_share for one in measured])}
-    scores |= {"crack length alone": np.array([one.crack_length for one in measured])}
-    scores |= {"interruptions alone": np.array([one.interruption_length for one in measured])}
+    severity = np.array([cell.severity for cell in measured])
+    scores = {"severity": severity}
+    scores |= {"inactive share alone": np.array([cell.inactive_share for cell in measured])}
+    scores |= {"crack length alone": np.array([cell.crack_length for cell in measured])}
+    scores |= {"interruptions alone": np.array([cell.interruption_length for cell in measured])}
     table(rows, scores | {name: np.array(values) for name, values in simple.items()})
-    apart = alone(rows, halves(asked.data)["frozen" if asked.half == "development" else "development"])
-    print(f"\nWithout the {(~apart).sum()} cells that have a neighbour in the other half:\n")
-    table(
-        [row for row, kept in zip(rows, apart, strict=True) if kept], {"severity": scores["severity"][apart]}
-    )
-    if asked.half == "development":
+    if options.half != "all":
+        (other,) = set(HALVES) - {options.half}
+        kept = alone(rows, halves(every)[other])
+        print(f"\nWithout the {(~kept).sum()} cells that have a neighbour in the other half:\n")
+        table([row for row, keep in zip(rows, kept, strict=True) if keep], {"severity": severity[kept]})
+    if options.half == "development":
         weigh(rows, measured)
-    if asked.sheets:
-        asked.sheets.mkdir(parents=True, exist_ok=True)
-        write_sheets(asked.sheets, rows, scores["severity"], pictures)
+    if options.sheets:
+        options.sheets.mkdir(parents=True, exist_ok=True)
+        write_sheets(options.sheets, rows, severity, pictures)
+
+
+def first_of_each_stratum(rows, limit):
+    """Take the first cells of each kind and probability; all if there is no limit."""
+    taken = Counter()
+    chosen = []
+    for row in rows:
+        stratum = row["cell_type"], row["defect_probability"]
+        taken[stratum] += 1
+        if limit is None or taken[stratum] <= limit:
+            chosen.append(row)
+    return chosen
 
 
 def write_sheets(folder, rows, severity, pictures):
-    """The most and least severe of sound and of defective cells."""
+    """Write the most and least severe of sound and of defective cells."""
     for kind in ("mono", "poly"):
         for probability, name in (("0.0000", "sound"), ("1.0000", "defective")):
             chosen = [

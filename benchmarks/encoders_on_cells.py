@@ -1,10 +1,11 @@
-"""The encoders against each other on generated EL cells: the same cells, split and options, then `compare`.
+"""Compare encoders on generated EL cells with all classes: the same cells, split and options, then `compare`.
 
-    python benchmarks/encoders_on_cells.py WORK                                     # --encoders resnet34 ... resnet18
+    python benchmarks/encoders_on_cells.py WORK [--encoders resnet34 vgg16 inceptionv3 resnet18]
     python benchmarks/generated_cells.py WORK/resnet34 WORK/vgg16 WORK/inceptionv3
 
-Two cores take some two hours; with --image-size 128 an hour, but cells so small hardly show a crack. A tenth of the
-cells, whole modules, is for the test. A run that was cut goes on, and one that is there already is not trained again.
+The test split is a tenth of the cells, in whole modules. The defaults take about two hours on two cores; with
+--image-size 128 one hour, but cracks are hardly visible at that size. An interrupted run is resumed, and a
+complete one is not trained again.
 """
 
 import argparse
@@ -26,7 +27,7 @@ SETTINGS = {
     "augment": "light",
     "val": 0.02,
     "test": 0.1,
-    "search": False,  # cells drawn at random are no copies
+    "search": False,  # randomly generated cells have no copies
 }
 
 
@@ -34,18 +35,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("work", type=Path)
+    parser.add_argument("work", type=Path, help="folder for cells and runs")
     parser.add_argument("--encoders", nargs="+", default=ENCODERS)
     parser.add_argument("--image-size", type=int, default=256)
-    asked = parser.parse_args()
-    cells = asked.work / "cells"
+    parser.add_argument("--count", type=int, default=COUNT, help="number of cells; fewer to try it")
+    parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
+    options = parser.parse_args()
+    cells = options.work / "cells"
     if not cells.exists():
-        write_cells(cells, COUNT, seed=SEED, progress=True)
-    for encoder in asked.encoders:
-        if not (asked.work / encoder / MODEL_NAME).exists():
-            settings = SETTINGS | {"encoder": encoder, "image_size": asked.image_size}
-            train(cells, asked.work / encoder, resume=True, **settings)
-    compared = compare([asked.work / encoder for encoder in asked.encoders], asked.work / "compared")
+        write_cells(cells, options.count, seed=SEED, progress=True)
+    for encoder in options.encoders:
+        if not (options.work / encoder / MODEL_NAME).exists():
+            settings = SETTINGS | {
+                "encoder": encoder,
+                "image_size": options.image_size,
+                "epochs": options.epochs,
+            }
+            train(cells, options.work / encoder, resume=True, **settings)
+    compared = compare([options.work / encoder for encoder in options.encoders], options.work / "compared")
     print(compared.markdown())
 
 

@@ -1,12 +1,13 @@
-"""What models find on generated cells that they never saw, and how that fades as images get worse.
+"""IoU of models on generated EL cells that they never saw, and how it falls as images get worse.
 
-    python benchmarks/generated_cells.py el-cell [--count 400] [--size 256] [--figure curves.png]
+    python benchmarks/generated_cells.py [MODEL ...] [--count 400] [--size 256] [--figure curves.png]
     python benchmarks/generated_cells.py runs/resnet34 runs/vgg16 runs/inceptionv3
 
-Cells are drawn with a seed of their own, four a module; intervals resample modules. A crack's width is a matter of
-taste, so cracks are scored once more with a tolerance of two pixels of the image: precision is the share of what was
-found that lies within two pixels of a crack, recall the share of cracks within two pixels of what was found, and F1
-their harmonic mean. The figure and its table are of the first model.
+Cells are generated with a seed of their own, four a module; the intervals resample modules. The width of a
+crack is not exactly defined, so cracks are also scored with a tolerance of two pixels: precision is the share
+of predicted crack pixels within two pixels of a crack, recall the share of crack pixels within two pixels of
+a prediction, and F1 their harmonic mean. --figure adds noise, blur, less contrast and rotation, and writes a
+figure and a table of the first model.
 """
 
 import argparse
@@ -27,7 +28,7 @@ CLASSES = ("cell", "busbar", "crack", "inactive_area", "finger_interruption")
 
 
 def cells(count, size):
-    """Cells by module."""
+    """Generate cells, listed by module."""
     drawn = [generate_dataset_cell(SEED, i, size) for i in range(count)]
     return [drawn[i : i + CELLS_PER_MODULE] for i in range(0, count, CELLS_PER_MODULE)]
 
@@ -45,15 +46,15 @@ def fainter(image, level, _):
 
 
 ALTERATIONS = {
-    "noise (deviation, share of the range)": (noisy, (0, 0.02, 0.04, 0.08, 0.16)),
-    "blur (deviation, pixels)": (blurred, (0, 0.5, 1, 2, 4)),
-    "contrast (share that is left)": (fainter, (1, 0.7, 0.5, 0.3, 0.15)),
+    "noise (standard deviation, share of the range)": (noisy, (0, 0.02, 0.04, 0.08, 0.16)),
+    "blur (standard deviation, pixels)": (blurred, (0, 0.5, 1, 2, 4)),
+    "contrast (remaining share)": (fainter, (1, 0.7, 0.5, 0.3, 0.15)),
     "rotation (degrees)": (None, (0, 2, 5, 10, 20, 45)),
 }
 
 
 def rotated(image, mask, degrees):
-    """Both turned about their middle; beyond the image the edge goes on, and is not scored."""
+    """Rotate image and mask about the centre; outside the image the edge is repeated and the mask is 255."""
     size = image.shape[1::-1]
     turn = cv2.getRotationMatrix2D(((size[0] - 1) / 2, (size[1] - 1) / 2), degrees, 1)
     moved = cv2.warpAffine(mask, turn, size, flags=cv2.INTER_NEAREST, borderValue=255)
@@ -63,7 +64,11 @@ def rotated(image, mask, degrees):
 
 
 def counts(truth, found):
-    """Rows of part and whole: intersection and union of classes; of cracks with tolerance, precision's and recall's."""
+    """Return counts to score a mask by, ``(classes + 2, 2)``.
+
+    A row for each class has intersection and union. Two rows follow for cracks with tolerance: hits and total of the
+    precision, and of the recall.
+    """
     scored = truth != 255
     rows = []
     for name in CLASSES:
@@ -81,7 +86,7 @@ def counts(truth, found):
 
 
 def score(model, modules, alter=None, level=None):
-    """``(modules, classes + 2, 2)`` counts."""
+    """Return counts of each module, ``(modules, classes + 2, 2)``."""
     rng = np.random.default_rng(0)
     found = []
     for module in modules:
@@ -98,7 +103,7 @@ def score(model, modules, alter=None, level=None):
 
 
 def ratio(found):
-    """IoU of each class, and F1 of cracks with tolerance; NaN where there is nothing to score."""
+    """Return the IoU of each class and the F1 of cracks with tolerance; NaN where there is nothing to score."""
     part, whole = found.sum(axis=0).T
     shares = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
     precision, recall = np.nan_to_num(shares[-2:])
@@ -115,12 +120,12 @@ def interval(found):
 
 
 def with_interval(found):
-    """``(classes + 1, 3)``: score, and where it begins and ends when modules are drawn anew."""
+    """Return score, lower and upper limit of each class, ``(classes + 1, 3)``."""
     return np.stack([ratio(found), *interval(found)], axis=1)
 
 
 def draw(path, curves):
-    """A panel an alteration; classes differ by colour and by marker, intervals are shaded."""
+    """Draw one panel for each alteration; classes differ by colour and marker, intervals are shaded."""
     figure, panels = plt.subplots(1, len(curves), figsize=(14, 3.6), sharey=True, layout="constrained")
     for panel, (title, (levels, values)) in zip(panels, curves.items(), strict=True):
         places = range(len(levels))
@@ -146,25 +151,27 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", nargs="+")
-    parser.add_argument("--count", type=int, default=400)
-    parser.add_argument("--size", type=int, default=256, help="of the cells, pixels; of field images 100")
+    parser.add_argument("models", nargs="*", default=["el-cell"], help="model files, run folders or names")
+    parser.add_argument("--count", type=int, default=400, help="number of cells")
+    parser.add_argument(
+        "--size", type=int, default=256, help="side of a cell, pixels; in field images about 100"
+    )
     parser.add_argument("--backend", default="auto")
-    parser.add_argument("--figure", type=Path)
-    asked = parser.parse_args()
-    modules = cells(asked.count, asked.size)
-    models = {name: load_model(name, backend=asked.backend) for name in asked.models}
+    parser.add_argument("--figure", type=Path, help="PNG file to write; takes 17 times as long")
+    options = parser.parse_args()
+    modules = cells(options.count, options.size)
+    models = {name: load_model(name, backend=options.backend) for name in options.models}
     plain = {name: score(model, modules) for name, model in models.items()}
     print_classes(plain)
-    if asked.figure:
-        first = asked.models[0]
+    if options.figure:
+        first = options.models[0]
         curves = robustness(models[first], modules, plain[first])
         print_curves(curves)
-        draw(asked.figure, curves)
+        draw(options.figure, curves)
 
 
 def print_classes(plain):
-    """A row a class, a column a model."""
+    """Print one row for each class and one column for each model."""
     print(f"| IoU (95% interval) | {' | '.join(plain)} |\n| --- |{' ---: |' * len(plain)}")
     scores = np.stack([with_interval(found) for found in plain.values()], axis=1)
     for name, row in zip((*CLASSES, "crack, F1 within 2 pixels"), scores, strict=True):
@@ -176,7 +183,7 @@ def in_words(row):
 
 
 def robustness(model, modules, plain):
-    """Levels, and scores with intervals, of each alteration, of which the first level changes nothing."""
+    """Return levels, and scores with intervals, of each alteration; the first level changes nothing."""
     curves = {}
     for title, (alter, levels) in ALTERATIONS.items():
         others = [score(model, modules, alter, level) for level in levels[1:]]

@@ -1,10 +1,13 @@
-"""Generated cells against real ones: how quickly they are drawn, and whether they cover what real ones look like.
+"""Speed of the generator of EL cells, and how far generated cells cover the range of real ones.
 
-    python benchmarks/generator.py ../shared/data/elpv-cells [--sheets DIR]
+    python benchmarks/generator.py
+    solarseg data download elpv --out downloads
+    python benchmarks/generator.py --data downloads [--sheets DIR]
 
-Real cells are the development half of ELPV (see benchmarks/elpv.py). For each measure the table gives the 5th, 50th and
-95th percentile of real and of generated cells, and which share of the real ones lies within the range of the generated.
-Sheets of both are for looking at; those of real cells must not go into the repository (CC BY-NC-SA 4.0).
+Without --data, only the speed is measured. Real cells are the development half of ELPV (see
+benchmarks/elpv.py). For each measure the table has the 5th, 50th and 95th percentile of real and of generated
+cells, and the share of the real ones within the range of the generated. --sheets writes pictures of both. Do
+not publish those of real cells without the licence of ELPV (CC BY-NC-SA 4.0).
 """
 
 import argparse
@@ -13,7 +16,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from elpv import halves
+from elpv import halves, read_labels
+from machine import describe
 
 from solarseg.images import read_image
 from solarseg.synthesis import Module, generate_cell
@@ -24,7 +28,7 @@ BANDS = ((1, 4), (4, 12), (12, 32), (32, 64), (64, 128))  # cycles per image
 
 
 def measures(image):
-    """Brightness, contrast, power spectrum and the deepest busbar of ``(H, W)`` grey levels of 8 bits."""
+    """Measure brightness, contrast, power spectrum and the deepest busbar of an image ``(H, W) uint8``."""
     grey = cv2.resize(image.astype(np.float32) / 255, (256, 256), interpolation=cv2.INTER_AREA)
     found = {"mean brightness": grey.mean(), "contrast (deviation by mean)": grey.std() / grey.mean()}
     window = np.hanning(256)[:, None] * np.hanning(256)
@@ -43,19 +47,19 @@ def measures(image):
 
 
 def profile(grey):
-    """Brightness row by row as a share of what is around, the edges left out."""
+    """Return the brightness of each row as a share of the rows around it, without the edges."""
     rows = np.median(grey[:, 20:-20], axis=1)
     around = cv2.blur(rows[:, None], (1, 41))[:, 0]
     return (rows / around)[12:-12]
 
 
 def busbar_depth(grey):
-    """How much darker the darkest row is."""
+    """Return how much darker the darkest row is, as a share."""
     return 1 - profile(grey).min()
 
 
 def busbar_width(grey):
-    """Rows around the darkest that are darker than half its depth."""
+    """Count the rows around the darkest that are darker than half its depth."""
     rows = profile(grey)
     lowest, bound = int(rows.argmin()), 1 - busbar_depth(grey) / 2
     left = lowest - next((i for i in range(lowest + 1) if rows[lowest - i] > bound), lowest)
@@ -66,7 +70,7 @@ def busbar_width(grey):
 
 
 def table(kind, real, generated):
-    """Rows of percentiles."""
+    """Print rows of percentiles."""
     for name in real[0]:
         theirs, ours = (np.array([one[name] for one in cells]) for cells in (real, generated))
         low, high = np.percentile(ours, [5, 95])
@@ -80,7 +84,7 @@ def table(kind, real, generated):
 
 
 def speed():
-    """Cells of 256 pixels a second, of one core."""
+    """Return the number of cells of 256 pixels that one core generates in a second."""
     cv2.setNumThreads(1)
     start = time.process_time()
     for seed in range(200):
@@ -89,7 +93,7 @@ def speed():
 
 
 def sheet(path, images):
-    """Cells side by side."""
+    """Write cells side by side."""
     across, down = SHEET
     small = [cv2.resize(image, (150, 150), interpolation=cv2.INTER_AREA) for image in images[: across * down]]
     cv2.imwrite(
@@ -101,25 +105,33 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--sheets", type=Path)
-    asked = parser.parse_args()
-    print(f"{speed():.0f} cells a second a core\n")
+    parser.add_argument("--data", type=Path, help="folder of the download of ELPV")
+    parser.add_argument("--count", type=int, default=COUNT, help="number of generated cells of each kind")
+    parser.add_argument("--sheets", type=Path, help="folder for pictures")
+    options = parser.parse_args()
+    print(describe("numpy", "opencv-python-headless"))
+    print(f"{speed():.0f} cells of 256 pixels a second, on one core\n")
+    if options.data:
+        compare(options.data, options.count, options.sheets)
+
+
+def compare(data, count, sheets):
+    """Print the table of percentiles of real and generated cells, and write the sheets if asked."""
     print("| cells | measure | real: 5%  50%  95% | generated: 5%  50%  95% | real within | covered |")
     print("| --- | --- | --- | --- | ---: | --- |")
     rng = np.random.default_rng(1)
     for kind in ("mono", "poly"):
-        rows = [row for row in halves(asked.data)["development"] if row["cell_type"] == kind]
-        real = [read_image(asked.data / "images" / row["image"])[..., 0] for row in rows]
+        rows = [row for row in halves(read_labels(data))["development"] if row["cell_type"] == kind]
+        real = [read_image(row["path"])[..., 0] for row in rows]
         generated = []
-        for seed in range(COUNT):
+        for seed in range(count):
             each = np.random.default_rng([5, seed])
             generated.append(generate_cell(each, 300, Module.draw(each, kind))[0][..., 0])
         table(kind, [measures(image) for image in real], [measures(image) for image in generated])
-        if asked.sheets:
-            asked.sheets.mkdir(parents=True, exist_ok=True)
-            sheet(asked.sheets / f"real-{kind}.png", [real[i] for i in rng.permutation(len(real))])
-            sheet(asked.sheets / f"generated-{kind}.png", generated)
+        if sheets:
+            sheets.mkdir(parents=True, exist_ok=True)
+            sheet(sheets / f"real-{kind}.png", [real[i] for i in rng.permutation(len(real))])
+            sheet(sheets / f"generated-{kind}.png", generated)
 
 
 if __name__ == "__main__":

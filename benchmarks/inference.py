@@ -1,22 +1,22 @@
-"""Milliseconds an image: a model file with each backend, against the same network in eager PyTorch.
+"""Milliseconds an image: a model file with each backend, and the same network in eager PyTorch.
 
-    python benchmarks/inference.py runs/resnet34 runs/resnet34/model-int8.onnx ... [--batches 1 8] [--seconds 3]
+    python benchmarks/inference.py [MODEL ...] [--batches 1 8] [--seconds 3]
 
-The peer is what a user of segmentation-models-pytorch runs: ``smp.Unet(encoder)`` in eager float32, on input that is
-normalised already, without softmax; for an encoder of our own, that network. The model files take images as they stand
-in files and give probabilities. All hold the same number of threads, and take turns in one process, so that a busy
-moment of the machine hits all alike; times are medians. OpenVINO's own default, which computes float32 weights in
-bfloat16 where the processor has it, stands in a row of its own: solarseg uses it for exports in half precision alone.
+The peer is what a user of segmentation-models-pytorch runs: `smp.Unet(encoder)` in eager float32, on
+normalised input, without softmax; for an encoder that the library does not have, the network of solarseg. The
+model files take images as they are in files and give probabilities. All use the same number of threads and
+take turns in one process, so that other work on the machine affects all alike; times are medians. OpenVINO's
+own default, which computes float32 weights in bfloat16 if the processor has it, is a row of its own: solarseg
+uses it only for exports in half precision.
 """
 
 import argparse
-import platform
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 import segmentation_models_pytorch as smp
 import torch
+from machine import describe
 
 from solarseg.errors import SolarsegError
 from solarseg.inference import timing
@@ -77,16 +77,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("models", nargs="*", default=["el-cell"], help="model files, run folders or names")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
-    parser.add_argument("--seconds", type=float, default=3.0, help="for each call and batch")
+    parser.add_argument(
+        "--seconds", type=float, default=3.0, help="measured time of each backend and batch size"
+    )
     options = parser.parse_args()
     timing.SECONDS = options.seconds
     torch.set_num_threads(count_cores())
-    versions = {
-        name: version(name) for name in ("torch", "segmentation-models-pytorch", "onnxruntime", "openvino")
-    }
-    print(platform.processor() or platform.machine(), count_cores(), "cores", versions)
+    print(describe("torch", "segmentation-models-pytorch", "onnxruntime", "openvino"))
     for path in options.models:
         model = load_model(path)
         size = model.path.stat().st_size / 1e6
@@ -96,7 +95,7 @@ def main() -> None:
         for batch in options.batches:
             turns = calls(model, batch)
             for call in turns.values():
-                call()  # the first takes longer
+                call()  # the first call takes longer
             taken = timing.take_turns(turns)
             for name, seconds in taken.items():
                 print(

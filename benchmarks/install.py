@@ -1,11 +1,11 @@
-"""Size and time of an install in a fresh environment: solarseg's core, against a training stack.
+"""Size and time of an install in a new environment: solarseg without extras and a training stack.
 
     python benchmarks/install.py [--without-peer]
 
-Both are installed by pip into an environment of their own, in a temporary folder: ``pip install .`` here, and
-``pip install segmentation-models-pytorch lightning``, which on Linux brings torch with its CUDA libraries (over 6 GB).
-Sizes are those on
-disk, pip itself left out. What pip has cached counts as fetched.
+pip installs each into an environment of its own in a temporary folder: `pip install .` of this checkout, and
+`pip install segmentation-models-pytorch lightning`, which on Linux includes torch with its CUDA libraries
+(over 6 GB). Sizes are those on disk, without pip. Files in pip's cache are not downloaded again, so run it
+twice to compare times.
 """
 
 import argparse
@@ -16,6 +16,8 @@ import time
 import venv
 from pathlib import Path
 
+from machine import describe
+
 HERE = Path(__file__).resolve().parents[1]
 PEER = ("segmentation-models-pytorch", "lightning")
 
@@ -25,14 +27,14 @@ def size(folder: Path) -> int:
 
 
 def install(packages: list[str]) -> tuple[float, float, str]:
-    """Give size in GB, seconds, and the largest packages."""
+    """Install packages and return size in GB, seconds, and the largest packages."""
     with tempfile.TemporaryDirectory() as name:
         venv.create(name, with_pip=True)
         before = size(Path(name))
         python = Path(name, "Scripts" if sys.platform == "win32" else "bin", "python")
-        begin = time.perf_counter()
+        start = time.perf_counter()
         subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
-        seconds = time.perf_counter() - begin
+        seconds = time.perf_counter() - start
         (home,) = Path(name).rglob("site-packages")
         parts = sorted(((size(part), part.name) for part in home.iterdir()), reverse=True)[:8]
         largest = ", ".join(f"{part} {of / 1e6:.0f}" for of, part in parts)
@@ -43,17 +45,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--without-peer", action="store_true")
+    parser.add_argument("--without-peer", action="store_true", help="install solarseg only")
     options = parser.parse_args()
+    print(describe("pip"))
     peers = {"solarseg": [str(HERE)]}
     if not options.without_peer:
         peers["training stack"] = list(PEER)
-    found = {}
+    sizes = {}
     for peer, packages in peers.items():
-        found[peer], seconds, largest = install(packages)
-        print(f"{peer:<15} {found[peer]:.2f} GB, {seconds:.0f} s (MB: {largest})")
-    if len(found) > 1:
-        print(f"1/{found['training stack'] / found['solarseg']:.1f} of the size")
+        sizes[peer], seconds, largest = install(packages)
+        print(f"{peer:<15} {sizes[peer]:.2f} GB, {seconds:.0f} s (MB: {largest})")
+    if len(sizes) > 1:
+        print(f"1/{sizes['training stack'] / sizes['solarseg']:.1f} of the size")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,22 @@
-"""Images a second of ``predict`` over a folder of JPEGs, against the network alone.
+"""Images a second of `predict` over a folder of JPEG files, and of the network alone.
 
-    python benchmarks/pipeline.py MODEL [--images DIR] [--count 1000] [--size 640x512] [--backend NAME] [--overlays]
+    python benchmarks/pipeline.py [MODEL] [--images DIR] [--count 1000] [--size 640x512] [--backend NAME] [--overlays]
 
-The folder is made of the images of DIR, or of noise smoothed, resized to SIZE, until there are COUNT; each is resized
-as a whole, so that there is one input an image. The network alone computes inputs that are in memory already; it is
-measured before and after, and the mean counts.
+The folder has the images of DIR, or smoothed noise, resized to SIZE and repeated until there are COUNT. Each
+image is resized as a whole, so that there is one input an image. The network alone computes inputs that are
+in memory. It is measured before and after `predict`, and the mean counts.
 """
 
 import argparse
 import itertools
 import os
-import resource
 import tempfile
 import time
 from pathlib import Path
 
 import cv2
 import numpy as np
+from machine import describe, peak_memory
 
 from solarseg.datasets.image_files import find_images
 from solarseg.images import as_rgb, read_image
@@ -25,7 +25,7 @@ from solarseg.inference.timing import made_up_images
 from solarseg.prediction.predict import predict
 
 
-def made_up(count: int) -> list[np.ndarray]:
+def smoothed_noise(count: int) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     return [
         cv2.GaussianBlur(rng.integers(0, 256, (512, 640, 3), dtype=np.uint8), (0, 0), 2) for _ in range(count)
@@ -33,9 +33,9 @@ def made_up(count: int) -> list[np.ndarray]:
 
 
 def write_folder(folder: Path, source: Path | None, count: int, size: tuple[int, int]) -> None:
-    """Write each of some images once, and give it further names."""
+    """Write each image once, and link it under further names until there are enough."""
     images = (
-        made_up(20)
+        smoothed_noise(20)
         if source is None
         else [as_rgb(read_image(file)) for file, _ in find_images([source])[:200]]
     )
@@ -51,32 +51,33 @@ def write_folder(folder: Path, source: Path | None, count: int, size: tuple[int,
 def alone(model: Model, count: int) -> float:
     inputs = made_up_images(model, model.batch_size)
     model.probabilities(inputs)
-    begin = time.perf_counter()
+    start = time.perf_counter()
     for _ in range(count):
         model.probabilities(inputs)
-    return count * len(inputs) / (time.perf_counter() - begin)
+    return count * len(inputs) / (time.perf_counter() - start)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--images", type=Path)
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--size", default="640x512")
+    parser.add_argument("model", nargs="?", default="el-cell", help="model file, run folder or shipped model")
+    parser.add_argument("--images", type=Path, help="folder of images (default: smoothed noise)")
+    parser.add_argument("--count", type=int, default=1000, help="number of files")
+    parser.add_argument("--size", default="640x512", help="WIDTHxHEIGHT of each file, pixels")
     parser.add_argument("--backend", default="onnxruntime")
-    parser.add_argument("--overlays", action="store_true")
+    parser.add_argument("--overlays", action="store_true", help="write overlays too")
     options = parser.parse_args()
+    print(describe("onnxruntime"))
     width, height = map(int, options.size.split("x"))
     model = load_model(options.model, backend=options.backend, manner=Manner(tile=0))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_folder(folder / "images", options.images, options.count, (width, height))
         before = alone(model, 100)
-        begin = time.perf_counter()
+        start = time.perf_counter()
         done = predict(model, folder / "images", folder / "out", overlays=options.overlays)
-        rate = len(done.pixels) / (time.perf_counter() - begin)
+        rate = len(done.pixels) / (time.perf_counter() - start)
         after = alone(model, 100)
     bare = (before + after) / 2
     print(
@@ -85,7 +86,8 @@ def main() -> None:
     print(
         f"network alone {before:.1f} and {after:.1f} images a second; predict {rate:.1f}, {rate / bare:.1%} of it"
     )
-    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+    if memory := peak_memory():
+        print(f"peak memory {memory:.0f} MiB")
 
 
 if __name__ == "__main__":

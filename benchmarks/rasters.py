@@ -1,18 +1,17 @@
-"""Memory and time of rasters larger than memory, and how near they come to the bare network.
+"""Memory and time of `predict` for rasters larger than memory, and the ratio to the network alone.
 
-    python benchmarks/rasters.py [--sides 5000 10000 20000] [--model FILE]
+    python benchmarks/rasters.py [--sides 5000 10000 20000] [--model el-cell]
 
-Rasters of three bands are made up: smooth spots of a hundred pixels with grain, a tenth of them nodata, as compressed
-GeoTIFFs of blocks of 256. Without ``--model`` the network is a single 3 x 3 convolution on tiles of 256 pixels, so that
-what is measured is everything but the network. Each side is a process of its own, whose largest resident memory counts,
-Python and all libraries among it. With ``--model`` the bare network then computes as many tiles as were shown to it, in
-the same process, before and after, and the ratio of the times is printed.
+The rasters are generated: three bands of smooth spots of a hundred pixels with grain, a tenth of them nodata,
+as compressed GeoTIFF files of blocks of 256. Without --model, the network is a single 3 x 3 convolution on
+tiles of 256 pixels, so that everything but the network is measured. Each side runs in a process of its own.
+Its peak resident memory includes Python and all libraries. With --model, the network alone then computes the
+same number of tiles in the same process, before and after, and the ratio of the times is printed. The side of
+20,000 pixels needs 2 GB of free disk space.
 """
 
 import argparse
 import multiprocessing
-import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ import cv2
 import numpy as np
 import onnx
 import rasterio
+from machine import describe, peak_memory
 from onnx import TensorProto, helper, numpy_helper
 
 from solarseg import __version__
@@ -34,7 +34,7 @@ ROWS = 1000
 
 
 def write_model(path: Path) -> None:
-    """A blur and a threshold, in the form of solarseg's model files."""
+    """Write a blur and a threshold as a model file of solarseg."""
     kernel = np.full((1, 3, 3, 3), 20 / 27 / 255, np.float32)
     nodes = [
         helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
@@ -78,7 +78,7 @@ def write_model(path: Path) -> None:
 
 
 def write_raster(path: Path, side: int) -> None:
-    """Write spots and grain, some rows at a time."""
+    """Write spots and grain, a block of rows at a time."""
     rng = np.random.default_rng(0)
     spots = rng.integers(0, 256, (side // SPOT + 2, side // SPOT + 2, 3), dtype=np.uint8)
     grain = rng.integers(0, 24, (ROWS, side, 3), dtype=np.uint8)
@@ -94,37 +94,35 @@ def write_raster(path: Path, side: int) -> None:
             file.write(np.moveaxis(rows, -1, 0), window=((top, top + len(rows)), (0, side)))
 
 
-def bare(model: Model, tiles: int) -> float:
-    """Seconds that the network takes for so many tiles, from those that some of them take."""
+def network_alone(model: Model, tiles: int) -> float:
+    """Return the seconds of the network for a number of tiles, from the time of at most 100 calls."""
     inputs = made_up_images(model, model.batch_size)
     model.probabilities(inputs)
     calls = min(100, -(-tiles // model.batch_size))
-    begin = time.perf_counter()
+    start = time.perf_counter()
     for _ in range(calls):
         model.probabilities(inputs)
-    return (time.perf_counter() - begin) * tiles / (calls * model.batch_size)
+    return (time.perf_counter() - start) * tiles / (calls * model.batch_size)
 
 
-def measure(folder: Path, side: int, path: Path, compared: bool) -> None:
-    """Print one line for one raster."""
+def measure(folder: Path, side: int, path: str, compared: bool) -> None:
+    """Predict one raster and print its line."""
     model, counted = load_model(path), Counted()
     model = counted.around(model)
-    before = bare(model, 1000) / 1000 if compared else 0.0
+    before = network_alone(model, 1000) / 1000 if compared else 0.0
     counted.tiles = 0
-    begin = time.perf_counter()
+    start = time.perf_counter()
     done = predict_raster(model, folder / f"{side}.tif", folder / "out", str(side), overwrite=True)
-    seconds = time.perf_counter() - begin
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
-        1 << 20 if sys.platform != "darwin" else 1 << 30
-    )
+    seconds = time.perf_counter() - start
+    memory = (peak_memory() or float("nan")) / 1024
     tiles = counted.tiles
     line = (
         f"| {side} | {tiles} | {done.polygons} | {seconds:.1f} | {1e9 * seconds / side**2:.1f} | "
         f"{memory:.2f} | {memory * 2**30 / side**2:.1f} |"
     )
     if compared:
-        alone = tiles * (before + bare(model, 1000) / 1000) / 2
-        line += f" {alone:.1f} | {seconds / alone:.3f} |"
+        seconds_alone = tiles * (before + network_alone(model, 1000) / 1000) / 2
+        line += f" {seconds_alone:.1f} | {seconds / seconds_alone:.3f} |"
     print(line, flush=True)
 
 
@@ -148,19 +146,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--sides", type=int, nargs="+", default=[5000, 10000, 20000])
-    parser.add_argument("--model", type=Path)
-    parser.add_argument("--folder", type=Path, help="for the rasters; by default a temporary one")
+    parser.add_argument("--sides", type=int, nargs="+", default=[5000, 10000, 20000], help="pixels")
+    parser.add_argument("--model", help="model file, run folder or shipped model")
+    parser.add_argument("--folder", type=Path, help="folder for the rasters (default: a temporary one)")
     options = parser.parse_args()
     compared = options.model is not None
+    print(describe("onnxruntime", "rasterio"))
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = Path(name)
-        path = options.model or folder / "model.onnx"
+        path = options.model or str(folder / "model.onnx")
         if not compared:
-            write_model(path)
+            write_model(Path(path))
         print(
             "| side, pixels | tiles | polygons | s | ns a pixel | memory, GiB | bytes a pixel |"
-            + " bare network, s | ratio |" * compared
+            + " network alone, s | ratio |" * compared
         )
         print("| ---" * (7 + 2 * compared) + " |", flush=True)
         context = multiprocessing.get_context("spawn")

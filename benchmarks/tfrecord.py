@@ -1,52 +1,55 @@
-"""Milliseconds a sample to read GloSoFarID: solarseg against tf.data, and against decompression alone.
+"""Milliseconds a sample to read GloSoFarID: solarseg, tf.data, and decompression alone.
 
-    python benchmarks/tfrecord.py ../shared/data/glosofarid-format/solar_2023_us.tfrecord.gz [--repeats 5]
+    python benchmarks/tfrecord.py [FILE] [--repeats 5]
 
-The samples of FILE are repeated to at least 200, as gzip members one after another, so that starting does not count.
-Each peer reads that file once unmeasured; then they take turns, in one process. Ratios are medians over the rounds.
+Without FILE, a file in the format of GloSoFarID is generated: landscapes of 13 bands and masks of solar
+panels. The real files come from `solarseg data download glosofarid --files '*us*' --out downloads`, which is
+several GB. The samples of FILE are repeated to at least 200, as consecutive gzip members, so that the start
+does not count. Each peer reads that file once without measurement. Then the peers take turns in one process.
+Ratios are medians over the rounds.
 
-TensorFlow is measured where it is installed; solarseg does not depend on it. It may read in several ways, of which the
-quickest counts, and stops at the float32 values of each feature; solarseg goes on to a checked uint16 image and a mask.
+TensorFlow is measured if it is installed; solarseg does not depend on it. It reads in four ways, the fastest
+of which counts, and stops at the float32 values of each feature. solarseg also checks the values and makes a
+uint16 image and a mask.
 """
 
 import argparse
 import gzip
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from generated import write_glosofarid
 from isal import igzip
+from machine import describe
 
 from solarseg.formats import open_source
 from solarseg.formats.glosofarid.read import BANDS
-from solarseg.threads import fan_out
+from solarseg.threads import count_cores, fan_out
 
 SAMPLES = 200
-PIECE = 1 << 17  # bytes, which stay in the processor's cache
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+PIECE = 1 << 17  # bytes, which fit into the processor's cache
 
 OURS, OURS_IN_THREADS = "solarseg", "solarseg, loaded in threads as convert does"
 FLOOR, PYTHON = "ISA-L's gunzip alone", "Python's gzip alone"
 TENSORFLOW = "tf.data"
 
-# Run by another process, for its peak of memory; getrusage would give the greater one of its parent.
+# Another process runs this, for its peak memory; getrusage could give that of its parent, which is higher.
 STATUS = Path("/proc/self/status")
 PEAK = """
 import sys
 from solarseg.formats import open_source
 for sample in open_source(sys.argv[1]):
     pass
-print(*(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+print(*(line.split()[1] for line in open("/proc/self/status", encoding="utf-8") if line.startswith("VmHWM")))
 """
 
 
@@ -65,7 +68,7 @@ def count(file: Path) -> int:
 
 def count_in_threads(file: Path, times: int = 1) -> int:
     parts = [part.entries for part in open_source(file).parts] * times
-    return sum(1 for _ in fan_out(parts, lambda entry: entry.load(), CORES))
+    return sum(1 for _ in fan_out(parts, lambda entry: entry.load(), count_cores()))
 
 
 def decompress(opened: Any) -> None:
@@ -108,7 +111,7 @@ def tensorflow_peers(file: Path) -> dict[str, Callable[[], object]]:
 
 
 def check_equal(file: Path, data: Any) -> None:
-    """Compare all numbers, before their speed."""
+    """Check that both readers give the same numbers."""
     for ours, theirs in zip(open_source(file), data, strict=True):
         bands = np.stack([theirs[band].numpy() for band in BANDS], axis=-1)
         assert np.array_equal(ours.image.reshape(-1, len(BANDS)), bands)
@@ -116,19 +119,19 @@ def check_equal(file: Path, data: Any) -> None:
 
 
 def take_turns(peers: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each round for each peer."""
+    """Return the seconds of each round for each peer."""
     taken: dict[str, list[float]] = {name: [] for name in peers}
     for number in range(1 + repeats):
         for name, read in peers.items():
-            began = time.perf_counter()
+            start = time.perf_counter()
             read()
             if number:
-                taken[name].append(time.perf_counter() - began)
+                taken[name].append(time.perf_counter() - start)
     return taken
 
 
-def ratio(taken: dict[str, list[float]], slower: str, quicker: str) -> float:
-    return statistics.median(a / b for a, b in zip(taken[slower], taken[quicker], strict=True))
+def ratio(taken: dict[str, list[float]], slower: str, faster: str) -> float:
+    return statistics.median(a / b for a, b in zip(taken[slower], taken[faster], strict=True))
 
 
 def report(taken: dict[str, list[float]], samples: int) -> None:
@@ -144,7 +147,7 @@ def report(taken: dict[str, list[float]], samples: int) -> None:
 
 
 def report_two_files(file: Path, samples: int, repeats: int) -> None:
-    """How much sooner two files are read at once than one after the other."""
+    """Print how much faster two files are read at once than one after the other."""
     peers = {"one": lambda: count_in_threads(file), "two": lambda: count_in_threads(file, 2)}
     taken = take_turns(peers, repeats)
     print(f"two files at once: {2 * ratio(taken, 'one', 'two'):.2f} times the samples a second of one")
@@ -158,31 +161,26 @@ def report_memory(file: Path, folder: Path) -> None:
         print(f"peak memory of solarseg: {int(ran.stdout) / 1024:.0f} MiB for {count(longer)} samples")
 
 
-def processor() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("file", type=Path, nargs="?", help="solar_*.tfrecord.gz (default: generated)")
+    parser.add_argument("--repeats", type=int, default=5, help="timed rounds")
     options = parser.parse_args()
-    print(f"{processor()}, {CORES} cores, Python {platform.python_version()}")
-    print(", ".join(f"{name} {version(name)}" for name in ("numpy", "isal", "google-crc32c")))
+    print(describe("numpy", "isal", "google-crc32c"))
     with tempfile.TemporaryDirectory() as folder:
-        file = repeat(options.file, Path(folder), SAMPLES)
+        source = options.file or Path(folder) / "solar_2023_us.tfrecord.gz"
+        if options.file is None:
+            write_glosofarid(source)
+        file = repeat(source, Path(folder), SAMPLES)
         samples = count(file)
         peers = our_peers(file) | (tensorflow_peers(file) if find_spec("tensorflow") else {})
         print(f"{samples} samples, {options.repeats} rounds")
         report(take_turns(peers, options.repeats), samples)
         report_two_files(file, samples, options.repeats)
         if STATUS.exists():
-            report_memory(options.file, Path(folder))
+            report_memory(source, Path(folder))
 
 
 if __name__ == "__main__":

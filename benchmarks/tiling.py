@@ -1,12 +1,14 @@
-"""What the overlap of tiles is worth: pixels that change, and where, for real encoders.
+"""What the overlap of tiles changes: pixels of another class, and where.
 
-    python benchmarks/tiling.py MODEL... --tiles shared/data/pv01-tiles [--overlaps 0 16 32 64 96 128]
+    python benchmarks/tiling.py [MODEL ...] [--tiles DATASET] [--overlaps 0 16 32 64 96 128]
 
-Neighbouring tiles of PV01 are put together to two larger images. The reference is the same model on tiles that begin
-every 32 pixels, each weighted by a Hann window: every pixel then counts mostly where it stands in the middle of a tile.
-Each overlap gets an image cropped so that its tiles overlap by exactly that much; an eighth of a tile along the crop's
-border is not looked at, since it has no neighbour. Near a seam: within an eighth of a tile of the middle of what two
-tiles share. IoU is against PV01's masks, of the class that is not background, on the same pixels.
+Without --tiles, mosaics of generated EL cells are predicted. The published figures are of the PV01 tiles
+(benchmarks/pv01.py), neighbouring tiles of which are joined to two larger images. The reference is the same
+model on tiles that begin every 32 pixels, each weighted by a Hann window: so each pixel counts mostly where
+it is in the middle of a tile. For each overlap the image is cropped so that its tiles overlap by exactly that
+much. An eighth of a tile along the border is left out, since no other tile covers it. Near a seam means
+within an eighth of a tile of the middle of the overlap of two tiles. IoU is that of the classes other than
+background against the masks, on the same pixels.
 """
 
 import argparse
@@ -15,24 +17,44 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from machine import describe
 
-from solarseg.images import read_image, read_mask_values
+from solarseg.datasets import open_dataset
 from solarseg.inference.model import Model, Strip, load_model
 from solarseg.inference.tiling import Tiling
+from solarseg.synthesis import Module, generate_cell
+from solarseg.synthesis.camera import Camera
 
 TILE = 256
 STEP = 32
 MARGIN = TILE // 8
-MOSAICS = (  # tiles are named after the second of latitude and of longitude they stand at
+MOSAICS = (  # latitudes and longitudes in the names of the tiles of PV01, see pv01.py
     ((325127, 325125, 325123), (1204229, 1204232, 1204235, 1204237)),
     ((325130, 325127), (1204243, 1204246, 1204248, 1204251)),
 )
 
 
-def put_together(folder: Path, rows: tuple[int, ...], columns: tuple[int, ...], read) -> np.ndarray:
-    return np.concatenate(
-        [np.concatenate([read(folder / f"PV01_{row}_{column}.png") for column in columns], 1) for row in rows]
-    )
+def mosaics_of(dataset: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Join neighbouring tiles of PV01 to larger images with their masks."""
+    data = open_dataset(dataset)
+    for rows, columns in MOSAICS:
+        tiles = [[data[f"PV01_{row}_{column}"] for column in columns] for row in rows]
+        yield (
+            np.concatenate([np.concatenate([tile.image for tile in row], 1) for row in tiles]),
+            np.concatenate([np.concatenate([tile.mask for tile in row], 1) for row in tiles]),
+        )
+
+
+def generated_mosaics() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Join generated EL cells of one module, three rows of four, to larger images with their masks."""
+    for seed in range(2):
+        module, camera = (each.draw(np.random.default_rng(seed)) for each in (Module, Camera))
+        rng = np.random.default_rng([seed, 1])
+        cells = [[generate_cell(rng, TILE, module, camera) for _ in range(4)] for _ in range(3)]
+        yield (
+            np.concatenate([np.concatenate([image for image, _ in row], 1) for row in cells]),
+            np.concatenate([np.concatenate([mask for _, mask in row], 1) for row in cells]),
+        )
 
 
 def reference(model: Model, image: np.ndarray) -> np.ndarray:
@@ -47,7 +69,7 @@ def reference(model: Model, image: np.ndarray) -> np.ndarray:
 
 
 def fitting(length: int, overlap: int) -> int:
-    """The longest length up to one at which tiles overlap by exactly so much."""
+    """Return the greatest length, up to the given one, at which tiles overlap by exactly so much."""
     step = TILE - overlap
     return TILE + (length - TILE) // step * step
 
@@ -67,18 +89,19 @@ def near_seams(tiling: Tiling) -> np.ndarray:
 
 
 def compare(model: Model, mosaics: list[tuple[np.ndarray, ...]], overlap: int) -> np.ndarray:
-    """Pixels near seams and elsewhere, those that changed, and what is in common and in all, tiled and reference."""
+    """Count pixels near seams and elsewhere, those that changed, and intersection and union of tiled and reference."""
     sums = np.zeros(8)
     for image, mask, best in mosaics:
         height, width = (fitting(length, overlap) for length in image.shape[:2])
         tiling = Tiling(height, width, TILE, overlap)
         inner = np.s_[MARGIN : height - MARGIN, MARGIN : width - MARGIN]
         found = tiled(model, image[:height, :width], tiling)[inner]
-        truth, wanted = mask[:height, :width][inner] > 0, best[:height, :width][inner]
-        seam, changed = near_seams(tiling)[inner], found != wanted
+        valid, expected = mask[:height, :width][inner] != 255, best[:height, :width][inner]
+        truth = (mask[:height, :width][inner] > 0) & valid
+        seam, changed = near_seams(tiling)[inner], found != expected
         sums += [seam.sum(), (~seam).sum(), (changed & seam).sum(), (changed & ~seam).sum()] + [
             count
-            for classes in (found > 0, wanted > 0)
+            for classes in ((found > 0) & valid, (expected > 0) & valid)
             for count in ((classes & truth).sum(), (classes | truth).sum())
         ]
     return sums
@@ -102,19 +125,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("models", type=Path, nargs="+")
-    parser.add_argument("--tiles", type=Path, required=True)
-    parser.add_argument("--overlaps", type=int, nargs="+", default=[0, 16, 32, 64, 96, 128])
+    parser.add_argument("models", nargs="*", default=["el-cell"], help="model files, run folders or names")
+    parser.add_argument("--tiles", type=Path, help="dataset folder of the PV01 tiles (default: generated)")
+    parser.add_argument("--overlaps", type=int, nargs="+", default=[0, 16, 32, 64, 96, 128], help="pixels")
     options = parser.parse_args()
+    print(describe("onnxruntime"))
     print("| encoder | overlap | changed | near seams | elsewhere | ratio | IoU | IoU, reference | work |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for path in options.models:
         model = load_model(path)
-        mosaics = []
-        for rows, columns in MOSAICS:
-            image = put_together(options.tiles / "images", rows, columns, read_image)
-            mask = put_together(options.tiles / "masks", rows, columns, read_mask_values)
-            mosaics.append((image, mask, reference(model, image)))
+        pairs = mosaics_of(options.tiles) if options.tiles else generated_mosaics()
+        mosaics = [(image, mask, reference(model, image)) for image, mask in pairs]
         for line in lines(model, mosaics, options.overlaps):
             print(line, flush=True)
 

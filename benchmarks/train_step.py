@@ -1,13 +1,14 @@
-"""Images per second of a training step, augmentation included, against a plain script.
+"""Images a second of a training step with augmentation: solarseg and a plain script.
 
-    python benchmarks/train_step.py DATASET [--image-size 256] [--rounds 5] [--compile]
+    python benchmarks/train_step.py [DATASET] [--image-size 256] [--rounds 5] [--compile]
 
-All train a ResNet34 U-Net on the same batches of 8 in the same process, taking turns, so that a busy moment
-of the machine hits all alike. The plain script is benchmarks/plain.py in eager float32. Beside it stand
-solarseg in float32 (the same precision), once without keeping freed memory, and solarseg as it runs by
-default (bfloat16 where the machine has it); each is `Task.training_step` with the optimiser's step, as
-Lightning calls them. ``--compile`` adds float32 under torch.compile and says how long compiling took. On a
-machine with a GPU all run there.
+Without DATASET, EL cells are generated; only the size of the images matters for the time. All train a
+ResNet34 U-Net on the same batches of 8 in one process. They take turns, so that other work on the machine
+affects all alike. The plain script is benchmarks/plain.py in eager float32. The others are solarseg in
+float32 (the same precision), once without keeping freed memory, and solarseg with its default precision
+(bfloat16 if the machine has it). Each is `Task.training_step` with the optimiser's step, as Lightning calls
+them. --compile adds float32 with torch.compile, and prints how long compiling took. On a machine with a GPU
+all run there.
 """
 
 import argparse
@@ -19,6 +20,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
+from generated import open_tiles
+from machine import describe
 from plain import BATCH, Plain, load
 
 from solarseg.losses import build_loss
@@ -33,7 +36,7 @@ PEER = "plain float32"
 
 
 class Ours:
-    """solarseg's own training step, outside Lightning's loop, so that steps can take turns."""
+    """solarseg's training step, outside Lightning's loop, so that the peers can take turns."""
 
     def __init__(
         self,
@@ -90,15 +93,15 @@ class Theirs:
 
 
 def seconds_per_step(step: Callable[[], None], steps: int, around: AbstractContextManager[None]) -> float:
-    """Mean of some steps, after one that settles memory."""
+    """Return the mean of some steps, after one that allocates memory."""
     with around:
         step()
         synchronize()
-        began = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(steps):
             step()
         synchronize()
-        return (time.perf_counter() - began) / steps
+        return (time.perf_counter() - start) / steps
 
 
 def synchronize() -> None:
@@ -107,11 +110,11 @@ def synchronize() -> None:
 
 
 def measure(
-    dataset: Path, image_size: int, rounds: int, compiled: bool, steps: int = 4
+    dataset: Path | None, image_size: int, rounds: int, compiled: bool, steps: int = 4
 ) -> dict[str, list[float]]:
-    """Seconds of a step, one value a round, by name."""
-    names = sorted(path.stem for path in (dataset / "images").glob("*.png"))[:32]
-    images, masks = load(dataset, names)
+    """Return seconds of a step by name, one value a round."""
+    data = open_tiles(dataset)
+    images, masks = load(data, data.names[:32])
     if images.shape[-1] != image_size:
         images = torch.nn.functional.interpolate(images, image_size)
         masks = torch.nn.functional.interpolate(masks, image_size)
@@ -119,14 +122,14 @@ def measure(
     scripts: dict[str, Theirs | Ours] = {
         PEER: Theirs(images, masks),
         "solarseg float32": Ours(images, masks, "32-true"),
-        "solarseg float32, memory given back": Ours(images, masks, "32-true", keep_memory=False),
+        "solarseg float32, freed memory not kept": Ours(images, masks, "32-true", keep_memory=False),
         f"solarseg default ({default})": Ours(images, masks, default),
     }
     if compiled:
-        scripts["solarseg float32, compiled"] = quick = Ours(images, masks, "32-true", compiled=True)
-        began = time.perf_counter()
-        quick.step()
-        print(f"compiling took {time.perf_counter() - began:.0f} s")
+        scripts["solarseg float32, compiled"] = compiled_step = Ours(images, masks, "32-true", compiled=True)
+        start = time.perf_counter()
+        compiled_step.step()
+        print(f"compiling took {time.perf_counter() - start:.0f} s")
     taken: dict[str, list[float]] = {name: [] for name in scripts}
     for _ in range(rounds):
         for name, script in scripts.items():
@@ -138,15 +141,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("dataset", type=Path)
+    parser.add_argument("dataset", type=Path, nargs="?", help="dataset folder (default: generated)")
     parser.add_argument("--image-size", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--rounds", type=int, default=5, help="timed turns of each")
+    parser.add_argument("--compile", action="store_true", help="measure torch.compile too")
     options = parser.parse_args()
     warnings.filterwarnings("ignore", message=".*self.log.*")  # there is no Lightning loop to log to
     taken = measure(options.dataset, options.image_size, options.rounds, options.compile)
+    print(describe("torch", "segmentation-models-pytorch"))
     print(f"{DEVICE}, {torch.get_num_threads()} threads, {options.image_size} pixels, batch {BATCH}")
-    print("| step | images/s | times the plain script (median; least to most over rounds) |")
+    print("| step | images/s | times the plain script (median; lowest to highest of the rounds) |")
     print("| --- | ---: | ---: |")
     for name, seconds in taken.items():
         ratios = [theirs / ours for theirs, ours in zip(taken[PEER], seconds, strict=True)]

@@ -1,11 +1,11 @@
-"""Would an exponential moving average of the weights help? The final epoch with and without it.
+"""IoU of the final weights and of their exponential moving average, from the same trainings.
 
-    python benchmarks/weight_average.py ../shared/data/pv01-tiles --cache benchmarks/cache
+    python benchmarks/weight_average.py [DATASET] [--seed 3] [--folds 4 | --fold GROUP,GROUP --fold ...]
 
-Trains what benchmarks/cross_validation.py trains (its variants, folds and epochs) with a callback that averages,
-and scores both sets of weights of the same training on the fold's sites: the only difference is the average.
-Decay 0.99 spans the last hundred steps, some twenty epochs here. It is reached gradually, as (1 + n) / (10 + n)
-after n steps, so that the random weights of the beginning are forgotten; batch statistics are averaged too.
+Trains the variants of solarseg on the folds and for the epochs of benchmarks/cross_validation.py, with a
+callback that averages the weights, and scores both sets of weights on the test images of the fold. Decay 0.99
+covers the last hundred steps. It is reached gradually, as (1 + n) / (10 + n) after n steps, so that the
+random first weights do not count. Batch statistics are averaged too.
 """
 
 import argparse
@@ -18,11 +18,11 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from cross_validation import VARIANTS, Fold, cached, calibrate, make_folds
+from cross_validation import VARIANTS, Fold, add_arguments, cache_folder, cached, calibrate, make_folds
+from generated import open_tiles
 from lightning.pytorch.callbacks import Callback
 from torch.optim.swa_utils import AveragedModel
 
-from solarseg.datasets import open_dataset
 from solarseg.datasets.splits import write_split
 from solarseg.evaluation.intervals import STATISTICS, paired_differences
 from solarseg.evaluation.scores import confusion_matrix, iou
@@ -38,7 +38,7 @@ def _average(average: torch.Tensor, current: torch.Tensor, steps: int | torch.Te
 
 
 class Average(Callback):
-    """Average the weights after each step, and keep both at the end."""
+    """Average the weights after each step."""
 
     def __init__(self) -> None:
         self.average: AveragedModel | None = None
@@ -53,10 +53,10 @@ class Average(Callback):
         self.average.update_parameters(self.final)
 
     def score(self, fold: Fold) -> list[Any]:
-        """Confusion matrices of each tile: of the final weights, and of the average."""
+        """Return the confusion matrices of each test image: of the final weights, and of the average."""
         assert self.average is not None
         matrices = []
-        for name in fold.tested:
+        for name in fold.test:
             sample = fold.data[name]
             image = torch.from_numpy(sample.image).permute(2, 0, 1)[None] / 255
             pair = []
@@ -68,8 +68,9 @@ class Average(Callback):
         return matrices
 
 
-def both(fold: Fold, folder: Path, seed: int, epochs: int, variant: dict[str, Any]) -> list[Any]:
-    split = dict.fromkeys(fold.trained, "train") | dict.fromkeys(fold.tested, "test")
+def train_both(fold: Fold, folder: Path, seed: int, epochs: int, variant: dict[str, Any]) -> list[Any]:
+    """Train once and return the confusion matrices with both sets of weights."""
+    split = dict.fromkeys(fold.training, "train") | dict.fromkeys(fold.test, "test")
     shutil.rmtree(folder, ignore_errors=True)
     write_split(folder.with_suffix(".csv"), split, fold.data.group_of)
     average = Average()
@@ -86,35 +87,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("dataset", type=Path)
-    parser.add_argument("--cache", type=Path, default=Path(__file__).parent / "cache")
+    add_arguments(parser)
     parser.add_argument("--seed", type=int, default=3)
     options = parser.parse_args()
-    data = open_dataset(options.dataset)
-    folds = make_folds(data)
-    epochs = calibrate(folds[0], options.cache)
+    folds = make_folds(open_tiles(options.dataset), options.folds, options.fold)
+    cache = cache_folder(options, folds)
+    epochs = calibrate(folds[0], cache, options.epochs)
     for name, variant in VARIANTS.items():
         results = []
         for fold in folds:
             key = f"average-{name.replace(' ', '')}-{epochs[name]}-seed{options.seed}-fold{fold.number}"
-            make = partial(both, fold, options.cache / key, options.seed, epochs[name], variant)
-            results.append(np.array(cached(options.cache / f"{key}.json", make)["matrices"]))
+            make = partial(train_both, fold, cache / key, options.seed, epochs[name], variant)
+            results.append(np.array(cached(cache / f"{key}.json", make)["matrices"]))
         report(name, folds, results)
 
 
 def report(name: str, folds: list[Fold], results: list[Any]) -> None:
-    print(f"\n{name}\n\n| sites of | final weights | moving average ({DECAY}) |\n| --- | ---: | ---: |")
+    print(f"\n{name}\n\n| groups of | final weights | moving average ({DECAY}) |\n| --- | ---: | ---: |")
     for fold, matrices in zip(folds, results, strict=True):
         final, average = iou(matrices.sum(axis=0))[:, 1]
         print(f"| fold {fold.number} | {final:.3f} | {average:.3f} |")
     every = np.concatenate(results)
     final, average = iou(every.sum(axis=0))[:, 1]
     print(f"| all | {final:.3f} | {average:.3f} |\n")
-    groups = [fold.data.group_of[name] for fold in folds for name in fold.tested]
+    groups = [fold.data.group_of[name] for fold in folds for name in fold.test]
     gap = paired_differences(every[:, 1], every[:, 0], groups, {"iou": STATISTICS["iou"]})["iou"][1]
-    print(
-        f"average minus final: {gap.value:+.3f} IoU (95% interval {gap.interval.low:+.3f} to {gap.interval.high:+.3f})"
-    )
+    interval = f"95% interval {gap.interval.low:+.3f} to {gap.interval.high:+.3f}"
+    print(f"average minus final: {gap.value:+.3f} IoU ({interval})")
 
 
 if __name__ == "__main__":

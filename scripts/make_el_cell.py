@@ -1,12 +1,12 @@
-"""Make the model that ships as 'el-cell': generate cells, train on them, and export.
+"""Make the model 'el-cell' that ships with the package: generate cells, train, and export.
 
     python scripts/make_el_cell.py WORK                                              # WORK/el-cell.onnx
     python scripts/make_el_cell.py WORK --model src/solarseg/models/el-cell.onnx     # the same, into the package
 
-Takes six minutes on an H100, of which the cells take one, and a day on two cores; the same command again goes on after
-the last step or epoch that was done. The loop is that of `solarseg train`, of the same split, network, loss, optimiser
-and schedule, but all cells lie in the memory of what trains, so that a fast GPU need not wait. The model file is int8.
-Its card, `src/solarseg/models/el-cell.md`, is written by hand.
+It takes six minutes on an H100, one of them for the cells, and a day on two cores. The same command resumes
+after the last step or epoch that was done. Split, network, loss, optimiser and schedule are those of
+`solarseg train`, but all cells stay in the memory of the training device, so that a fast GPU does not wait.
+The model file is int8. Write its card, `src/solarseg/models/el-cell.md`, by hand.
 """
 
 import argparse
@@ -45,54 +45,54 @@ SETTINGS = {
     "val": 0.02,
     "test": 0.05,
     "precision": "bf16",
-    "search": False,  # cells drawn at random are no copies
+    "search": False,  # randomly generated cells have no copies
 }
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 LARGEST = 30e6  # bytes of the model file
-WAYS = 8  # of turning and mirroring a square
+WAYS = 8  # symmetries of a square
 
 
 def main() -> None:
-    """Do what is not done yet."""
+    """Run the steps that are not done yet."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("work", type=Path, help="folder for cells, weights and run")
-    parser.add_argument("--model", type=Path, help="file to write; by default el-cell.onnx in that folder")
-    parser.add_argument("--count", type=int, default=COUNT, help="of cells; fewer to try it out")
-    parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"], help="likewise")
-    parser.add_argument(
-        "--as-of", help="commit whose src/solarseg/synthesis was checked out to draw the cells"
-    )
-    asked = parser.parse_args()
-    remember(asked.work, {"count": asked.count, "epochs": asked.epochs, "as_of": asked.as_of})
-    cells, run = asked.work / "cells", asked.work / "run"
+    parser.add_argument("--model", type=Path, help="model file to write (default: WORK/el-cell.onnx)")
+    parser.add_argument("--count", type=int, default=COUNT, help="number of cells; fewer to try it")
+    parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"], help="epochs; fewer to try it")
+    parser.add_argument("--as-of", help="commit whose src/solarseg/synthesis generates the cells")
+    options = parser.parse_args()
+    check_recipe(options.work, {"count": options.count, "epochs": options.epochs, "as_of": options.as_of})
+    cells, run = options.work / "cells", options.work / "run"
     if not cells.exists():
-        check_commit(asked.as_of)
-        write_cells(cells, asked.count, seed=SEED, progress=True)
+        check_commit(options.as_of)
+        write_cells(cells, options.count, seed=SEED, progress=True)
     if not (run / "model.onnx").exists():
-        make_run(cells, asked.work, make_config(**SETTINGS | {"epochs": asked.epochs}))
+        make_run(cells, options.work, make_config(**SETTINGS | {"epochs": options.epochs}))
     done = export(run, int8=True, overwrite=True)
     print(done.comparison)
-    # Of the file itself, on the run's test split.
-    report = evaluate(done.model, cells, out=asked.work / "evaluation")
+    # Scores of the exported file, on the test split of the run.
+    report = evaluate(done.model, cells, out=options.work / "evaluation")
     count = len(open_dataset(cells))
     command = f"solarseg synth el --count {count} --seed {SEED}"
-    if asked.as_of:
-        command += f", as of commit {asked.as_of}"
+    if options.as_of:
+        command += f", as of commit {options.as_of}"
     recipe = f"{count:,} generated EL cells ({command})"
     scores = report.scores() | {"dataset": recipe}
     update_info(done.model, dataset=recipe, fills_image=True, scores=scores)
     if done.model.stat().st_size > LARGEST:
-        raise SystemExit(f"{done.model}: {done.model.stat().st_size / 1e6:.1f} MB, more than may ship")
-    target = asked.model or asked.work / "el-cell.onnx"
+        raise SystemExit(
+            f"{done.model}: {done.model.stat().st_size / 1e6:.1f} MB; a model that ships may have {LARGEST / 1e6:.0f}"
+        )
+    target = options.model or options.work / "el-cell.onnx"
     with atomic_path(target) as temporary:
         copyfile(done.model, temporary)
     print(f"{target}: {target.stat().st_size / 1e6:.1f} MB\n{report.summary_text()}")
 
 
 def check_commit(commit: str | None) -> None:
-    """Refuse to say that cells are as of a commit when what draws them is not."""
+    """Exit if the generator of cells differs from that of the commit that the recipe will name."""
     if not commit:
         return
     differs = ["git", "-C", str(HERE), "diff", "--quiet", commit, "--", "src/solarseg/synthesis"]
@@ -105,16 +105,16 @@ def check_commit(commit: str | None) -> None:
         )
 
 
-def remember(work: Path, recipe: dict[str, object]) -> None:
-    """Keep what was asked for, and refuse to go on with what was begun otherwise."""
+def check_recipe(work: Path, recipe: dict[str, object]) -> None:
+    """Save the settings in the work folder, and exit if it was started with other settings."""
     file = work / "recipe.json"
-    if file.exists() and (begun := json.loads(file.read_text(encoding="utf-8"))) != recipe:
-        raise SystemExit(f"{work}: was begun with {begun}, now {recipe} is asked for; give another folder")
+    if file.exists() and (earlier := json.loads(file.read_text(encoding="utf-8"))) != recipe:
+        raise SystemExit(f"{work}: was started with {earlier}, not with {recipe}; choose another folder")
     write_json(file, recipe)
 
 
 def make_run(cells: Path, work: Path, config: TrainConfig) -> None:
-    """Make a run folder as `train` does, from weights that are there or are trained now."""
+    """Make a run folder like that of `train`, from saved weights or from a new training."""
     run, machine, data = RunFolder(work / "run"), Machine(), open_dataset(cells)
     content, division = fingerprint(data), run.find_split(data, config, progress=True)
     parts = build_parts(data, division.split, config, machine, None)
@@ -123,7 +123,7 @@ def make_run(cells: Path, work: Path, config: TrainConfig) -> None:
     weights = work / "weights.safetensors"
     if not weights.exists():
         fit(parts, config, work / "training.pt")
-        # A matrix's half precision is more than the 8 bits that are kept of it in the end.
+        # Half precision keeps more than the 8 bits that the exported matrices have.
         halved = {
             name: value.half() if value.ndim > 1 else value for name, value in network.state_dict().items()
         }
@@ -132,21 +132,21 @@ def make_run(cells: Path, work: Path, config: TrainConfig) -> None:
     if (work / "training.pt").exists():
         history.rows = torch.load(work / "training.pt", map_location="cpu", weights_only=True)["rows"]
     run.best.parent.mkdir(exist_ok=True)
-    torch.save({"state_dict": parts.task.state_dict()}, run.best)  # what export takes the weights from
+    torch.save({"state_dict": parts.task.state_dict()}, run.best)  # export reads the weights from here
     finish_run(run, data, config, machine, parts, content, history)
 
 
 def fit(parts: Parts, config: TrainConfig, checkpoint: Path) -> None:
-    """Train the network, going on from a checkpoint where there is one, which keeps a row an epoch."""
+    """Train the network and save a checkpoint each epoch; resume from the checkpoint if there is one."""
     network, loss = parts.task.network.to(DEVICE).train(), parts.task.loss.to(DEVICE)
-    images, masks = whole(parts.batches.train)
+    images, masks = load_all(parts.batches.train)
     optimizer = torch.optim.AdamW(
         network.parameters(), config.learning_rate, weight_decay=config.weight_decay
     )
     batches, rows = len(images) // config.batch_size, []
     if not batches:
         raise SystemExit(
-            f"{len(images)} cells to train on; give --count so that a batch has its {config.batch_size}"
+            f"{len(images)} cells to train on, fewer than a batch of {config.batch_size}; increase --count"
         )
     if checkpoint.exists():
         done = torch.load(checkpoint, map_location=DEVICE, weights_only=True)
@@ -163,7 +163,9 @@ def fit(parts: Parts, config: TrainConfig, checkpoint: Path) -> None:
                 group["lr"] = rate
             chosen = order[batch * config.batch_size : (batch + 1) * config.batch_size]
             with torch.autocast(DEVICE, torch.bfloat16):
-                value = loss(network(scaled(turned(images[chosen]))), turned(masks[chosen]))
+                value = loss(
+                    network(scale(apply_symmetries(images[chosen]))), apply_symmetries(masks[chosen])
+                )
             optimizer.zero_grad()
             value.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -176,35 +178,35 @@ def fit(parts: Parts, config: TrainConfig, checkpoint: Path) -> None:
             torch.save(state, temporary)
 
 
-def whole(data: TrainingData) -> tuple[Tensor, Tensor]:
-    """All images ``(N, S, S) uint8`` and masks ``(N, S, S) uint8``, on the device that trains."""
+def load_all(data: TrainingData) -> tuple[Tensor, Tensor]:
+    """Return all images and masks, both ``(N, S, S) uint8``, on the training device."""
     images, masks = zip(*(data[i] for i in range(len(data))), strict=True)
     return torch.cat(images).to(DEVICE), torch.stack(masks).to(DEVICE)
 
 
-def scaled(images: Tensor) -> Tensor:
-    """What the network takes, ``(N, 1, S, S)`` from 0 to 1."""
+def scale(images: Tensor) -> Tensor:
+    """Scale images to the input of the network, ``(N, 1, S, S)`` from 0 to 1."""
     return (images[:, None].float() / 255).contiguous(memory_format=torch.channels_last)
 
 
-def turned(batch: Tensor) -> Tensor:
-    """Every eighth of a batch in each of the ways; the same for images and for masks."""
+def apply_symmetries(batch: Tensor) -> Tensor:
+    """Apply another symmetry to each eighth of a batch; the same to images and to masks."""
     parts = []
-    for way in range(WAYS):
-        part = batch[way::WAYS]
-        parts.append(torch.rot90(part.flip(2) if way >= WAYS // 2 else part, way % 4, (1, 2)))
+    for symmetry in range(WAYS):
+        part = batch[symmetry::WAYS]
+        parts.append(torch.rot90(part.flip(2) if symmetry >= WAYS // 2 else part, symmetry % 4, (1, 2)))
     return torch.cat(parts)
 
 
 @torch.no_grad()
 def score(parts: Parts, config: TrainConfig) -> float:
-    """IoU of the val split, mean over the classes but the background."""
+    """Return the IoU of the val split, mean of the classes other than background."""
     network, measure = parts.task.network.eval(), ForegroundIoU(6).to(DEVICE)
-    images, masks = whole(parts.batches.val)
+    images, masks = load_all(parts.batches.val)
     for start in range(0, len(images), config.batch_size):
         some = slice(start, start + config.batch_size)
         with torch.autocast(DEVICE, torch.bfloat16):
-            measure.update(network(scaled(images[some])).argmax(dim=1), masks[some])
+            measure.update(network(scale(images[some])).argmax(dim=1), masks[some])
     network.train()
     return float(measure.compute())
 

@@ -1,8 +1,9 @@
-"""Make the pictures of generated cells that README and docs show.
+"""Make the pictures of generated cells in README and docs.
 
-python scripts/pictures.py
+python scripts/pictures.py [--out docs/images]
 """
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,21 +20,26 @@ from solarseg.synthesis import CELL_CLASSES, Module, generate_cell
 from solarseg.synthesis.dataset import generate_dataset_cell
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs/images"
-SEED, SHOWN = 2026, 106  # the demo's, and a cell with defects of every class
+SEED, SHOWN = 2026, 106  # the seed of the demo, and a cell with defects of every class
 ACROSS, SIDE = 7, 154
 
 
 def main() -> None:
-    """Write them."""
-    write_image(IMAGES / "generated.png", sheet())
+    """Write all pictures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=IMAGES, help="folder for the pictures")
+    folder = parser.parse_args().out
+    write_image(folder / "generated.png", sheet())
     image, _ = generate_dataset_cell(SEED, SHOWN, 512)
     model = load_model("el-cell")
-    write_image(IMAGES / "el-cell.png", side_by_side(image, model.predict(image), model.classes))
-    examples(model)
+    write_image(folder / "el-cell.png", side_by_side(image, model.predict(image), model.classes))
+    examples(model, folder)
 
 
-def examples(model: Model) -> None:
-    """The best, the median and the worst of the demo's cells, by the mean IoU of their classes but the background."""
+def examples(model: Model, folder: Path) -> None:
+    """Draw the best, median and worst of the demo's cells, by the mean IoU of the classes other than background."""
     cells = [(f"cell_{i:05}", *generate_dataset_cell(SEED, i, 256)) for i in range(24)]
     found = [Example(name, image, mask, model.predict(image)) for name, image, mask in cells]
     matrices = [confusion_matrix(one.truth, one.prediction, len(CELL_CLASSES)) for one in found]
@@ -41,11 +47,11 @@ def examples(model: Model) -> None:
     notes = {"best": order[-1], "median": order[len(order) // 2], "worst": order[0]}
     chosen = [replace(found[place], note=note) for note, place in notes.items()]
     title = f"best, median and worst of {len(cells)} images"
-    draw_examples(chosen, CELL_CLASSES, IMAGES / "examples.png", title)
+    draw_examples(chosen, CELL_CLASSES, folder / "examples.png", title)
 
 
 def sheet() -> NDArray[np.uint8]:
-    """Cells, mono above poly, each with its mask below."""
+    """Draw cells of both kinds, mono above poly, each with its mask below."""
     rows = []
     for kind in ("mono", "poly"):
         rng = np.random.default_rng([SEED, len(rows)])

@@ -1,35 +1,23 @@
-"""What the figures of cells rest on: how cracks are scored with a tolerance, and real cells are halved and ranked."""
-
-import csv
-import importlib.util
-from pathlib import Path
+"""The scores of benchmarks on cells: cracks with a tolerance; labels, halves and ranks of real cells."""
 
 import numpy as np
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
 CELL, CRACK, IGNORED = 1, 3, 255
 
 
-def load(name):
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def generated():
+@pytest.fixture
+def generated(load):
     return load("generated_cells")
 
 
-@pytest.fixture(scope="module")
-def elpv():
+@pytest.fixture
+def elpv(load):
     return load("elpv")
 
 
 def masks():
-    """A crack of twenty pixels; found are half of it two and three columns beside, and thirty far from it."""
+    """A crack of 20 pixels; predicted are 20 pixels two and three columns from half of it, and 30 far from it."""
     truth, found = np.ones((2, 40, 40), np.uint8)
     truth[10:30, 10] = CRACK
     found[10:20, 12:14] = CRACK
@@ -40,8 +28,8 @@ def masks():
 def test_cracks_are_scored_within_two_pixels(generated):
     truth, found = masks()
     counts = generated.counts(truth, found)
-    assert counts[-2].tolist() == [10, 50]  # what was found
-    # Rows 10 to 19 lie two from it; row 20 one more down, the root of five away, no more.
+    assert counts[-2].tolist() == [10, 50]  # predicted
+    # Rows 10 to 19 are two pixels from a prediction; row 20 is the root of five away.
     assert counts[-1].tolist() == [10, 20]
     scores = generated.ratio(counts[None])
     crack = generated.CLASSES.index("crack")
@@ -50,20 +38,20 @@ def test_cracks_are_scored_within_two_pixels(generated):
     assert scores[generated.CLASSES.index("cell")] == pytest.approx((1600 - 70) / 1600)
 
 
-def test_what_is_beyond_the_image_is_not_scored(generated):
+def test_ignored_pixels_are_not_scored(generated):
     truth, found = masks()
     truth[:, 25:] = IGNORED
     assert generated.counts(truth, found)[-2].tolist() == [10, 20]
 
 
-def test_a_model_that_finds_nothing_scores_nothing(generated):
+def test_a_model_that_finds_nothing_scores_zero(generated):
     truth, _ = masks()
     nothing = np.ones_like(truth)
     assert generated.ratio(generated.counts(truth, nothing)[None])[-1] == 0
     assert np.isnan(generated.ratio(generated.counts(nothing, nothing)[None])[-1])
 
 
-def test_turning_moves_image_and_mask_alike_and_marks_what_lies_beyond(generated):
+def test_rotation_moves_image_and_mask_alike_and_ignores_what_is_outside(generated):
     mask = np.ones((64, 64), np.uint8)
     mask[20:40, 20:30] = CRACK
     image = np.where(mask == CRACK, 10, 200).astype(np.uint8)[..., None]
@@ -86,7 +74,44 @@ def test_the_area_under_the_curve_is_the_share_of_pairs_in_order(elpv):
     assert low < area < high
 
 
-def test_halves_share_no_cell_and_are_alike(elpv, tmp_path):
+def test_labels_of_the_download_and_with_a_header_are_equal(elpv, tmp_path):
+    published = tmp_path / "published/elpv-dataset-master/src/elpv_dataset/data"
+    published.mkdir(parents=True)
+    (published / "labels.csv").write_text(
+        "images/cell0001.png  1.0                 mono\nimages/cell0002.png  0.3333333333333333  poly\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours/labels.csv").write_text(
+        "image,defect_probability,cell_type\ncell0001.png,1.0000,mono\ncell0002.png,0.3333,poly\n",
+        encoding="utf-8",
+    )
+    for folder, images in (
+        ("published", published / "images"),
+        ("ours", tmp_path / "ours/images"),
+    ):
+        assert elpv.read_labels(tmp_path / folder) == [
+            {
+                "image": "cell0001.png",
+                "path": images / "cell0001.png",
+                "defect_probability": "1.0000",
+                "cell_type": "mono",
+            },
+            {
+                "image": "cell0002.png",
+                "path": images / "cell0002.png",
+                "defect_probability": "0.3333",
+                "cell_type": "poly",
+            },
+        ]
+
+
+def test_missing_labels_name_the_download(elpv, tmp_path):
+    with pytest.raises(SystemExit, match="get the data with 'solarseg data download elpv"):
+        elpv.read_labels(tmp_path)
+
+
+def test_halves_share_no_cell_and_have_the_same_strata(elpv):
     rows = [
         {
             "image": f"cell{i:04}.png",
@@ -95,11 +120,7 @@ def test_halves_share_no_cell_and_are_alike(elpv, tmp_path):
         }
         for i in range(120)
     ]
-    with (tmp_path / "labels.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    first, second = elpv.halves(tmp_path).values()
+    first, second = elpv.halves(rows).values()
     names = [{row["image"] for row in half} for half in (first, second)]
     assert not names[0] & names[1]
     assert len(names[0] | names[1]) == 120
@@ -107,7 +128,7 @@ def test_halves_share_no_cell_and_are_alike(elpv, tmp_path):
         sorted((row["cell_type"], row["defect_probability"]) for row in half) for half in (first, second)
     ]
     assert strata[0] == strata[1]
-    assert elpv.halves(tmp_path) == elpv.halves(tmp_path)
+    assert elpv.halves(rows) == elpv.halves(rows[::-1])
 
 
 def test_neighbours_by_number_are_found(elpv):

@@ -1,4 +1,4 @@
-"""The script that makes the model that ships, on a few small cells."""
+"""The script that makes the shipped model, on a few small cells."""
 
 import importlib.util
 import subprocess
@@ -31,23 +31,23 @@ def cells(tmp_path_factory):
     return folder
 
 
-class CutError(Exception):
+class InterruptedTrainingError(Exception):
     pass
 
 
-def trained(script, cells, work, cut_in=None):
-    """Make a run, cut while an epoch is scored."""
+def trained(script, cells, work, interrupted_in=None):
+    """Make a run, interrupted while an epoch is scored."""
     work.mkdir(exist_ok=True)
     config = make_config(**script.SETTINGS | SMALL)
     score, calls = script.score, []
 
-    def cutting(*arguments):
+    def interrupting(*arguments):
         calls.append(1)
-        if len(calls) == cut_in:
-            raise CutError
+        if len(calls) == interrupted_in:
+            raise InterruptedTrainingError
         return score(*arguments)
 
-    script.score = cutting
+    script.score = interrupting
     try:
         script.make_run(cells, work, config)
     finally:
@@ -56,33 +56,35 @@ def trained(script, cells, work, cut_in=None):
 
 
 @pytest.mark.slow
-def test_a_cut_training_goes_on_to_the_same_weights_and_makes_a_run(script, cells, tmp_path):
+def test_an_interrupted_training_resumes_to_the_same_weights_and_makes_a_run(script, cells, tmp_path):
     assert trained(script, cells, tmp_path / "whole") == 2
-    with pytest.raises(CutError):
-        trained(script, cells, tmp_path / "cut", cut_in=2)
-    assert not (tmp_path / "cut/weights.safetensors").exists()
-    assert trained(script, cells, tmp_path / "cut") == 1
-    whole, cut = (script.load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "cut"))
-    assert all(torch.allclose(whole[name].float(), cut[name].float(), atol=1e-3) for name in whole)
-    info = read_info(tmp_path / "cut/run/model.onnx")
+    with pytest.raises(InterruptedTrainingError):
+        trained(script, cells, tmp_path / "resumed", interrupted_in=2)
+    assert not (tmp_path / "resumed/weights.safetensors").exists()
+    assert trained(script, cells, tmp_path / "resumed") == 1
+    whole, resumed = (
+        script.load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "resumed")
+    )
+    assert all(torch.allclose(whole[name].float(), resumed[name].float(), atol=1e-3) for name in whole)
+    info = read_info(tmp_path / "resumed/run/model.onnx")
     assert (info.encoder, info.epochs) == ("resnet18", 2)
-    assert (tmp_path / "cut/run/evaluation/report.json").exists()
+    assert (tmp_path / "resumed/run/evaluation/report.json").exists()
 
 
-def test_a_batch_is_turned_in_every_way_of_a_square(script):
+def test_a_batch_has_every_symmetry_of_a_square(script):
     one = torch.arange(9).reshape(1, 3, 3).repeat(8, 1, 1)
-    ways = script.turned(one)
+    ways = script.apply_symmetries(one)
     assert len({tuple(way.flatten().tolist()) for way in ways}) == script.WAYS == 8
 
 
-def test_work_that_was_begun_otherwise_is_refused(script, tmp_path):
-    script.remember(tmp_path, {"count": 40})
-    script.remember(tmp_path, {"count": 40})
-    with pytest.raises(SystemExit, match="was begun with"):
-        script.remember(tmp_path, {"count": 50})
+def test_a_work_folder_with_other_settings_is_refused(script, tmp_path):
+    script.check_recipe(tmp_path, {"count": 40})
+    script.check_recipe(tmp_path, {"count": 40})
+    with pytest.raises(SystemExit, match="was started with"):
+        script.check_recipe(tmp_path, {"count": 50})
 
 
-def test_a_commit_that_draws_other_cells_is_refused(script, tmp_path, monkeypatch):
+def test_a_commit_that_generates_other_cells_is_refused(script, tmp_path, monkeypatch):
     monkeypatch.setattr(script, "HERE", tmp_path)
     source = tmp_path / "src/solarseg/synthesis/cells.py"
     source.parent.mkdir(parents=True)
@@ -101,5 +103,5 @@ def test_a_commit_that_draws_other_cells_is_refused(script, tmp_path, monkeypatc
 
 def test_fewer_cells_than_a_batch_are_refused(script, cells, tmp_path):
     config = make_config(**script.SETTINGS | SMALL | {"batch_size": 64})
-    with pytest.raises(SystemExit, match="give --count"):
+    with pytest.raises(SystemExit, match="increase --count"):
         script.make_run(cells, tmp_path, config)
