@@ -1,9 +1,22 @@
 import errno
+import subprocess
+import sys
 
+import filelock
 import pytest
 
 from solarseg.errors import OutputError
-from solarseg.files import atomic_path, digest, remove_temporary, write_json, write_text
+from solarseg.files import (
+    LOCK_NAME,
+    atomic_path,
+    digest,
+    folder_lock,
+    is_empty,
+    remove_empty_folder,
+    remove_temporary,
+    write_json,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):
@@ -55,3 +68,68 @@ def test_names_that_are_not_utf_8_are_an_error_that_names_them(tmp_path):
         OutputError, match=r"note\.txt: could not be written \(.*is not UTF-8\); rename that file"
     ):
         write_text(tmp_path / "note.txt", "b\udce9")
+
+
+def test_an_error_that_the_file_system_delayed_is_reported(tmp_path, monkeypatch):
+    """Network file systems say only when a file is flushed that the disk was full."""
+
+    def refuse(descriptor):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    monkeypatch.setattr("solarseg.files.os.fsync", refuse)
+    with pytest.raises(OutputError, match=r"note\.txt: could not be written \(Disk quota exceeded\)"):
+        write_text(tmp_path / "note.txt", "x")
+    assert not list(tmp_path.iterdir())
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from solarseg.files import folder_lock
+with folder_lock(Path(sys.argv[1])):
+    print("locked", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_locked_folder_refuses_others_until_the_holder_dies(tmp_path):
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout.readline() == b"locked\n"
+        with pytest.raises(OutputError, match="another command writes to it"), folder_lock(tmp_path):
+            pass
+    finally:
+        holder.kill()
+        holder.wait()
+    with folder_lock(tmp_path):
+        assert [file.name for file in tmp_path.iterdir()] == [LOCK_NAME]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_system_without_locks_is_written_without_and_another_error_is_reported(tmp_path, monkeypatch):
+    def refuse(number):
+        def acquire(self):
+            raise OSError(number, "refused")
+
+        monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+
+    refuse(errno.ENOLCK)
+    with folder_lock(tmp_path):
+        (tmp_path / "done").touch()
+    refuse(errno.EROFS)
+    with pytest.raises(OutputError, match=r"could not be written \(refused\)"), folder_lock(tmp_path):
+        (tmp_path / "not done").touch()
+    assert [file.name for file in tmp_path.iterdir()] == ["done"]
+
+
+def test_the_lock_file_is_nothing_and_everything_else_is_something(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with folder_lock(folder):
+        assert is_empty(folder)
+        (folder / "mine").touch()
+        remove_empty_folder(folder)
+        assert not is_empty(folder)
+        (folder / "mine").unlink()
+        remove_empty_folder(folder)
+    assert not folder.exists()

@@ -1,6 +1,7 @@
-"""Files written whole or not at all, the room they need, and folders locked against other programs."""
+"""Complete files or none, the free space they need, and folders locked against other programs."""
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -11,43 +12,73 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.filesize import decimal
 
 from solarseg.errors import ArgumentError, OutputError
 
 __all__ = [
-    "alone_in",
+    "LOCK_NAME",
     "atomic_folder",
     "atomic_path",
     "check_folder",
     "check_space",
     "digest",
+    "folder_lock",
+    "is_empty",
+    "remove_empty_folder",
     "remove_temporary",
     "remove_temporary_folders",
+    "write_bytes",
+    "write_figure",
     "write_json",
     "write_table",
     "write_text",
 ]
 
+LOCK_NAME = ".solarseg.lock"  # the file in a folder that is locked
+
 _RESERVE = 256 * 2**20  # bytes left for everything else that writes to the disk
 _TEMPORARY = re.compile(r"\.[0-9a-f]{12}(\.\w+)?")
+_NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}  # of file systems that have none
+
+
+class _Figure(Protocol):
+    """A `matplotlib.figure.Figure`, without importing matplotlib."""
+
+    def savefig(self, fname: Any, **options: Any) -> None: ...
 
 
 def check_folder(path: Path) -> None:
-    """Raise `ArgumentError` if a file stands where a folder is to be made."""
+    """Raise `ArgumentError` if ``path``, which should be a folder or absent, is a file."""
     if path.exists() and not path.is_dir():
         raise ArgumentError(f"{path}: is a file; give a folder")
 
 
+def is_empty(folder: Path) -> bool:
+    """Return whether a folder contains nothing, or only the file of `folder_lock`."""
+    return all(each.name == LOCK_NAME for each in folder.iterdir())
+
+
+def remove_empty_folder(folder: Path) -> None:
+    """Remove a folder if it is empty as in `is_empty`, and leave it otherwise."""
+    with suppress(OSError):
+        if is_empty(folder):
+            (folder / LOCK_NAME).unlink(missing_ok=True)
+            folder.rmdir()
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary name to write to, and rename it to ``path`` when the block ends well.
+    """Give a temporary path to write to, and rename it to ``path`` when the block ends without an exception.
 
-    The temporary file stands in the same folder, so the rename cannot be seen half-done, and it keeps
-    the suffix, by which many writers choose their format. If the block raises, the temporary file is
-    removed and whatever stood at ``path`` is left as it was.
+    The temporary file is in the same folder, so that the rename is atomic, and has the same suffix, from which many
+    writers choose their format. It is flushed to the disk before the rename, which reports errors that the file system
+    delayed. If the block raises, the temporary file is removed and ``path`` stays as it was.
+
+    Some libraries ignore that the disk was full while they wrote: Pillow and GDAL do. Encode in memory and call
+    `write_bytes` instead, or read the file back inside the block.
 
     Raises:
         OutputError: the operating system refused to write (full disk, no permission).
@@ -56,24 +87,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
         >>> import tempfile
         >>> target = Path(tempfile.mkdtemp()) / "note.txt"
         >>> with atomic_path(target) as temporary:
-        ...     _ = temporary.write_text("whole")
+        ...     _ = temporary.write_text("complete")
         >>> target.read_text()
-        'whole'
+        'complete'
     """
     path = Path(path)
     temporary = path.with_name(f".{secrets.token_hex(6)}{path.suffix}")
     written = False
     try:
-        if not path.parent.is_dir():  # an attempt to make it takes longer than to look
+        if not path.parent.is_dir():  # faster than mkdir, which is seldom needed
             path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        _flush(temporary)
         temporary.replace(path)
         written = True
     except OutputError:
         raise
     except OSError as error:
         raise _refused(path, error) from error
-    except UnicodeEncodeError as error:  # names of files that are not UTF-8
+    except UnicodeEncodeError as error:  # the content names a file whose name is not UTF-8
         raise OutputError(
             f"{path}: could not be written ({error.object!r} is not UTF-8); rename that file"
         ) from error
@@ -83,8 +115,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
+def _flush(path: Path) -> None:
+    """Write what the operating system still holds of a file to the disk.
+
+    Network file systems and those that allocate late report a full disk only now.
+    """
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
 def remove_temporary(folder: Path) -> None:
-    """Remove what `atomic_path` left in a folder, and in folders in it, when its process was killed."""
+    """Remove temporary files of `atomic_path` that a killed process left in a folder or below it."""
     for file in folder.rglob(".*"):
         if _TEMPORARY.fullmatch(file.name) and file.is_file():
             file.unlink(missing_ok=True)
@@ -92,9 +133,9 @@ def remove_temporary(folder: Path) -> None:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder to write to, and rename it to ``path``, which must not exist, when the block ends well.
+    """Give a temporary folder to write to, and rename it to ``path`` when the block ends without an exception.
 
-    If the block raises, the temporary folder is removed.
+    ``path`` must not exist. If the block raises, the temporary folder is removed.
 
     Raises:
         OutputError: the operating system refused to write (full disk, no permission).
@@ -103,7 +144,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         >>> import tempfile
         >>> target = Path(tempfile.mkdtemp()) / "notes"
         >>> with atomic_folder(target) as temporary:
-        ...     _ = (temporary / "one.txt").write_text("whole")
+        ...     _ = (temporary / "one.txt").write_text("complete")
         >>> [file.name for file in target.iterdir()]
         ['one.txt']
     """
@@ -122,7 +163,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_temporary_folders(folder: Path) -> None:
-    """Remove what `atomic_folder` left in a folder when its process was killed."""
+    """Remove temporary folders of `atomic_folder` that a killed process left in a folder."""
     for each in folder.glob(".*"):
         if _TEMPORARY.fullmatch(each.name) and each.is_dir() and not each.is_symlink():
             shutil.rmtree(each, ignore_errors=True)
@@ -133,19 +174,33 @@ def _refused(path: Path, error: OSError) -> OutputError:
     return OutputError(f"{path}: could not be written ({reason}); free space or choose another folder")
 
 
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Write a complete file or none.
+
+    Raises:
+        OutputError: the file could not be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text whole or not at all."""
+    """Write UTF-8 text: a complete file or none.
+
+    Raises:
+        OutputError: the file could not be written.
+    """
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON whole or not at all."""
+    """Write indented JSON: a complete file or none."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write CSV whole or not at all."""
+    """Write CSV: a complete file or none."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -153,17 +208,28 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[obje
     write_text(path, text.getvalue())
 
 
+def write_figure(path: Path, figure: _Figure, **options: Any) -> None:
+    """Write a matplotlib figure, in the format of the suffix of ``path``: a complete file or none."""
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix.removeprefix("."), **options)
+    write_bytes(path, content.getbuffer())
+
+
 def digest(path: Path) -> str:
-    """Return 16 hexadecimal digits that name the content of a file (BLAKE2b, 8 bytes)."""
+    """Return a digest of the content of a file: 16 hexadecimal digits of BLAKE2b."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
 
 
 def check_space(folder: Path, needed: int) -> None:
-    """Check that so many bytes can be written to a folder, which need not exist yet.
+    """Check that a disk has room.
+
+    Args:
+        folder: to write to; it need not exist yet.
+        needed: bytes to write.
 
     Raises:
-        OutputError: they cannot, or would leave less than 256 MiB.
+        OutputError: fewer than ``needed`` bytes and 256 MiB are free.
     """
     place = folder.absolute()
     while not place.exists():
@@ -177,30 +243,33 @@ def check_space(folder: Path, needed: int) -> None:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep others that ask for the same from a folder, which must be there.
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Lock a folder, which must exist, against other programs that use this function.
 
-    The lock is the operating system's: it ends with the program, however that ends. There is none on Windows, nor
-    on file systems that have none.
+    The lock is on a file in the folder, so that it also holds for other users and, where the network file system
+    supports locks, for other machines. The operating system releases it when the process ends, however it ends. A
+    folder on a file system without locks is not locked.
 
     Raises:
-        OutputError: another program has it.
+        OutputError: another program holds the lock, or the folder is not writable.
     """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK_NAME, timeout=0)
     try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
+        lock.acquire()
+    except Timeout as error:
+        raise OutputError(
+            f"{folder}: another command writes to it; wait for it, or choose another folder"
+        ) from error
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise _refused(folder, error) from error
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OutputError(
-                f"{folder}: another command writes to it; wait for that, or choose another folder"
-            ) from error
-        except OSError:
-            pass  # a file system without locks
         yield
     finally:
-        os.close(handle)
+        # Removed while it is locked. Whoever opened it a moment before locks a file without a name, and finds the
+        # work done. Windows removes no open file, and it stays.
+        with suppress(OSError):
+            (folder / LOCK_NAME).unlink(missing_ok=True)
+        lock.release()

@@ -22,7 +22,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.errors import DataError, ImageError, MaskError
-from solarseg.files import atomic_path
+from solarseg.files import atomic_path, write_bytes
 from solarseg.geotiff import TIFF_SUFFIXES, TiffFacts, facts_of
 
 __all__ = [
@@ -376,8 +376,7 @@ def write_mask(path: Path, mask: NDArray[np.uint8], classes: ClassMap) -> None:
     encoded = io.BytesIO()  # Pillow writes a file in small pieces, which takes ten times as long
     # Masks are runs, which makes them as small in less time.
     picture.save(encoded, "PNG", optimize=False, compress_type=zlib.Z_RLE)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(encoded.getbuffer())
+    write_bytes(path, encoded.getbuffer())
 
 
 def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path | None = None) -> None:
@@ -418,8 +417,9 @@ def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path
 
 def write_image(path: Path, image: NDArray[np.uint8] | NDArray[np.uint16]) -> None:
     """Write ``(H, W, 3)`` or ``(H, W) uint8`` as PNG or JPEG, by the suffix of ``path``; ``(H, W) uint16`` as PNG."""
-    with atomic_path(path) as temporary:
-        Image.fromarray(image).save(temporary, **_FINE)
+    encoded = io.BytesIO()  # Pillow does not notice a disk that is full when it writes to a file itself
+    Image.fromarray(image).save(encoded, "PNG" if path.suffix.lower() == ".png" else "JPEG", **_FINE)
+    write_bytes(path, encoded.getbuffer())
 
 
 def true_colour(image: NDArray[Any], names: Sequence[str] | None) -> NDArray[Any]:

@@ -28,7 +28,7 @@ from solarseg.download.fetch import fetch
 from solarseg.download.listing import RemoteFile
 from solarseg.download.web import Web, _wait_asked
 from solarseg.errors import ArgumentError, DataError, MissingExtraError, OutputError
-from solarseg.files import alone_in
+from solarseg.files import folder_lock
 
 CONTENT = bytes(range(256)) * 2000  # more than one network buffer
 OTHER = CONTENT[::-1]
@@ -717,16 +717,10 @@ def test_room_is_looked_for_before_anything_is_fetched(httpserver, web, tmp_path
 
 def test_two_downloads_do_not_write_to_one_folder(httpserver, web, tmp_path):
     zenodo = Zenodo(httpserver, YEARS)
-    with alone_in(tmp_path), pytest.raises(OutputError, match="another command writes to it"):
+    with folder_lock(tmp_path), pytest.raises(OutputError, match="another command writes to it"):
         download_set(zenodo.entry, tmp_path, web)
     assert zenodo.asked == dict.fromkeys(YEARS, 0)
     assert len(download_set(zenodo.entry, tmp_path, web).files) == 2
-
-
-def test_where_there_are_no_locks_it_goes_without(httpserver, web, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "fcntl", None)
-    with alone_in(tmp_path):
-        assert len(download_set(Zenodo(httpserver, YEARS).entry, tmp_path, web).files) == 2
 
 
 def test_a_folder_that_is_a_file_is_said(httpserver, web, tmp_path):

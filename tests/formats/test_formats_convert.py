@@ -17,7 +17,7 @@ from solarseg.curation.check import check
 from solarseg.datasets import Sample, open_dataset
 from solarseg.datasets.description import Description
 from solarseg.errors import ArgumentError, DatasetError, ImageError, OutputError
-from solarseg.files import alone_in
+from solarseg.files import folder_lock
 from solarseg.formats import ReadOptions, open_source
 from solarseg.formats import convert as module
 from solarseg.formats.convert import convert
@@ -225,7 +225,7 @@ def test_the_beginning_of_a_dataset_within_its_source_is_no_part_of_that(
 
 def test_two_conversions_do_not_write_to_one_folder(squares, tmp_path):
     (tmp_path / "out").mkdir()
-    with alone_in(tmp_path / "out"), pytest.raises(OutputError, match="another command writes to it"):
+    with folder_lock(tmp_path / "out"), pytest.raises(OutputError, match="another command writes to it"):
         convert(squares, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
     assert convert(squares, tmp_path / "out").written == 12

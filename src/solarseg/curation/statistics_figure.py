@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from solarseg.curation.statistics import Statistics
-from solarseg.files import atomic_path
+from solarseg.files import write_figure
 from solarseg.painting import percent
 
 __all__ = ["draw_statistics"]
@@ -48,8 +48,7 @@ def draw_statistics(statistics: Statistics, path: Path) -> None:
         where = _short(Path(statistics.dataset).resolve().name, 60)
         groups = f", {statistics.groups:,} groups" if statistics.grouped else ""
         figure.suptitle(f"{where}: {statistics.images:,} images{groups}", weight="bold")
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary)
+        write_figure(path, figure)
 
 
 def _title(axes: Axes, title: str) -> None:

@@ -21,7 +21,7 @@ from solarseg.download.fetch import Report, fetch, missing_bytes
 from solarseg.download.listing import RemoteFile, choose, list_files
 from solarseg.download.web import Web
 from solarseg.errors import ArgumentError, OutputError
-from solarseg.files import alone_in, check_folder, check_space, remove_temporary_folders
+from solarseg.files import check_folder, check_space, folder_lock, remove_temporary_folders
 
 __all__ = ["Download", "download", "download_set"]
 
@@ -79,7 +79,7 @@ def download_set(
     progress: bool = False,
 ) -> Download:
     """Do the work of `download` for any set, also one that is not in the catalogue."""
-    with _made(folder), alone_in(folder):
+    with _made(folder), folder_lock(folder):
         listing = list_files(entry, web)
         chosen = choose(listing.files, files)
         if unpack:

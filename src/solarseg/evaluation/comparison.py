@@ -21,7 +21,7 @@ from solarseg.evaluation.intervals import (
 )
 from solarseg.evaluation.report import ONLY_EXACT, REPORT_NAME, Report
 from solarseg.evaluation.scores import Counts, dice, iou, mean_defined, support
-from solarseg.files import atomic_path, check_folder, write_text
+from solarseg.files import check_folder, write_figure, write_text
 from solarseg.inference.model import Model, load_model
 from solarseg.inference.model_file import find_model_file
 
@@ -292,5 +292,4 @@ def _draw(rows: Sequence[Row], path: Path, label: str) -> None:
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_axisbelow(True)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary)
+    write_figure(path, figure)

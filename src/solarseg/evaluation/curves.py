@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from solarseg.files import atomic_path
+from solarseg.files import write_figure
 
 __all__ = ["draw_curves"]
 
@@ -46,8 +46,7 @@ def draw_curves(
                 axes.axvline(epochs[best], color="0.6", linewidth=1, zorder=0)
                 if f"val_{name}" == watched[0]:
                     _mark(axes, epochs[best], rows[best][watched[0]])
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary)
+        write_figure(path, figure)
 
 
 def _column(rows: Sequence[Mapping[str, float]], name: str) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.evaluation.scores import confusion_matrix, iou, ratio, support
-from solarseg.files import atomic_path
+from solarseg.files import write_figure
 from solarseg.images import as_rgb, write_image
 from solarseg.painting import (
     below,
@@ -208,8 +208,7 @@ def draw_confusion_matrix(matrix: NDArray[np.int64], classes: ClassMap, path: Pa
         axes.set_ylabel("ground truth", size=12, labelpad=8)
         axes.set_title("share of the row, and pixels", size=12, loc="left", pad=10)
         _name_cells(axes, classes, cell)
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary, bbox_inches="tight", pad_inches=0.15)
+        write_figure(path, figure, bbox_inches="tight", pad_inches=0.15)
 
 
 def _write(axes: Axes, row: int, column: int, above: float, string: str, **look: Any) -> None:

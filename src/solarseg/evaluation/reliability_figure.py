@@ -10,7 +10,7 @@ from matplotlib.ticker import PercentFormatter
 
 from solarseg.evaluation.reliability import BINS, Bins, Reliability
 from solarseg.evaluation.scores import ratio
-from solarseg.files import atomic_path
+from solarseg.files import write_figure
 
 __all__ = ["draw_reliability"]
 
@@ -48,8 +48,7 @@ def draw_reliability(reliability: Reliability, path: Path, title: str) -> None:
         for axes in (curves, counts):
             axes.spines[["top", "right"]].set_visible(False)
         figure.suptitle(title, size=11, parse_math=False)
-        with atomic_path(path) as temporary:
-            figure.savefig(temporary)
+        write_figure(path, figure)
 
 
 def _plot(axes: Axes, bins: Bins, label: str, colour: str, style: str) -> None:

@@ -6,7 +6,6 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -23,7 +22,15 @@ from solarseg.duplicates.leakage import join_groups
 from solarseg.duplicates.same_place import find_same_places
 from solarseg.duplicates.search import Pair
 from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
-from solarseg.files import alone_in, atomic_path, remove_temporary, write_json, write_table
+from solarseg.files import (
+    atomic_path,
+    folder_lock,
+    is_empty,
+    remove_empty_folder,
+    remove_temporary,
+    write_json,
+    write_table,
+)
 from solarseg.formats import ReadOptions, open_source
 from solarseg.formats.source import Entry, Part, Source
 from solarseg.images import Pixels, write_bands, write_image, write_mask
@@ -108,7 +115,7 @@ def convert(
     options, folder = options or ReadOptions(), Path(dataset)
     opened = open_source(source, format_name, options)
     _make(folder)
-    with alone_in(folder):
+    with folder_lock(folder):
         _begin(folder, opened, format_name, options)
         return _convert_all(folder, opened, places, workers, progress)
 
@@ -159,8 +166,7 @@ def _unmake(folder: Path) -> None:
     for kind in ("images", "masks"):
         shutil.rmtree(folder / kind, ignore_errors=True)
     (folder / UNFINISHED).unlink(missing_ok=True)
-    with suppress(OSError):
-        folder.rmdir()
+    remove_empty_folder(folder)
 
 
 def _begin(folder: Path, source: Source, format_name: str | None, options: ReadOptions) -> None:
@@ -184,7 +190,7 @@ def _begin(folder: Path, source: Source, format_name: str | None, options: ReadO
         logger.info("going on with an unfinished conversion: %s", folder)
         remove_temporary(folder)
         _remove_images_without_mask(folder)
-    elif any(folder.iterdir()):
+    elif not is_empty(folder):
         raise OutputError(f"{folder}: exists already; give another folder")
     else:
         write_json(mark, what)

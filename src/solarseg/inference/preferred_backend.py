@@ -9,6 +9,8 @@ import os
 import platform
 from pathlib import Path
 
+from platformdirs import user_config_path
+
 from solarseg.files import write_json
 from solarseg.inference.backends import BACKENDS
 
@@ -16,10 +18,9 @@ __all__ = ["recall", "remember", "settings_file"]
 
 
 def settings_file() -> Path:
-    """Where it stands; the environment variable ``SOLARSEG_SETTINGS`` names another folder."""
-    import typer
-
-    return Path(os.environ.get("SOLARSEG_SETTINGS") or typer.get_app_dir("solarseg")) / "backends.json"
+    """Return the path of the file; the environment variable ``SOLARSEG_SETTINGS`` names another folder."""
+    folder = os.environ.get("SOLARSEG_SETTINGS")
+    return (Path(folder) if folder else user_config_path("solarseg", appauthor=False)) / "backends.json"
 
 
 def remember(fingerprint: str, device: str, backend: str) -> None:

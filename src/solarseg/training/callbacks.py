@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -36,8 +35,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         with atomic_path(Path(path)) as temporary:
             try:
                 torch.save(checkpoint, temporary)
-                with temporary.open("r+b") as file:
-                    os.fsync(file.fileno())  # or a power cut after the rename leaves neither
             except RuntimeError as error:  # how torch reports that the disk is full
                 raise OSError(str(error).splitlines()[0]) from error
 

@@ -1,5 +1,6 @@
 """Pascal VOC: ``JPEGImages/``, ``SegmentationClass/``, ``SegmentationObject/`` and ``labelmap.txt``."""
 
+import io
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from PIL import Image
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.errors import OutputError
-from solarseg.files import atomic_path, write_text
+from solarseg.files import write_bytes, write_text
 from solarseg.formats.labels import Labelled, check_names
 from solarseg.formats.regions import copy_image, regions
 from solarseg.formats.voc.read import LABEL_MAP, VOID, VOID_LABELS, Colour, voc_colours
@@ -87,5 +88,6 @@ def _write_palette(path: Path, numbers: NDArray[np.uint8], colours: Sequence[Col
     palette = [*colours, *[(0, 0, 0)] * (IGNORE_INDEX - len(colours)), VOID]
     picture = Image.fromarray(numbers)
     picture.putpalette([level for colour in palette for level in colour])
-    with atomic_path(path) as temporary:
-        picture.save(temporary)
+    encoded = io.BytesIO()
+    picture.save(encoded, "PNG")
+    write_bytes(path, encoded.getbuffer())
