@@ -5,14 +5,14 @@ import pytest
 from solarseg.classes import ClassMap
 from solarseg.errors import ArgumentError
 from solarseg.measurement import is_measurable, measure_cell, severity
-from solarseg.measurement.cracks import DISCONNECTED, UNHARMED, crack_mode
+from solarseg.measurement.cracks import MIN_RATIO_A, MIN_RATIO_B, crack_mode
 from solarseg.synthesis import CELL_CLASSES
 
 BACKGROUND, CELL, BUSBAR, CRACK, INACTIVE, INTERRUPTION = range(6)
 
 
 def sound(size=200, margin=10):
-    """A square cell in its image, with two busbars."""
+    """Return the mask of a square cell with two busbars."""
     mask = np.zeros((size, size), np.uint8)
     mask[margin:-margin, margin:-margin] = CELL
     for row in (60, 140):
@@ -21,12 +21,12 @@ def sound(size=200, margin=10):
 
 
 def lit(mask, behind=1.0):
-    """An image in which inactive areas have some share of the light."""
+    """Return an image in which inactive areas have a given brightness."""
     light = np.array([0.1, 1, 0.3, 0.2, behind, 0.7])
     return np.rint(200 * light[mask]).astype(np.uint8)[..., None]
 
 
-def test_a_sound_cell_is_measured_as_such():
+def test_a_sound_cell_has_no_defects():
     measured = measure_cell(sound(), CELL_CLASSES, lit(sound()))
     assert measured.severity == 0
     assert measured.cell_area == 180 * 180
@@ -55,7 +55,7 @@ def test_shares_lengths_and_severity_are_those_drawn():
 
 
 @pytest.mark.parametrize(("behind", "mode"), [(0.95, "A"), (0.6, "B"), (0.1, "C")])
-def test_crack_mode_is_told_by_the_light_behind(behind, mode):
+def test_crack_mode_follows_from_the_brightness_behind(behind, mode):
     mask = sound()
     mask[70:120, 100:190] = INACTIVE
     mask[70:120, 97:100] = CRACK
@@ -67,7 +67,7 @@ def test_crack_mode_is_told_by_the_light_behind(behind, mode):
 
 @pytest.mark.parametrize("behind", [1.0, 0.95, 0.6, 0.1])
 @pytest.mark.parametrize("ends", [((100, 70), (100, 130)), ((60, 75), (160, 125)), ((150, 75), (70, 130))])
-def test_crack_mode_is_told_from_both_sides_where_no_area_was_found(behind, ends):
+def test_crack_mode_follows_from_both_sides_if_no_area_was_found(behind, ends):
     mask = sound()
     dark = mask.copy()
     (x0, y0), (x1, y1) = ends
@@ -92,7 +92,7 @@ def test_noise_and_a_gradient_are_no_loss_behind_a_crack():
 @pytest.mark.parametrize(("size", "metal"), [(128, 2), (256, 5), (300, 5), (512, 10), (1000, 16)])
 @pytest.mark.parametrize("width", [1, 2, 3, 5])
 @pytest.mark.parametrize("slope", [0, 0.4, 1.0])
-def test_a_crack_is_one_and_as_long_whatever_hides_a_part_of_it(size, metal, width, slope):
+def test_a_crack_under_a_busbar_is_one_crack_of_the_same_length(size, metal, width, slope):
     mask, middle = np.ones((size, size), np.uint8), size // 2
     shift = round(slope * size * 0.3)
     start, end = (middle - shift, middle - round(size * 0.3)), (middle + shift, middle + round(size * 0.3))
@@ -105,7 +105,7 @@ def test_a_crack_is_one_and_as_long_whatever_hides_a_part_of_it(size, metal, wid
     assert hidden.crack_length == pytest.approx(plain.crack_length, rel=0.04, abs=oblique_ends)
 
 
-def test_ends_that_do_not_face_one_another_are_not_joined():
+def test_ends_that_do_not_face_each_other_are_not_joined():
     mask = sound()
     mask[20:60, 60:62] = CRACK  # above the busbar, far along from the other, below it
     mask[64:100, 120:122] = CRACK
@@ -116,7 +116,7 @@ def test_ends_that_do_not_face_one_another_are_not_joined():
     assert measured.crack_length == pytest.approx(40 + 36 + 4 + 20, rel=0.06)
 
 
-def test_a_crack_that_runs_under_busbars_is_one_and_others_on_the_same_busbar_are_others():
+def test_a_crack_under_busbars_is_joined_and_other_cracks_at_the_same_busbar_are_not():
     mask = sound()
     cv2.line(mask, (30, 20), (160, 180), CRACK, 3)
     cv2.line(mask, (120, 30), (120, 57), CRACK, 3)
@@ -127,14 +127,14 @@ def test_a_crack_that_runs_under_busbars_is_one_and_others_on_the_same_busbar_ar
     assert sum(one.class_name == "crack" for one in measured.regions) == 5
 
 
-def test_the_longer_side_of_a_half_cell_is_what_its_size_says():
+def test_cell_mm_is_the_longer_side_of_a_half_cell():
     mask = np.zeros((120, 220), np.uint8)
     mask[10:110, 10:210] = CELL
     mask[50:53, 60:160] = CRACK
     assert measure_cell(mask, CELL_CLASSES, cell_mm=182).crack_length_mm == pytest.approx(91, rel=0.03)
 
 
-def test_a_stray_find_beside_the_cell_changes_neither_its_side_nor_its_area():
+def test_small_parts_next_to_the_cell_are_left_out():
     mask = np.zeros((300, 300), np.uint8)
     mask[40:260, 40:260] = CELL
     plain = measure_cell(mask, CELL_CLASSES)
@@ -165,7 +165,7 @@ def test_branches_and_width_of_all_cracks():
     assert measure_cell(sound(), CELL_CLASSES).crack_width == 0
 
 
-def test_an_interruption_is_as_long_as_it_is_along_the_fingers():
+def test_the_length_of_an_interruption_is_along_the_fingers():
     mask = sound()
     mask[100:103, 150:159] = INTERRUPTION  # two fingers of a cell of sixty, over less than their distance
     (upright,) = measure_cell(mask, CELL_CLASSES).regions
@@ -182,7 +182,7 @@ def test_an_interruption_is_as_long_as_it_is_along_the_fingers():
 
 
 @pytest.mark.parametrize("degrees", [-12, 5, 12])
-def test_interruptions_of_a_cell_that_is_askew_are_as_long(degrees):
+def test_interruptions_of_a_rotated_cell_have_the_same_length(degrees):
     mask = sound()
     mask[100:130, 150:153] = INTERRUPTION
     turn = cv2.getRotationMatrix2D((99.5, 99.5), degrees, 1)
@@ -191,7 +191,7 @@ def test_interruptions_of_a_cell_that_is_askew_are_as_long(degrees):
     assert bar.length == pytest.approx(30, abs=1.5)
 
 
-def test_a_first_class_that_is_the_cell_is_no_background():
+def test_a_first_class_called_cell_is_not_background():
     mask = np.zeros((100, 100), np.uint8)
     mask[:, :10] = 2
     measured = measure_cell(
@@ -243,7 +243,7 @@ def test_an_area_is_bounded_by_a_crack_that_runs_along_it_and_not_by_one_that_to
 
 
 @pytest.mark.parametrize("times", [2, 3, 4])
-def test_modes_and_whole_cracks_are_the_same_however_large_the_image(times):
+def test_modes_and_joined_cracks_do_not_depend_on_the_size_of_the_image(times):
     mask = np.ones((256, 256), np.uint8)
     mask[80:86] = BUSBAR
     mask[10:78, 120:122] = CRACK  # ends two pixels before the metal, and goes on beneath
@@ -255,7 +255,7 @@ def test_modes_and_whole_cracks_are_the_same_however_large_the_image(times):
     assert second.severity == pytest.approx(first.severity, rel=0.03)
 
 
-def test_without_an_image_no_mode_is_told():
+def test_without_an_image_there_is_no_mode():
     mask = sound()
     mask[20:50, 30:33] = CRACK
     measured = measure_cell(mask, CELL_CLASSES)
@@ -265,7 +265,7 @@ def test_without_an_image_no_mode_is_told():
 
 def test_bounds_of_modes():
     assert [
-        crack_mode(ratio) for ratio in (UNHARMED, UNHARMED - 1e-6, DISCONNECTED, DISCONNECTED - 1e-6)
+        crack_mode(ratio) for ratio in (MIN_RATIO_A, MIN_RATIO_A - 1e-6, MIN_RATIO_B, MIN_RATIO_B - 1e-6)
     ] == list("ABBC")
 
 
@@ -275,7 +275,7 @@ def test_black_cells_have_no_ratio():
     assert measure_cell(mask, CELL_CLASSES, np.zeros((200, 200), np.uint8)).worst_crack_mode is None
 
 
-def test_turning_an_image_changes_only_orientations():
+def test_rotating_a_mask_changes_only_orientations():
     mask = sound()
     cv2.line(mask, (20, 20), (150, 110), CRACK, 3)
     mask[150:180, 40:100] = INACTIVE
@@ -298,7 +298,7 @@ def test_lengths_scale_with_the_image():
 
 
 @pytest.mark.parametrize("names", [("background", "crack"), ("sound", "inactive_area", "crack")])
-def test_masks_from_elsewhere_need_no_class_of_the_cell(names):
+def test_masks_need_no_class_cell(names):
     classes = ClassMap(names)
     mask = np.zeros((50, 80), np.uint8)
     mask[20:22, 10:60] = classes.names.index("crack")
@@ -308,13 +308,13 @@ def test_masks_from_elsewhere_need_no_class_of_the_cell(names):
 
 
 @pytest.mark.parametrize("names", [CELL_CLASSES.names, ("background", "crack")])
-def test_ignored_pixels_are_no_part_of_the_cell(names):
+def test_ignored_pixels_are_not_part_of_the_cell(names):
     mask = np.ones((40, 50), np.uint8) if "cell" in names else np.zeros((40, 50), np.uint8)
     mask[:, 30:] = 255
     assert measure_cell(mask, ClassMap(names)).cell_area == 40 * 30
 
 
-def test_what_can_be_measured():
+def test_masks_with_a_defect_class_are_measurable():
     assert is_measurable(CELL_CLASSES)
     assert not is_measurable(ClassMap(("background", "solar_panel")))
 
@@ -328,11 +328,11 @@ def test_odd_masks_are_measured(mask):
 
 
 def test_a_mask_without_a_pixel_is_refused():
-    with pytest.raises(ArgumentError, match="one pixel at least"):
+    with pytest.raises(ArgumentError, match="at least one pixel"):
         measure_cell(np.zeros((0, 0), np.uint8), CELL_CLASSES)
 
 
 @pytest.mark.parametrize("size", [0, -3, float("nan"), float("inf")])
-def test_cells_of_no_size_are_refused(size):
-    with pytest.raises(ArgumentError, match="cell-mm"):
+def test_cell_sizes_that_are_not_positive_and_finite_are_refused(size):
+    with pytest.raises(ArgumentError, match="cell_mm"):
         measure_cell(sound(), CELL_CLASSES, cell_mm=size)

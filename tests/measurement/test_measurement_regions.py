@@ -5,15 +5,15 @@ from hypothesis import strategies as st
 from skimage.measure import label, regionprops
 from test_measurement_skeleton import bar, blobs
 
-from solarseg.measurement.regions import components, orientation
+from solarseg.measurement.regions import find_components, orientation
 
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_components_are_scikit_images(seed):
+def test_components_equal_scikit_image(seed):
     region = blobs(seed)
     theirs = regionprops(label(region, connectivity=2))
-    ours = list(components(region))
+    ours = list(find_components(region))
     assert sorted((one.top, one.left, one.area) for one in ours) == sorted(
         (int(one.bbox[0]), int(one.bbox[1]), int(one.area)) for one in theirs
     )
@@ -23,9 +23,9 @@ def test_components_are_scikit_images(seed):
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_orientation_is_scikit_images(seed):
+def test_orientation_equals_scikit_image(seed):
     region = blobs(seed)
-    ours = {(one.top, one.left, one.area): orientation(one.pixels) for one in components(region)}
+    ours = {(one.top, one.left, one.area): orientation(one.pixels) for one in find_components(region)}
     for theirs in regionprops(label(region, connectivity=2)):
         if theirs.axis_major_length > 1.2 * theirs.axis_minor_length:
             found = ours[theirs.bbox[0], theirs.bbox[1], theirs.area]
@@ -35,7 +35,7 @@ def test_orientation_is_scikit_images(seed):
 
 @pytest.mark.parametrize("degrees", [0, 20, 45, 90, 150])
 def test_orientation_and_extent_of_a_bar(degrees):
-    (one,) = components(bar(80, 4, -degrees))  # rows go down, angles up
+    (one,) = find_components(bar(80, 4, -degrees))  # rows go down, angles up
     assert orientation(one.pixels) == pytest.approx(degrees, abs=1)
     assert one.extent == pytest.approx(80, abs=2)
     assert one.centre == pytest.approx((79.5, 79.5), abs=0.6)

@@ -13,7 +13,7 @@ def canvas(size=160):
 
 
 def bar(length, width, degrees):
-    """A bar in the middle, of pixels that it covers by half or more."""
+    """Return a bar in the middle of an image: the pixels that it covers by half or more."""
     along = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
     across = along[::-1] * (-1, 1)
     corners = 80 + np.array(
@@ -32,7 +32,7 @@ def blobs(seed):
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 10_000))
-def test_thinning_keeps_what_hangs_together_and_its_holes(seed):
+def test_thinning_keeps_components_and_holes(seed):
     region = blobs(seed)
     lines = thin(region)
     assert not (lines & ~region).any()
@@ -51,7 +51,7 @@ def test_lines_are_one_pixel_wide(seed):
 @pytest.mark.parametrize("width", [1.5, 2, 3, 4])
 @pytest.mark.parametrize("degrees", [0, 10, 22.5, 37, 45, 60, 90, 117, 135, 170])
 def test_length_of_a_bar_at_any_angle(width, degrees):
-    skeleton = Skeleton.of(bar(100, width, degrees))
+    skeleton = Skeleton.from_region(bar(100, width, degrees))
     assert skeleton.length == pytest.approx(100, rel=0.04)
     assert skeleton.branches == 0
 
@@ -59,7 +59,7 @@ def test_length_of_a_bar_at_any_angle(width, degrees):
 @pytest.mark.parametrize("between", [45, 60, 75, 90])
 @pytest.mark.parametrize("width", [2, 3, 5])
 def test_a_cross_has_a_branching_point_and_the_length_of_both_bars(between, width):
-    skeleton = Skeleton.of(bar(100, width, 45) | bar(100, width, 45 + between))
+    skeleton = Skeleton.from_region(bar(100, width, 45) | bar(100, width, 45 + between))
     assert skeleton.branches == 1
     assert skeleton.length == pytest.approx(200, rel=0.06)  # at a small angle they share some of it
 
@@ -69,7 +69,7 @@ def test_a_tree_has_a_branching_point_for_each_branch():
     cv2.line(region, (20, 80), (140, 80), 1, 3)
     for x in (50, 90):
         cv2.line(region, (x, 80), (x + 30, 50), 1, 3)
-    skeleton = Skeleton.of(region > 0)
+    skeleton = Skeleton.from_region(region > 0)
     assert skeleton.branches == 2
     assert skeleton.length == pytest.approx(120 + 2 * 30 * np.sqrt(2), rel=0.04)
 
@@ -80,13 +80,13 @@ def test_branches_of_a_comb_are_counted_one_by_one():
     for x in range(20, 136, 14):
         cv2.line(region, (x, 80), (x, 60), 1, 2)
     cv2.circle(region, (150, 80), 8, 1, -1)  # a blob elsewhere changes nothing
-    assert Skeleton.of(region > 0).branches == 9
+    assert Skeleton.from_region(region > 0).branches == 9
 
 
 def test_a_ring_has_no_branching_point():
     region = canvas()
     cv2.circle(region, (80, 80), 40, 1, 3)
-    skeleton = Skeleton.of(region > 0)
+    skeleton = Skeleton.from_region(region > 0)
     assert skeleton.branches == 0
     assert skeleton.length == pytest.approx(2 * np.pi * 40, rel=0.04)
 
@@ -95,4 +95,4 @@ def test_a_ring_has_no_branching_point():
 def test_a_dot_is_as_long_as_it_is_wide(radius):
     region = canvas()
     cv2.circle(region, (80, 80), radius, 1, -1)
-    assert Skeleton.of(region > 0).length == pytest.approx(2 * radius + 1, rel=0.25)
+    assert Skeleton.from_region(region > 0).length == pytest.approx(2 * radius + 1, rel=0.25)

@@ -54,7 +54,7 @@ def test_modes_need_images_and_images_may_stand_elsewhere(cells, tmp_path):
     assert measure(apart, tmp_path / "b", images=cells / "images").cells == whole
     without = measure(alone / "masks", tmp_path / "c").cells
     assert any(one.cell.cracks for one in whole.values())
-    assert all(one.cell.worst_crack_mode is None and not one.doubts for one in without.values())
+    assert all(one.cell.worst_crack_mode is None and not one.warnings for one in without.values())
     assert [one.cell.severity for one in without.values()] == [one.cell.severity for one in whole.values()]
 
 

@@ -47,7 +47,7 @@ def report_failures(failed: Mapping[str, str]) -> None:
 def say_worst(cells: Mapping[str, "Measured"]) -> None:
     """Print the most severe of the cells that nothing is odd about, and what is odd about others."""
     ordered = sorted(
-        (item for item in cells.items() if not item[1].doubts), key=lambda item: -item[1].cell.severity
+        (item for item in cells.items() if not item[1].warnings), key=lambda item: -item[1].cell.severity
     )
     for name, one in ordered[:_WORST]:
         if one.cell.severity > 0:
@@ -59,8 +59,8 @@ def say_worst(cells: Mapping[str, "Measured"]) -> None:
             )
     if sum(one.cell.severity > 0 for _, one in ordered) > _WORST:
         print("  ... the most severe first; measurements.csv has all")
-    doubts = Counter(doubt for one in cells.values() for doubt in one.doubts)
-    for doubt, count in doubts.items():
-        first = next(name for name, one in cells.items() if doubt in one.doubts)
+    warnings = Counter(warning for one in cells.values() for warning in one.warnings)
+    for warning, count in warnings.items():
+        first = next(name for name, one in cells.items() if warning in one.warnings)
         others = f" and {counted(count - 1, 'other')}" if count > 1 else ""
-        print(f"warning: {first}{others}: {doubt}", file=sys.stderr)
+        print(f"warning: {first}{others}: {warning}", file=sys.stderr)

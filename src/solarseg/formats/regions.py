@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from solarseg.classes import IGNORE_INDEX
 from solarseg.files import atomic_path
 from solarseg.formats.labels import Labelled
-from solarseg.measurement.regions import components
+from solarseg.measurement.regions import find_components
 
 __all__ = ["Region", "copy_image", "regions", "without_ignored"]
 
@@ -37,7 +37,7 @@ class Region:
 
 
 def regions(mask: NDArray[np.uint8]) -> Iterator[Region]:
-    """Go through the connected components of a mask, class by class; pixels that meet in a corner are connected.
+    """Go through the connected find_components of a mask, class by class; pixels that meet in a corner are connected.
 
     Args:
         mask: ``(H, W) uint8`` class ids. Background has no regions; ignored pixels, 255, have.
@@ -48,7 +48,7 @@ def regions(mask: NDArray[np.uint8]) -> Iterator[Region]:
         [(1, 0, 0, (2, 2)), (2, 3, 0, (2, 1))]
     """
     for class_id in np.unique(mask[mask > 0]).tolist():
-        for one in components(mask == class_id):
+        for one in find_components(mask == class_id):
             yield Region(class_id, one.left, one.top, one.pixels)
 
 

@@ -1,7 +1,7 @@
-"""Masks to numbers: regions, cracks, areas, and how bad a cell is. Arrays in, plain records out."""
+"""Measure cells from their masks: regions, cracks, inactive areas and severity. Takes arrays, returns records."""
 
 from solarseg.measurement.cell import check_cell_size, is_measurable, measure_cell, severity
-from solarseg.measurement.doubts import find_doubts
+from solarseg.measurement.image_warnings import find_warnings
 from solarseg.measurement.records import CellMeasurement, CrackMode, RegionMeasurement
 
 __all__ = [
@@ -9,7 +9,7 @@ __all__ = [
     "CrackMode",
     "RegionMeasurement",
     "check_cell_size",
-    "find_doubts",
+    "find_warnings",
     "is_measurable",
     "measure_cell",
     "severity",

@@ -1,4 +1,4 @@
-"""Cracks that busbars divide: metal hides what is beneath, so two ends that face one another over a busbar are one."""
+"""Join cracks across busbars: metal hides a crack, so two ends that face each other over a busbar are one crack."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,127 +7,140 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.measurement.regions import depths
+from solarseg.measurement.regions import distance_to_border
 
-__all__ = ["bridged"]
+__all__ = ["join_across_busbars"]
 
-_SLANT = 1.45  # way from end to end by the shortest way across: 46 degrees
-_CROSSED = 0.8  # least share of the busbar's thickness that the way is in metal: along a side it is none
-_BLUNT = 6  # length along the metal by half the crack's width: more is a crack that runs along it
-_POINTS = 64  # of an end that are looked at: one that runs along a busbar has hundreds
+_MAX_SLANT = 1.45  # length of a bridge relative to the shortest way across: 46 degrees
+_MIN_HIDDEN = (
+    0.8  # minimum part of a bridge in metal, relative to the busbar's thickness; along a side it is 0
+)
+_MAX_BLUNT = (
+    6  # length along the metal relative to half the crack's width; a longer end runs along the busbar
+)
+_MAX_POINTS = 64  # points of an end that are compared; an end that runs along a busbar has hundreds
 
 
-def bridged(crack: NDArray[np.bool_], busbar: NDArray[np.bool_], near: int = 3) -> NDArray[np.bool_]:
-    """Draw in what metal hides between the ends of cracks that face one another over a busbar.
+def join_across_busbars(
+    crack: NDArray[np.bool_], busbar: NDArray[np.bool_], max_gap: int = 3
+) -> NDArray[np.bool_]:
+    """Draw the parts of cracks that busbars hide.
 
-    Of each busbar the nearest ends are joined first, and each once.
+    For each busbar, pairs of crack ends that face each other are joined, the closest pair first. Each end is joined
+    once.
 
     Args:
         crack: ``(H, W) bool``.
         busbar: ``(H, W) bool``.
-        near: pixels from a busbar within which a crack may end that goes on beneath.
+        max_gap: maximum distance between a crack end and the busbar that hides the rest of the crack, pixels.
 
     Returns:
-        ``(H, W) bool``: the cracks and the ways beneath.
+        ``(H, W) bool``: the cracks and their hidden parts.
 
     Examples:
         >>> crack, busbar = np.zeros((2, 40, 40), bool)
         >>> busbar[18:23], crack[:18, 20], crack[23:, 20] = True, True, True
-        >>> bool(bridged(crack, busbar)[:, 20].all())
+        >>> bool(join_across_busbars(crack, busbar)[:, 20].all())
         True
     """
     joined = crack.astype(np.uint8)
-    radius = depths(crack)
-    count, numbers, boxes, _ = cv2.connectedComponentsWithStats(busbar.astype(np.uint8))
-    for number in range(1, count):
-        left, top, width, height, _ = boxes[number].tolist()
+    radius = distance_to_border(crack)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(busbar.astype(np.uint8))
+    for label in range(1, count):
+        left, top, width, height, _ = boxes[label].tolist()
         window = (
-            slice(max(top - near, 0), top + height + near),
-            slice(max(left - near, 0), left + width + near),
+            slice(max(top - max_gap, 0), top + height + max_gap),
+            slice(max(left - max_gap, 0), left + width + max_gap),
         )
-        for start, end in _ways(crack[window], numbers[window] == number, radius[window], near):
-            wide = max(float(radius[window][place]) for place in (start, end))
+        for start, end in _find_bridges(crack[window], labels[window] == label, radius[window], max_gap):
+            half_width = max(float(radius[window][point]) for point in (start, end))
             # OpenCV takes x before y.
-            cv2.line(joined[window], start[::-1], end[::-1], 1, max(1, round(2 * wide - 1)))
+            cv2.line(joined[window], start[::-1], end[::-1], 1, max(1, round(2 * half_width - 1)))
     return joined > 0
 
 
-Place = tuple[int, int]
+_Point = tuple[int, int]  # row, column
 
 
 @dataclass(frozen=True)
-class _Way:
+class _Bridge:
     length: float
     first: int
     second: int
-    start: Place
-    end: Place
+    start: _Point
+    end: _Point
 
 
-def _ways(
-    crack: NDArray[np.bool_], metal: NDArray[np.bool_], radius: NDArray[np.float32], near: int
-) -> list[tuple[Place, Place]]:
-    """Places, row and column, that one busbar hides the way between."""
-    away = cv2.distanceTransform((~metal).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    ends = _ends(crack & (away <= near), away, radius)
+def _find_bridges(
+    crack: NDArray[np.bool_], metal: NDArray[np.bool_], radius: NDArray[np.float32], max_gap: int
+) -> list[tuple[_Point, _Point]]:
+    """Return start and end of each hidden part under one busbar."""
+    distance = cv2.distanceTransform((~metal).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    ends = _find_ends(crack & (distance <= max_gap), distance, radius)
     if len(ends) < 2:
         return []
-    found, depth = [], depths(metal)
+    bridges, depth = [], distance_to_border(metal)
     boxes = np.array([[end.min(axis=0), end.max(axis=0)] for end in ends])
-    longest = _SLANT * (2 * float(depth.max()) + 2 * near) + 1
-    for first, one in enumerate(ends):
+    longest = _MAX_SLANT * (2 * float(depth.max()) + 2 * max_gap) + 1
+    for first, end in enumerate(ends):
         low, high = boxes[:first, 0], boxes[:first, 1]
-        apart = np.maximum(low - boxes[first, 1], boxes[first, 0] - high).max(axis=1)
-        for second in np.flatnonzero(apart <= longest).tolist():
-            if (way := _hidden(first, second, one, ends[second], away, depth)) is not None:
-                found.append(way)
+        box_distance = np.maximum(low - boxes[first, 1], boxes[first, 0] - high).max(axis=1)
+        for second in np.flatnonzero(box_distance <= longest).tolist():
+            if (bridge := _bridge(first, second, end, ends[second], distance, depth)) is not None:
+                bridges.append(bridge)
     chosen, used = [], set[int]()
-    for way in sorted(found, key=lambda way: way.length):
-        if not used & {way.first, way.second}:
-            used |= {way.first, way.second}
-            chosen.append((way.start, way.end))
+    for bridge in sorted(bridges, key=lambda bridge: bridge.length):
+        if not used & {bridge.first, bridge.second}:
+            used |= {bridge.first, bridge.second}
+            chosen.append((bridge.start, bridge.end))
     return chosen
 
 
-def _ends(
-    near: NDArray[np.bool_], away: NDArray[np.float32], radius: NDArray[np.float32]
+def _find_ends(
+    crack: NDArray[np.bool_], distance: NDArray[np.float32], radius: NDArray[np.float32]
 ) -> list[NDArray[np.int64]]:
-    """Rows and columns ``(N, 2)`` where each end is nearest to the metal: its middle, unless it runs along."""
-    count, numbers = cv2.connectedComponents(near.astype(np.uint8))
-    places, which = np.argwhere(near), numbers[near]
+    """Return, for each crack end near the metal, its closest points as ``(N, 2)`` rows and columns.
+
+    This is only the middle of the end, unless the crack runs along the metal.
+    """
+    count, labels = cv2.connectedComponents(crack.astype(np.uint8))
+    points, point_labels = np.argwhere(crack), labels[crack]
     ends = []
-    for number in range(1, count):
-        end = places[which == number]
-        far = away[end[:, 0], end[:, 1]]
-        nearest = end[far <= far.min() + 0.5]
-        if np.ptp(nearest, axis=0).max() <= _BLUNT * float(radius[end[:, 0], end[:, 1]].max()):
-            middle = np.abs(nearest - nearest.mean(axis=0)).sum(axis=1).argmin()
-            nearest = nearest[middle : middle + 1]
-        ends.append(nearest[:: -(-len(nearest) // _POINTS)])
+    for label in range(1, count):
+        end = points[point_labels == label]
+        distances = distance[end[:, 0], end[:, 1]]
+        closest = end[distances <= distances.min() + 0.5]
+        if np.ptp(closest, axis=0).max() <= _MAX_BLUNT * float(radius[end[:, 0], end[:, 1]].max()):
+            middle = np.abs(closest - closest.mean(axis=0)).sum(axis=1).argmin()
+            closest = closest[middle : middle + 1]
+        ends.append(closest[:: -(-len(closest) // _MAX_POINTS)])
     return ends
 
 
-def _hidden(
+def _bridge(
     first: int,
     second: int,
-    one: NDArray[np.int64],
-    other: NDArray[np.int64],
-    away: NDArray[np.float32],
+    first_end: NDArray[np.int64],
+    second_end: NDArray[np.int64],
+    distance: NDArray[np.float32],
     depth: NDArray[np.float32],
-) -> _Way | None:
-    """The shortest way between two ends, if metal hides it."""
-    lengths = np.linalg.norm(one[:, None] - other[None], axis=-1)
+) -> _Bridge | None:
+    """Return the shortest bridge between two ends, or ``None`` if metal does not hide it."""
+    lengths = np.linalg.norm(first_end[:, None] - second_end[None], axis=-1)
     i, j = np.unravel_index(int(lengths.argmin()), lengths.shape)
-    start, end, length = one[i], other[j], float(lengths[i, j])
-    across = float(away[tuple(start)] + away[tuple(end)])  # besides the metal's thickness, two pixels less
+    start, end, length = first_end[i], second_end[j], float(lengths[i, j])
+    gaps = float(
+        distance[tuple(start)] + distance[tuple(end)]
+    )  # 2 pixels more than the part outside the metal
     steps = np.linspace(start, end, 2 * int(length) + 3).round().astype(int)
     metal = depth[steps[:, 0], steps[:, 1]]
-    thickness = 2 * float(metal.max())  # or one pixel less: a depth does not tell 3 from 4
-    inside = float((metal > 0).mean()) * length
-    if not thickness or inside < _CROSSED * (thickness - 1) or length > _SLANT * (thickness + across - 1) + 1:
+    thickness = 2 * float(metal.max())  # or 1 less: the depth is the same for 3 and for 4 pixels
+    hidden = float((metal > 0).mean()) * length
+    longest = _MAX_SLANT * (thickness + gaps - 1) + 1
+    if not thickness or hidden < _MIN_HIDDEN * (thickness - 1) or length > longest:
         return None
-    return _Way(length, first, second, _place(start), _place(end))
+    return _Bridge(length, first, second, _point(start), _point(end))
 
 
-def _place(pixel: Any) -> Place:
+def _point(pixel: Any) -> _Point:
     return int(pixel[0]), int(pixel[1])

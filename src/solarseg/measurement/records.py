@@ -1,4 +1,4 @@
-"""What is measured, as plain records."""
+"""The records of measurements."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,25 +13,25 @@ class RegionMeasurement:
     """A connected component of a class.
 
     Attributes:
-        class_name: of its pixels.
+        class_name: class of its pixels.
         area: pixels.
-        share: of the cell's area, 0 to 1.
+        share: share of the cell's area, 0 to 1.
         left: first column.
         top: first row.
-        width: columns from the first to the last.
-        height: rows, likewise.
+        width: number of columns.
+        height: number of rows.
         centre_x: mean column.
         centre_y: mean row.
-        orientation: of its longer axis, degrees from 0 up to 180, 0 along rows and 90 along columns, counted
-            anticlockwise as seen; 0 where none is longer.
-        length: pixels: of its centre lines for cracks, along the fingers, as rows or columns, for finger interruptions
-            where busbars tell which way these run, from end to end for others.
-        mean_width: pixels, its area by its length.
-        branches: of a crack: places where three lines or more meet.
-        crack_mode: of a crack: A, B or C, where there is an image that shows silicon on both sides of it or an
-            inactive area that it bounds.
-        brightness_ratio: of a crack: what `crack_mode` rests on.
-        length_mm: likewise in mm, where the cell's size is known.
+        orientation: orientation of its longer axis, degrees in [0, 180): 0 along rows, 90 along columns, counted
+            anticlockwise; 0 if no axis is longer.
+        length: pixels. Of a crack, the length of its centre lines; of a finger interruption, its length along the
+            fingers if busbars show their direction; of other regions, the longest extent.
+        mean_width: area divided by length, pixels.
+        branches: of a crack, number of points where three or more lines meet.
+        crack_mode: of a crack, A, B or C, if the image shows silicon on both sides of it or an inactive area that it
+            bounds.
+        brightness_ratio: of a crack, the ratio that its mode follows from, see `crack_mode`.
+        length_mm: length in mm, if the size of the cell is known.
     """
 
     class_name: str
@@ -54,24 +54,24 @@ class RegionMeasurement:
 
 @dataclass(frozen=True)
 class CellMeasurement:
-    """What is wrong with a cell.
+    """The defects of a cell.
 
     Attributes:
-        severity: 0 for a sound cell, and more the more is wrong; see `severity`.
-        cell_area: pixels of the cell, defects and busbars included, and what else is a tenth as large or larger.
-        cell_side: its longer side, pixels, at any angle.
-        inactive_area: pixels.
-        inactive_share: likewise, of the cell's area, 0 to 1.
-        crack_length: of all cracks, pixels, with what busbars hide between two parts.
-        crack_length_mm: likewise, mm, where the cell's size is known.
-        cracks: how many; parts that a busbar divides are one.
-        crack_branches: places where three lines of cracks or more meet.
-        crack_width: mean over the length of all cracks, pixels; 0 without any.
-        worst_crack_mode: of all cracks that have one.
-        finger_interruptions: how many; neighbours that touch are one.
-        interruption_length: of all finger interruptions, pixels.
-        interruption_length_mm: likewise, mm, where the cell's size is known.
-        regions: each of them, and of inactive areas.
+        severity: 0 for a cell without defects, larger for worse cells; see `severity`.
+        cell_area: pixels of the cell, including defects, busbars and components of a tenth of its size or more.
+        cell_side: longer side of the cell at any angle, pixels.
+        inactive_area: area of all inactive areas, pixels.
+        inactive_share: share of the cell's area that is inactive, 0 to 1.
+        crack_length: total length of all cracks, pixels, including the parts that busbars hide.
+        crack_length_mm: total length of all cracks, mm, if the size of the cell is known.
+        cracks: number of cracks; parts that a busbar separates are one crack.
+        crack_branches: number of points where three or more lines of cracks meet.
+        crack_width: mean width over the length of all cracks, pixels; 0 without cracks.
+        worst_crack_mode: worst mode of all cracks that have one.
+        finger_interruptions: number of finger interruptions; adjacent ones that touch are one.
+        interruption_length: total length of all finger interruptions, pixels.
+        interruption_length_mm: total length of all finger interruptions, mm, if the size of the cell is known.
+        regions: measurements of each crack, inactive area and finger interruption.
     """
 
     severity: float

@@ -1,4 +1,4 @@
-"""Connected components of a mask, measured."""
+"""Connected components of a mask and their geometry."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Component", "components", "depths", "orientation", "smallest_rectangle"]
+__all__ = ["Component", "distance_to_border", "find_components", "orientation", "smallest_rectangle"]
 
 
 @dataclass(frozen=True)
 class Component:
-    """A connected component; pixels that meet in a corner are connected.
+    """A connected component (8-connected).
 
     Attributes:
-        left: first column it touches.
-        top: first row it touches.
-        pixels: ``(H, W) bool``, cut out of the mask from there on.
+        left: first column.
+        top: first row.
+        pixels: ``(H, W) bool``, the component in its bounding box.
     """
 
     left: int
@@ -26,42 +26,47 @@ class Component:
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """Rows and columns of the mask."""
+        """Rows and columns of the bounding box in the mask."""
         height, width = self.pixels.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
-    def around(self, reach: int, shape: tuple[int, int]) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
-        """Its window, wider by some pixels where a mask of a shape allows, and its pixels there."""
+    def padded_window(
+        self, padding: int, shape: tuple[int, int]
+    ) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+        """Return the bounding box padded on each side as far as a mask of a shape reaches, and the component in it."""
         rows, columns = self.window
-        top, left = max(rows.start - reach, 0), max(columns.start - reach, 0)
-        wider = (
-            slice(top, min(rows.stop + reach, shape[0])),
-            slice(left, min(columns.stop + reach, shape[1])),
+        top, left = max(rows.start - padding, 0), max(columns.start - padding, 0)
+        padded = (
+            slice(top, min(rows.stop + padding, shape[0])),
+            slice(left, min(columns.stop + padding, shape[1])),
         )
-        pixels = np.zeros((wider[0].stop - top, wider[1].stop - left), bool)
+        pixels = np.zeros((padded[0].stop - top, padded[1].stop - left), bool)
         height, width = self.pixels.shape
         pixels[rows.start - top :, columns.start - left :][:height, :width] = self.pixels
-        return wider, pixels
+        return padded, pixels
 
     @property
     def area(self) -> int:
-        """Pixels."""
+        """Number of pixels."""
         return int(self.pixels.sum())
 
     @property
     def centre(self) -> tuple[float, float]:
-        """Mean column and row of the mask."""
+        """Mean column and mean row in the mask."""
         rows, columns = np.nonzero(self.pixels)
         return self.left + float(columns.mean()), self.top + float(rows.mean())
 
     @property
     def extent(self) -> float:
-        """From end to end, pixels: the longer side of the smallest rectangle around its pixels, at any angle."""
+        """Longer side, pixels, of the smallest rectangle at any angle around the component."""
         return max(smallest_rectangle(self.pixels))
 
 
 def smallest_rectangle(pixels: NDArray[np.bool_]) -> tuple[float, float]:
-    """Sides of the smallest rectangle, at any angle, around whole pixels, ``(H, W) bool``, at least one.
+    """Return the sides of the smallest rectangle at any angle around whole pixels.
+
+    Args:
+        pixels: ``(H, W) bool`` with at least one pixel.
 
     Examples:
         >>> sorted(smallest_rectangle(np.ones((3, 9), bool)))
@@ -74,27 +79,33 @@ def smallest_rectangle(pixels: NDArray[np.bool_]) -> tuple[float, float]:
     return float(width), float(height)
 
 
-def components(chosen: NDArray[np.bool_]) -> Iterator[Component]:
-    """Go through the connected components of a class.
+def find_components(pixels: NDArray[np.bool_]) -> Iterator[Component]:
+    """Yield the connected components (8-connected) of a mask of one class.
 
     Args:
-        chosen: ``(H, W) bool``, its pixels.
+        pixels: ``(H, W) bool``.
 
     Examples:
-        >>> [one.area for one in components(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]], bool))]
+        >>> mask = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 0, 0]], bool)
+        >>> [component.area for component in find_components(mask)]
         [2, 1]
     """
-    count, numbers, boxes, _ = cv2.connectedComponentsWithStats(chosen.astype(np.uint8))
-    for number in range(1, count):
-        left, top, width, height, _ = boxes[number].tolist()
-        yield Component(left, top, numbers[top : top + height, left : left + width] == number)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(pixels.astype(np.uint8))
+    for label in range(1, count):
+        left, top, width, height, _ = boxes[label].tolist()
+        yield Component(left, top, labels[top : top + height, left : left + width] == label)
 
 
-def depths(region: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """How far each pixel of a region, ``(H, W) bool``, lies from the nearest beyond it or the image; 0 elsewhere.
+def distance_to_border(region: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the distance of each pixel of a region to the nearest pixel outside of it; 0 outside the region.
+
+    Pixels beyond the edge of the image are outside.
+
+    Args:
+        region: ``(H, W) bool``.
 
     Examples:
-        >>> depths(np.ones((3, 5), bool)).tolist()[1]
+        >>> distance_to_border(np.ones((3, 5), bool)).tolist()[1]
         [1.0, 2.0, 2.0, 2.0, 1.0]
     """
     padded = np.pad(region, 1).astype(np.uint8)
@@ -102,7 +113,7 @@ def depths(region: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def orientation(pixels: NDArray[np.bool_]) -> float:
-    """Where the longer axis of a region points, by the second moments of its area.
+    """Return the orientation of a region's longer axis, from the second moments of its area.
 
     Half the angle of (mu20 - mu02, 2 mu11), as in M.-K. Hu, Visual pattern recognition by moment invariants (1962).
 
@@ -110,7 +121,7 @@ def orientation(pixels: NDArray[np.bool_]) -> float:
         pixels: ``(H, W) bool``.
 
     Returns:
-        Degrees from 0 up to 180: 0 along rows, 90 along columns, anticlockwise as seen.
+        Degrees in [0, 180): 0 along rows, 90 along columns, counted anticlockwise.
 
     Examples:
         >>> orientation(np.ones((3, 9), bool)), orientation(np.eye(9, dtype=bool))

@@ -13,7 +13,7 @@ from solarseg.errors import ArgumentError, DataError, DatasetError, ImageError, 
 from solarseg.files import write_json, write_table
 from solarseg.formats.labels import open_masks
 from solarseg.images import read_image
-from solarseg.measurement import CellMeasurement, check_cell_size, find_doubts, is_measurable, measure_cell
+from solarseg.measurement import CellMeasurement, check_cell_size, find_warnings, is_measurable, measure_cell
 
 __all__ = [
     "JSON_NAME",
@@ -35,11 +35,11 @@ class Measured:
 
     Attributes:
         cell: what was measured.
-        doubts: why that may mean nothing, see `find_doubts`.
+        warnings: reasons why the measurements may be meaningless, see `find_warnings`.
     """
 
     cell: CellMeasurement
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,9 @@ def measure_one(
     image: NDArray[np.generic] | None = None,
     cell_mm: float | None = None,
 ) -> Measured:
-    """Measure a mask and, where its image is at hand, say what is odd about it."""
-    doubts = () if image is None else find_doubts(image, mask, classes)
-    return Measured(measure_cell(mask, classes, image, cell_mm), doubts)
+    """Measure a mask and, if its image is given, find the warnings for it."""
+    warnings = () if image is None else find_warnings(image, mask, classes)
+    return Measured(measure_cell(mask, classes, image, cell_mm), warnings)
 
 
 def write_measurements(folder: Path, cells: Mapping[str, Measured]) -> None:
@@ -143,13 +143,16 @@ def write_measurements(folder: Path, cells: Mapping[str, Measured]) -> None:
         OutputError: they could not be written.
     """
     rows = (
-        (name, *(_spell(getattr(one.cell, column)) for column in _COLUMNS), "; ".join(one.doubts))
+        (name, *(_spell(getattr(one.cell, column)) for column in _COLUMNS), "; ".join(one.warnings))
         for name, one in cells.items()
     )
-    write_table(folder / TABLE_NAME, ("image", *_COLUMNS, "doubts"), rows)
+    write_table(folder / TABLE_NAME, ("image", *_COLUMNS, "warnings"), rows)
     write_json(
         folder / JSON_NAME,
-        [{"image": name, **_rounded(asdict(one.cell)), "doubts": one.doubts} for name, one in cells.items()],
+        [
+            {"image": name, **_rounded(asdict(one.cell)), "warnings": one.warnings}
+            for name, one in cells.items()
+        ],
     )
 
 
