@@ -1,4 +1,4 @@
-"""What every loss keeps to, whatever it measures."""
+"""Properties of every loss."""
 
 import pytest
 import torch
@@ -31,7 +31,7 @@ def value_and_gradient(loss: nn.Module, logits: Tensor, target: Tensor) -> tuple
 
 @each_loss
 @each_count
-def test_a_few_steps_lower_it(name: str, num_classes: int) -> None:
+def test_a_few_steps_decrease_the_loss(name: str, num_classes: int) -> None:
     # The target is a function of the image, so one convolution can learn it.
     torch.manual_seed(0)
     images = torch.randn(4, 3, 8, 8)
@@ -80,7 +80,7 @@ def test_gradient_agrees_with_finite_differences(
 @each_count
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000), kept=st.integers(0, 5), junk=st.sampled_from([0.0, 1e4, float("nan")]))
-def test_ignoring_pixels_is_cropping_them(
+def test_ignoring_pixels_equals_cropping_them(
     name: str, num_classes: int, seed: int, kept: int, junk: float
 ) -> None:
     logits, target = draw(seed, num_classes)
@@ -106,7 +106,7 @@ def test_no_valid_pixel_gives_zero_and_zero_gradients(name: str, num_classes: in
 
 @each_loss
 @each_count
-def test_a_perfect_prediction_costs_nothing(name: str, num_classes: int) -> None:
+def test_the_loss_of_a_perfect_prediction_is_0(name: str, num_classes: int) -> None:
     _, target = draw(0, num_classes)
     one_hot = nn.functional.one_hot(target, num_classes).movedim(-1, 1).float()
     logits = 40 * (one_hot[:, 1:] - 0.5) if num_classes == 2 else 20 * one_hot
@@ -128,7 +128,7 @@ def test_the_order_of_the_batch_does_not_matter(
 @each_loss
 @each_count
 @pytest.mark.parametrize("ignore_index", [IGNORE, 256, None])
-def test_uint8_targets_are_as_good_as_int64(name: str, num_classes: int, ignore_index: int | None) -> None:
+def test_uint8_targets_equal_int64(name: str, num_classes: int, ignore_index: int | None) -> None:
     logits, target = draw(0, num_classes)
     if ignore_index == IGNORE:
         target[:, 0] = IGNORE
@@ -164,7 +164,7 @@ def test_only_ratios_of_class_weights_matter(name: str, num_classes: int) -> Non
     ]
     torch.testing.assert_close(values[0], values[1])
     torch.testing.assert_close(values[2], values[3])
-    # One weight cancels out of a mean over one class: two classes leave the region losses as they are.
+    # With two classes, region losses use one class only, and its weight cancels out.
     changed = num_classes > 2 or name in {"cross_entropy", "focal", "jaccard+0.5*focal"}
     assert (values[0] != values[2]) == changed
 
@@ -172,7 +172,7 @@ def test_only_ratios_of_class_weights_matter(name: str, num_classes: int) -> Non
 @each_loss
 @each_count
 def test_never_waits_for_values(name: str, num_classes: int) -> None:
-    # Meta tensors have shapes and no values: whatever would make a GPU report one fails here.
+    # Meta tensors have no values: an operation that makes a GPU report a value fails here.
     logits, target = (tensor.to("meta") for tensor in draw(0, num_classes))
     value, gradient = value_and_gradient(build_loss(name, num_classes, IGNORE).to("meta"), logits, target)
     assert value.shape == ()
@@ -181,5 +181,5 @@ def test_never_waits_for_values(name: str, num_classes: int) -> None:
 
 @each_loss
 @each_count
-def test_is_no_part_of_a_checkpoint(name: str, num_classes: int) -> None:
+def test_is_not_part_of_a_checkpoint(name: str, num_classes: int) -> None:
     assert not build_loss(name, num_classes).state_dict()

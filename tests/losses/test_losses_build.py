@@ -1,4 +1,4 @@
-"""Names of losses, sums of them, and arguments that cannot be used."""
+"""Names of losses, sums of losses, and invalid arguments."""
 
 import math
 
@@ -45,7 +45,7 @@ def test_a_factor_is_optional() -> None:
     ["", "jaccard+", "+jaccard", "jaccard++dice", "*jaccard", "2*", "0*dice", "-1*dice", "nan*dice",
      "inf*dice", "half*dice", "jaccard*0.5*dice"],
 )  # fmt: skip
-def test_a_malformed_sum_says_how_to_write_one(name: str) -> None:
+def test_the_error_for_a_malformed_sum_shows_an_example(name: str) -> None:
     with pytest.raises(ArgumentError, match="jaccard"):
         build_loss(name, 2)
 
@@ -61,7 +61,7 @@ def test_an_unknown_name_lists_the_choices(name: str) -> None:
     [[], [1.0], [1.0, 1.0, 1.0], [-1.0, 1.0], [math.nan, 1.0], [math.inf, 1.0], [0.0, 0.0]],
 )
 def test_weights_must_fit_the_classes(weights: list[float]) -> None:
-    with pytest.raises(ArgumentError, match=r"class_weights: .* give 2 numbers"):
+    with pytest.raises(ArgumentError, match=r"class_weights=.*: give 2 numbers"):
         build_loss("jaccard+focal", 2, class_weights=weights)
 
 
@@ -92,10 +92,10 @@ def test_shapes_that_would_broadcast_are_refused(
         build_loss("jaccard", num_classes)(torch.zeros(logits), torch.zeros(target, dtype=torch.long))
 
 
-@pytest.mark.parametrize("prices", [{"alpha": 0.0}, {"beta": -1.0}, {"alpha": math.nan}])
-def test_tversky_prices_are_positive(prices: dict[str, float]) -> None:
-    with pytest.raises(ArgumentError, match="alpha and beta"):
-        TverskyLoss(2, **prices)
+@pytest.mark.parametrize("weights", [{"alpha": 0.0}, {"beta": -1.0}, {"alpha": math.nan}])
+def test_tversky_weights_are_positive(weights: dict[str, float]) -> None:
+    with pytest.raises(ArgumentError, match="both must be above 0"):
+        TverskyLoss(2, **weights)
 
 
 @pytest.mark.parametrize("gamma", [0.5, -1.0, math.nan])

@@ -1,4 +1,4 @@
-"""Cross-entropy and focal loss: values, and agreement with torch and the library."""
+"""Cross-entropy and focal loss: values, and comparison with torch and segmentation-models-pytorch."""
 
 import math
 
@@ -43,21 +43,21 @@ def test_focal_by_hand() -> None:
 
 @pytest.mark.parametrize("ignored", [False, True])
 @pytest.mark.parametrize("weights", [None, [1.0, 2.0, 0.5]])
-def test_cross_entropy_is_torchs(ignored: bool, weights: list[float] | None) -> None:
+def test_cross_entropy_equals_torch(ignored: bool, weights: list[float] | None) -> None:
     logits, target = draw(3, ignored)
     tensor = None if weights is None else torch.tensor(weights)
     expected = F.cross_entropy(logits, target, tensor, ignore_index=255)
     torch.testing.assert_close(build_loss("cross_entropy", 3, 255, weights)(logits, target), expected)
 
 
-def test_binary_cross_entropy_is_torchs() -> None:
+def test_binary_cross_entropy_equals_torch() -> None:
     logits, target = draw(1, ignored=False)
     expected = F.binary_cross_entropy_with_logits(logits[:, 0], target.float())
     torch.testing.assert_close(build_loss("cross_entropy", 2)(logits, target), expected)
 
 
 @pytest.mark.parametrize("ignored", [False, True])
-def test_binary_focal_is_the_librarys(ignored: bool) -> None:
+def test_binary_focal_equals_the_library(ignored: bool) -> None:
     logits, target = draw(1, ignored)
     expected = smp.FocalLoss("binary", ignore_index=255)(logits, target)
     torch.testing.assert_close(build_loss("focal", 2, 255)(logits, target), expected)
@@ -67,14 +67,14 @@ def test_focal_of_several_classes_is_the_softmax_formula() -> None:
     logits, target = draw(3, ignored=False)
     p = logits.softmax(dim=1).gather(1, target[:, None])
     torch.testing.assert_close(FocalLoss(3, gamma=3.0)(logits, target), (-((1 - p) ** 3) * p.log()).mean())
-    # What the library's is not: softmax, and so the answer, does not change with a constant added to all.
+    # Unlike the library's loss, softmax does not change when a constant is added to all logits.
     torch.testing.assert_close(FocalLoss(3)(logits + 5, target), FocalLoss(3)(logits, target))
     library = smp.FocalLoss("multiclass")
     assert not torch.isclose(library(logits + 5, target), library(logits, target))
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "focal"])
-def test_a_batch_of_weightless_classes_costs_nothing(name: str) -> None:
+def test_the_loss_of_a_batch_with_weights_of_0_is_0(name: str) -> None:
     logits = LOGITS.clone().requires_grad_()
     value = build_loss(name, 2, class_weights=[1, 0])(logits, torch.ones_like(TARGET))
     value.backward()

@@ -1,4 +1,4 @@
-"""Jaccard, Dice, Tversky and Lovász: values, agreement with the library, and classes that are absent."""
+"""Jaccard, Dice, Tversky and Lovász: values, comparison with the library, and absent classes."""
 
 import pytest
 import segmentation_models_pytorch.losses as smp
@@ -74,9 +74,11 @@ def test_agrees_with_the_library_where_all_classes_are_present(
     logits, target = draw(0, channels)
     if ignore_index is not None:
         target[1, 2:] = ignore_index
-    prices = {"alpha": 0.3, "beta": 0.7} if name == "tversky" else {}
+    weights_of_errors = {"alpha": 0.3, "beta": 0.7} if name == "tversky" else {}
     weights = [1.0, 2.0, 3.0, 0.0] if channels == 4 else None
-    expected = library(mode, ignore_index=ignore_index, class_weights=weights, **prices)(logits, target)
+    expected = library(mode, ignore_index=ignore_index, class_weights=weights, **weights_of_errors)(
+        logits, target
+    )
     torch.testing.assert_close(
         build_loss(name, max(channels, 2), ignore_index, weights)(logits, target), expected
     )
@@ -89,7 +91,7 @@ def test_lovasz_agrees_with_the_library_where_all_classes_are_present(ignore_ind
         target[1, 2:] = ignore_index
     expected = smp.LovaszLoss("multiclass", ignore_index=ignore_index)(logits, target)
     torch.testing.assert_close(build_loss("lovasz", 4, ignore_index)(logits, target), expected)
-    # Its binary mode is a hinge; the sigmoid stands behind the list of classes.
+    # Its binary mode is a hinge; with a list of classes it uses the sigmoid.
     logits, target = draw(1, 1)
     expected = _lovasz_softmax(logits[:, 0].sigmoid(), target, classes=[1])
     torch.testing.assert_close(build_loss("lovasz", 2)(logits, target), expected)
@@ -115,14 +117,14 @@ def test_lovasz_and_jaccard_agree_on_hard_masks() -> None:
     seed=st.integers(0, 10_000),
     num_classes=st.integers(2, 4),
     scale=st.sampled_from([0.1, 3.0, 1000.0]),
-    shown=st.integers(1, 4),
+    occurring=st.integers(1, 4),
 )
-def test_lies_between_0_and_1(name: str, seed: int, num_classes: int, scale: float, shown: int) -> None:
+def test_lies_between_0_and_1(name: str, seed: int, num_classes: int, scale: float, occurring: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     channels = 1 if num_classes == 2 else num_classes
     logits = scale * torch.randn(2, channels, 5, 5, generator=generator)
     target = torch.randint(
-        min(shown, num_classes), (2, 5, 5), generator=generator
+        min(occurring, num_classes), (2, 5, 5), generator=generator
     )  # later classes are absent
     assert 0 <= build_loss(name, num_classes)(logits, target).item() <= 1 + 1e-6
 
@@ -143,13 +145,15 @@ def test_absent_foreground_by_hand(name: str, expected: float) -> None:
 
 @each_region_loss
 @pytest.mark.parametrize(("logit", "expected"), [(-100.0, 0.0), (100.0, 1.0)])
-def test_absent_foreground_costs_what_is_predicted(name: str, logit: float, expected: float) -> None:
+def test_the_loss_of_absent_foreground_grows_with_the_prediction(
+    name: str, logit: float, expected: float
+) -> None:
     value = build_loss(name, 2)(torch.full((1, 1, 8, 8), logit), torch.zeros(1, 8, 8, dtype=torch.uint8))
     assert value.item() == expected
 
 
 @each_region_loss
-def test_false_alarms_without_foreground_are_corrected_everywhere(name: str) -> None:
+def test_false_alarms_without_foreground_have_a_gradient_everywhere(name: str) -> None:
     # With p = 1/2 and 64 pixels, Jaccard's gradient in a logit is p (1 - p) / 64.
     logits = torch.zeros(1, 1, 8, 8, requires_grad=True)
     build_loss(name, 2)(logits, torch.zeros(1, 8, 8, dtype=torch.long)).backward()
@@ -158,15 +162,15 @@ def test_false_alarms_without_foreground_are_corrected_everywhere(name: str) -> 
         torch.testing.assert_close(logits.grad, torch.full_like(logits, 0.25 / 64))
 
 
-def test_the_library_forgives_false_alarms_without_foreground() -> None:
-    # The reason for our own; should the library change its mind, this says so.
+def test_the_loss_of_the_library_is_0_for_false_alarms_without_foreground() -> None:
+    # The reason for our own loss; this test fails if the library changes.
     logits = torch.full((1, 1, 8, 8), 100.0)
     assert smp.JaccardLoss("binary")(logits, torch.zeros(1, 8, 8, dtype=torch.long)).item() == 0
 
 
 @each_region_loss
-def test_an_absent_class_among_several_costs_what_is_predicted(name: str) -> None:
-    # All is class 0, half is predicted as class 2; class 1 is absent and not predicted: it costs nothing.
+def test_the_loss_of_an_absent_class_grows_with_its_prediction(name: str) -> None:
+    # All is class 0, half is predicted as class 2; class 1 is absent and not predicted, so its loss is 0.
     target = torch.zeros(1, 2, 2, dtype=torch.long)
     logits = torch.zeros(1, 3, 2, 2)
     logits[:, 0, 0] = logits[:, 2, 1] = 100.0

@@ -18,7 +18,7 @@ def test_by_hand() -> None:
 
 
 @given(counts)
-def test_classes_weigh_alike_in_total_and_1_on_average(pixel_counts: list[int]) -> None:
+def test_every_class_has_the_same_total_weight_and_the_mean_is_1(pixel_counts: list[int]) -> None:
     weights = class_weights_from_frequency(pixel_counts)
     present = [(weight, count) for weight, count in zip(weights, pixel_counts, strict=True) if count]
     assert sum(weights) / len(present) == pytest.approx(1)
@@ -38,6 +38,6 @@ def test_takes_an_array() -> None:
 
 
 @pytest.mark.parametrize("pixel_counts", [[], [0, 0], [5, -1]])
-def test_counts_that_say_nothing_are_refused(pixel_counts: list[int]) -> None:
+def test_invalid_counts_are_refused(pixel_counts: list[int]) -> None:
     with pytest.raises(ArgumentError, match="pixel_counts"):
         class_weights_from_frequency(pixel_counts)

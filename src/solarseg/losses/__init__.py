@@ -1,7 +1,7 @@
-"""Losses: what training lowers, one file for each.
+"""Losses for training, one per file.
 
-Every loss is a module called ``loss(logits, target)`` that returns a scalar; `build_loss` makes one, or a
-weighted sum of several, from its name. `solarseg.losses.base` says what logits and target are.
+A loss is a module: ``loss(logits, target)`` returns a scalar. `build_loss` builds one loss, or a weighted sum of
+losses, from its name. `solarseg.losses.base` defines logits and target.
 """
 
 import math
@@ -32,18 +32,18 @@ def build_loss(
     ignore_index: int | None = None,
     class_weights: Sequence[float] | None = None,
 ) -> nn.Module:
-    """Build the loss, or the sum of losses, that a name describes.
+    """Build a loss, or a weighted sum of losses, from its name.
 
     Args:
-        name: a key of `LOSSES`, or a sum of them with optional positive factors, as in
+        name: a key of `LOSSES`, or a sum of keys with optional positive factors, for example
             ``"jaccard+0.5*focal"``; spaces are allowed.
-        num_classes: background included, at least 2; two classes share one logit.
-        ignore_index: class id of pixels that must influence nothing, or None where there are none.
-        class_weights: one weight for each class, background first, none negative; see
-            `class_weights_from_frequency`. None weighs all alike.
+        num_classes: number of classes including background, at least 2; two classes share one logit.
+        ignore_index: class id of ignored pixels, or ``None`` if there are none.
+        class_weights: one weight per class, 0 or more, background first; see `class_weights_from_frequency`.
+            ``None`` gives every class the same weight.
 
     Raises:
-        ArgumentError: the name cannot be read or is unknown, or the weights do not fit the classes.
+        ArgumentError: the name is malformed or unknown, or the weights do not match the classes.
 
     Examples:
         >>> build_loss("jaccard", num_classes=2)
@@ -54,21 +54,21 @@ def build_loss(
         Traceback (most recent call last):
         solarseg.errors.ArgumentError: unknown loss 'iou'; choose one of: cross_entropy, dice, focal, ...
     """
-    factors, names = zip(*(_read_term(term, name) for term in name.split("+")), strict=True)
+    factors, names = zip(*(_parse_term(term, name) for term in name.split("+")), strict=True)
     losses = [lookup("loss", LOSSES, each)(num_classes, ignore_index, class_weights) for each in names]
     return losses[0] if factors == (1.0,) else WeightedSum(factors, losses)
 
 
-def _read_term(term: str, name: str) -> tuple[float, str]:
-    """Read ``"0.5*focal"`` as ``(0.5, "focal")``; ``name`` is the whole sum, for the error message."""
-    written, star, loss = term.rpartition("*")
+def _parse_term(term: str, name: str) -> tuple[float, str]:
+    """Parse ``"0.5*focal"`` to ``(0.5, "focal")``; ``name`` is the whole sum, for the error message."""
+    text, star, loss = term.rpartition("*")
     try:
-        factor = float(written) if star else 1.0
+        factor = float(text) if star else 1.0
     except ValueError:
         factor = math.nan
     if not (0 < factor < math.inf and loss.strip()):
         raise ArgumentError(
-            f"loss '{name}': cannot read '{term.strip()}'; write names joined by +, each with an optional "
-            f"positive factor, as in 'jaccard+0.5*focal'; the names are: {', '.join(LOSSES)}"
+            f"loss '{name}': '{term.strip()}' is not a name with an optional positive factor, as in "
+            f"'jaccard+0.5*focal'; the names are: {', '.join(LOSSES)}"
         )
     return factor, loss.strip()

@@ -10,9 +10,9 @@ __all__ = ["CrossEntropyLoss"]
 class CrossEntropyLoss(PixelLoss):
     """The mean negative log-likelihood of the true class, in nats.
 
-    It is torch's ``cross_entropy``, weighted mean included, except that a batch without a valid pixel gives
-    0, not NaN. (segmentation-models-pytorch's ``SoftCrossEntropyLoss`` divides by the number of all pixels,
-    ignored ones too, and takes no weights.)
+    It equals torch's ``cross_entropy`` with its weighted mean, except that a batch without a valid pixel gives 0 and
+    not NaN. (``SoftCrossEntropyLoss`` of segmentation-models-pytorch divides by the number of all pixels, including
+    ignored ones, and has no class weights.)
 
     Examples:
         >>> import torch
@@ -23,5 +23,5 @@ class CrossEntropyLoss(PixelLoss):
     """
 
     def per_pixel(self, negative_log_likelihood: Tensor) -> Tensor:
-        """Return it unchanged."""
+        """Return the negative log-likelihood unchanged."""
         return negative_log_likelihood

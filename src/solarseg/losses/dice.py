@@ -14,10 +14,10 @@ class DiceLoss(TverskyLoss):
 
         loss = 1 - 2 sum(p g) / (sum(p) + sum(g))
 
-    (Milletari et al., V-Net, 3DV 2016, there with squares in the denominator; the plain sums are those of
-    segmentation-models-pytorch.) It is the Tversky loss with alpha = beta = 1/2. Of two predictions of one
-    class it prefers the one that `JaccardLoss` prefers, since J = D / (2 - D), but is milder with both. A
-    class absent from the batch is treated as there; with mean probability m its loss is m / (2 - m).
+    (Milletari et al., V-Net, 3DV 2016, which squares the terms of the denominator; the plain sums are those of
+    segmentation-models-pytorch.) It is the Tversky loss with alpha = beta = 1/2. It ranks predictions of one class as
+    `JaccardLoss` does, since J = D / (2 - D), but its values are lower. A class that is absent from the batch is
+    treated as in `JaccardLoss`; with mean probability m its loss is m / (2 - m).
 
     Examples:
         >>> import torch

@@ -12,22 +12,22 @@ __all__ = ["FocalLoss"]
 
 
 class FocalLoss(PixelLoss):
-    """Cross-entropy that turns away from pixels already right.
+    """Cross-entropy with a smaller weight for pixels that are already right.
 
-    With p the probability of a pixel's true class (Lin et al., Focal loss for dense object detection, ICCV
-    2017, whose alpha is here the class weights)::
+    With p the probability of a pixel's true class (Lin et al., Focal loss for dense object detection, ICCV 2017; its
+    alpha corresponds to the class weights)::
 
         loss = mean(-(1 - p)^gamma ln p)
 
-    It is not segmentation-models-pytorch's ``FocalLoss`` because that one, for several classes, takes each
-    channel's own sigmoid for p, while the network answers with their softmax; gives NaN where no pixel is
-    valid; and for two classes knows no class weights. Without weights, for two classes, it agrees with this.
+    ``FocalLoss`` of segmentation-models-pytorch is not used for three reasons. For more than two classes it takes the
+    sigmoid of each channel for p, although the output of the network is a softmax; it gives NaN if no pixel is valid;
+    and for two classes it has no class weights. For two classes without weights both losses are equal.
 
     Args:
-        num_classes: background included, at least 2.
-        ignore_index: class id of pixels that must influence nothing, or None where there are none.
-        class_weights: one for each class, background first, none negative.
-        gamma: 1 or more; below it the gradient has no bound as p comes near 1.
+        num_classes: number of classes including background, at least 2.
+        ignore_index: class id of ignored pixels, or ``None`` if there are none.
+        class_weights: one weight per class, 0 or more, background first.
+        gamma: 1 or more; below 1 the gradient is unbounded as p approaches 1.
 
     Examples:
         >>> logits = torch.tensor([4.0, 1.0]).log().view(1, 1, 1, 2)  # probabilities 0.8 and 0.5
@@ -46,10 +46,10 @@ class FocalLoss(PixelLoss):
     ) -> None:
         super().__init__(num_classes, ignore_index, class_weights)
         if not gamma >= 1:
-            raise ArgumentError(f"gamma: found {gamma}; 1 or more is allowed, and cross_entropy is gamma 0")
+            raise ArgumentError(f"`gamma={gamma}`: must be 1 or more; for gamma 0 use 'cross_entropy'")
         self.gamma = gamma
 
     def per_pixel(self, negative_log_likelihood: Tensor) -> Tensor:
         """Return the focal loss of each pixel."""
-        wrong = -torch.expm1(-negative_log_likelihood)  # 1 - p, exact also where p is near 1
+        wrong = -torch.expm1(-negative_log_likelihood)  # 1 - p, accurate also for p near 1
         return wrong**self.gamma * negative_log_likelihood

@@ -1,4 +1,4 @@
-"""The Jaccard loss, solarseg's default."""
+"""The Jaccard loss, the default."""
 
 from collections.abc import Sequence
 
@@ -17,19 +17,18 @@ class JaccardLoss(TverskyLoss):
     (Rahman & Wang, Optimizing Intersection-Over-Union in Deep Neural Networks for Image Segmentation, ISVC
     2016.) It is the Tversky loss with alpha = beta = 1.
 
-    **Where a class is absent from the batch** that ratio says nothing: the loss is 1 unless the prediction is
-    exactly empty, and its gradient is 0 everywhere. Three things are done about it in the field:
+    **If a class is absent from the batch**, this ratio is not useful: the loss is 1 unless the prediction is exactly
+    empty, and its gradient is 0 everywhere. There are three ways to handle this:
 
-    - segmentation-models-pytorch multiplies the loss of an absent class by 0. A batch without defects that is
-      predicted all defect then scores 0.0, and nothing is learned from its false alarms.
-    - A constant added above and below gives a gradient, but one that falls with the square of the area
-      falsely predicted: the worse the prediction, the weaker the correction.
-    - Here the loss is that of the class's complement. Its truth is every valid pixel, so its Jaccard loss is
-      simply the mean of p over the valid pixels: 0 where nothing is predicted, 1 where everything is, with
-      the same gradient of 1/pixels for each of them. (A comment in segmentation-models-pytorch names this
-      ``mean(y_pred)`` the better workaround.)
+    - segmentation-models-pytorch multiplies the loss of an absent class by 0. If a batch without defects is predicted
+      as all defect, its loss is 0, and the network learns nothing from the false alarms.
+    - A constant in numerator and denominator gives a gradient that decreases with the square of the falsely predicted
+      area: the worse the prediction, the weaker the correction.
+    - Here the loss is that of the complement of the class. The complement covers every valid pixel, so its Jaccard loss
+      is the mean of p over the valid pixels: 0 if nothing is predicted, 1 if everything is, with a gradient of 1/pixels
+      everywhere. (A comment in segmentation-models-pytorch mentions ``mean(y_pred)`` as a better workaround.)
 
-    Where every class is present, the library and this agree.
+    If every class is present, this loss equals that of segmentation-models-pytorch.
 
     Examples:
         >>> import torch

@@ -1,4 +1,4 @@
-"""The Tversky loss, of which Jaccard and Dice are two cases."""
+"""The Tversky loss; Jaccard and Dice are special cases of it."""
 
 from collections.abc import Sequence
 
@@ -12,29 +12,28 @@ __all__ = ["TverskyLoss"]
 
 
 class TverskyLoss(RegionLoss):
-    """One minus the soft Tversky index of each class: false alarms and misses have prices of their own.
+    """One minus the soft Tversky index of each class, with separate weights for false positives and false negatives.
 
     With TP, FP and FN the soft counts over all valid pixels of the batch (Salehi et al., Tversky loss
     function for image segmentation using 3D fully convolutional deep networks, MLMI 2017)::
 
         loss = 1 - TP / (TP + alpha FP + beta FN)
 
-    alpha = beta = 1 is `JaccardLoss`, alpha = beta = 1/2 is `DiceLoss`. The defaults are the paper's best,
-    for small lesions: a missed pixel costs more than a false one. (segmentation-models-pytorch's defaults
-    make its Tversky loss the Dice loss.)
+    alpha = beta = 1 is `JaccardLoss`, alpha = beta = 1/2 is `DiceLoss`. The defaults are the best values of the paper,
+    for small lesions: a missed pixel has a larger weight than a false one. (With the defaults of
+    segmentation-models-pytorch, its Tversky loss is the Dice loss.)
 
-    Where a class is absent from the batch, what was rightly left alone stands for what was rightly found::
+    If a class is absent from the batch, the loss is that of its complement, with the same weights; see `JaccardLoss`
+    for the reason::
 
         loss = 1 - TN / (TN + alpha FP)
 
-    which is the loss of the class's complement, each error keeping its price; see `JaccardLoss` for why.
-
     Args:
-        num_classes: background included, at least 2.
-        ignore_index: class id of pixels that must influence nothing, or None where there are none.
-        class_weights: one for each class, background first, none negative.
-        alpha: price of a false positive, above 0.
-        beta: price of a false negative, above 0.
+        num_classes: number of classes including background, at least 2.
+        ignore_index: class id of ignored pixels, or ``None`` if there are none.
+        class_weights: one weight per class, 0 or more, background first.
+        alpha: weight of false positives, above 0.
+        beta: weight of false negatives, above 0.
 
     Examples:
         >>> logits = torch.tensor([4.0, 1.0, 1.0, 0.25]).log().view(1, 1, 2, 2)  # p = 0.8, 0.5, 0.5, 0.2
@@ -54,7 +53,7 @@ class TverskyLoss(RegionLoss):
     ) -> None:
         super().__init__(num_classes, ignore_index, class_weights)
         if not (alpha > 0 and beta > 0):
-            raise ArgumentError(f"alpha and beta: found {alpha} and {beta}; both must be above 0")
+            raise ArgumentError(f"`alpha={alpha}`, `beta={beta}`: both must be above 0")
         self.alpha = alpha
         self.beta = beta
 
@@ -67,6 +66,6 @@ class TverskyLoss(RegionLoss):
         true_negative = outside.sum(pixels) - false_positive
         right = torch.where(inside.any(pixels), true_positive, true_negative)
         wrong = self.alpha * false_positive + self.beta * false_negative
-        # Written without "1 -", which would round small losses away. The floor acts only where no pixel is
-        # valid: otherwise right + wrong is at least the smallest of alpha, beta and 1.
+        # Not written as 1 - right / (right + wrong), which rounds small losses to 0. The minimum applies only if no
+        # pixel is valid: otherwise right + wrong is at least the smallest of alpha, beta and 1.
         return wrong / (right + wrong).clamp_min(torch.finfo(wrong.dtype).tiny)

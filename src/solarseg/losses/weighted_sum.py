@@ -1,4 +1,4 @@
-"""A sum of losses."""
+"""A weighted sum of losses."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ __all__ = ["WeightedSum"]
 
 
 class WeightedSum(nn.Module):
-    """The sum of losses, each multiplied by its factor.
+    """A sum of losses, each multiplied by a factor.
 
     Examples:
         >>> from solarseg.losses.dice import DiceLoss
@@ -26,7 +26,7 @@ class WeightedSum(nn.Module):
         self.losses = nn.ModuleList(losses)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the sum, a scalar; for the arguments see `solarseg.losses.base.SegmentationLoss`."""
+        """Return the sum, a scalar; see `solarseg.losses.base.SegmentationLoss` for the arguments."""
         terms = [
             factor * loss(logits, target) for factor, loss in zip(self.factors, self.losses, strict=True)
         ]

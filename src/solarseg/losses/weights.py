@@ -1,4 +1,4 @@
-"""Class weights from how often classes occur."""
+"""Class weights from class frequencies."""
 
 from collections.abc import Sequence
 
@@ -8,22 +8,22 @@ __all__ = ["class_weights_from_frequency"]
 
 
 def class_weights_from_frequency(pixel_counts: Sequence[int]) -> list[float]:
-    """Weigh classes by how rare they are, so that a rare one counts as much as a common one.
+    """Return class weights inversely proportional to frequency, so that rare and common classes count the same.
 
-    Median-frequency balancing (Eigen & Fergus, Predicting depth, surface normals and semantic labels with a
-    common multi-scale convolutional architecture, ICCV 2015) gives a class the weight median frequency /
-    its own frequency. Two things differ here: frequency is a class's share of all pixels, not only of those
-    in images where it occurs, and weights are scaled to a mean of 1 over the classes that occur. The latter
-    cancels the median, which leaves::
+    In median-frequency balancing (Eigen & Fergus, Predicting depth, surface normals and semantic labels with a common
+    multi-scale convolutional architecture, ICCV 2015) the weight of a class is the median frequency divided by its
+    frequency. There are two differences: here the frequency is the share of all pixels, not only of pixels in images
+    that contain the class; and weights are scaled to a mean of 1 over the classes that occur, which cancels the
+    median::
 
         weight = (1 / count) / mean(1 / count)
 
-    A class without pixels has weight 0: it has no frequency to invert, in cross-entropy no pixel could use
-    its weight, and in a region loss its easily won zero would only dilute the mean of the others. Its false
-    alarms still cost, in the classes whose pixels they take.
+    A class without pixels has weight 0. Cross-entropy has no pixel that would use its weight, and in a region loss its
+    loss near 0 would only dilute the mean of the others. False alarms of that class still increase the losses of the
+    classes that the pixels belong to.
 
     Args:
-        pixel_counts: pixels of each class in the train split, background first, ignored pixels not counted.
+        pixel_counts: number of pixels of each class in the train split, background first, without ignored pixels.
 
     Raises:
         ArgumentError: a count is negative, or none is positive.
@@ -34,8 +34,8 @@ def class_weights_from_frequency(pixel_counts: Sequence[int]) -> list[float]:
     """
     if min(pixel_counts, default=0) < 0 or not any(pixel_counts):
         raise ArgumentError(
-            f"pixel_counts: found {list(pixel_counts)}; give the number of pixels of each class, none "
-            "negative and at least one positive"
+            f"`pixel_counts={list(pixel_counts)}`: give the number of pixels of each class, 0 or more, at least one "
+            "of them above 0"
         )
     inverse = [1 / count if count else 0.0 for count in pixel_counts]
     scale = sum(count > 0 for count in pixel_counts) / sum(inverse)
