@@ -14,8 +14,8 @@ from PIL import Image
 from solarseg import compare, evaluate, train
 from solarseg.cli import main
 from solarseg.curation.split_dataset import split_dataset
-from solarseg.datasets.folder import read_table
 from solarseg.datasets.splits import read_split
+from solarseg.datasets.tables import read_table
 from solarseg.duplicates.leakage import Leak, read_leaks
 from solarseg.errors import ArgumentError, DatasetError
 
