@@ -13,6 +13,13 @@ from PIL import Image
 settings.register_profile("any machine", deadline=None)  # nothing is asserted about time
 settings.load_profile("any machine")
 
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what an operating system cannot do."""
+    if os.name != "posix" and item.get_closest_marker("posix"):
+        pytest.skip("needs signals or limits of POSIX")
+
+
 TINY = {"encoder": "resnet18", "image_size": 64, "epochs": 2, "batch_size": 4, "precision": "32"}
 
 

@@ -83,6 +83,7 @@ print(json.dumps({"found": found, "folder": [each.name for each in folder.iterdi
 )
 
 
+@pytest.mark.posix
 def test_every_writer_leaves_a_complete_file_or_none(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SWEEP, str(tmp_path)], capture_output=True, text=True, check=False

@@ -2,7 +2,6 @@ import hashlib
 import io
 import json
 import os
-import signal
 import ssl
 import subprocess
 import sys
@@ -439,7 +438,7 @@ def test_killed_in_the_middle_it_goes_on_with_what_is_missing(httpserver, web, t
             assert process.poll() is None
             time.sleep(0.01)
     finally:
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait()
     have = part.stat().st_size
     host.sent = 0

@@ -137,7 +137,8 @@ predict(*map(Path, sys.argv[1:]), overlays=True)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.posix
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
 def test_a_kill_leaves_whole_files_and_the_rest_is_done_later(trained, tmp_path, how):
     run, dataset = trained
     (tmp_path / "images").mkdir()
@@ -148,7 +149,7 @@ def test_a_kill_leaves_whole_files_and_the_rest_is_done_later(trained, tmp_path,
     while not len(list(out.glob("masks/[0-9]*.png"))) >= 20:
         assert process.poll() is None
         time.sleep(0.01)
-    process.send_signal(how)
+    process.send_signal(signal.Signals[how])
     process.wait(60)
     done = list(out.glob("masks/[0-9]*.png"))
     assert 20 <= len(done) < 360

@@ -81,7 +81,7 @@ def test_resuming_after_a_kill_goes_on_exactly(squares, tmp_path):
     while not last.exists():
         assert process.poll() is None, "ended before it could be killed"
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     assert len(rows(tmp_path / "cut")) < 4
     train(squares, tmp_path / "cut", resume=True, machine=quiet())
@@ -348,6 +348,7 @@ def test_a_split_without_val_and_test_trains_to_the_last_epoch(squares, tmp_path
     assert not (tmp_path / "run" / "checkpoints" / "best.ckpt").exists()
 
 
+@pytest.mark.posix
 def test_a_checkpoint_that_cannot_be_written_leaves_the_last_good_one(tmp_path):
     path = tmp_path / "last.ckpt"
     AtomicCheckpointIO().save_checkpoint({"epoch": 1}, path)
