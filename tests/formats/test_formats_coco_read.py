@@ -152,7 +152,8 @@ def test_images_without_annotation_are_background_and_counted(
         source = read(tmp_path)
     assert [sample.mask.any() for sample in source] == [True, False]
     assert "1 of 2 images have no annotation" in caplog.text
-    assert "annotations of 1 images that it does not list" in caplog.text
+    listed = f"{tmp_path / 'labels.json'}: image 99"
+    assert source.left_out.items() == {"annotations of an image that is not listed": (listed,)}
 
 
 @pytest.mark.parametrize("as_text", ["images", "categories", "image_id", "category_id"])
@@ -194,14 +195,15 @@ def test_annotations_of_other_images_alone_are_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
-def test_captions_beside_instances_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_captions_next_to_instances_are_left_out(tmp_path: Path) -> None:
     write(tmp_path, "annotations/instances_train.json", "train")
     captions = content(annotations=[{"id": 1, "image_id": 7, "caption": "A cracked cell."}])
     del captions["categories"]
     file = tmp_path / "annotations" / "captions_train.json"
     file.write_text(json.dumps(captions))
-    assert only(read(tmp_path)).sum() == len(PIXELS)
-    assert "captions_train.json: names no categories, and is left out" in caplog.text
+    source = read(tmp_path)
+    assert only(source).sum() == len(PIXELS)
+    assert source.left_out.items() == {"COCO file without categories": (str(file),)}
     with pytest.raises(DatasetError, match=r"captions_train\.json: categories: Field required"):
         read(file)
 

@@ -226,21 +226,20 @@ def test_files_side_by_side_that_do_not_pair_are_named(extra, match, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("extra", "said"),
+    ("extra", "why"),
     [
-        (("images/lonely.png",), "lonely.png: has no mask of the same name, and is left out"),
-        (
-            ("masks/x.png", "masks/y.png"),
-            "x.png: has no image of the same name (and 1 more), and is left out",
-        ),
+        (("images/lonely.png",), "image without mask"),
+        (("masks/x.png", "masks/y.png"), "mask without image"),
+        (("overlays/a.png", "more/images/c.png"), "image that is in no pair of image and mask"),
     ],
 )
-def test_files_without_counterpart_are_left_out_and_said(extra, said, tmp_path, caplog):
+def test_files_without_counterpart_are_left_out_and_named(extra, why, tmp_path):
     write_pair(tmp_path / "images" / "a.png", tmp_path / "masks" / "a.png")
     for file in extra:
         write(tmp_path / file, 0)
-    assert [entry.name for entry in entries_of(open_source(tmp_path))] == ["a"]
-    assert said in caplog.text
+    source = open_source(tmp_path)
+    assert [entry.name for entry in entries_of(source)] == ["a"]
+    assert source.left_out.items() == {why: tuple(sorted(str(tmp_path / file) for file in extra))}
 
 
 def test_where_nothing_pairs_the_first_file_is_named(tmp_path):

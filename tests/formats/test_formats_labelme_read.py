@@ -170,27 +170,31 @@ def test_a_labels_txt_that_is_none_is_said(tmp_path: Path, content: bytes, match
         read(tmp_path)
 
 
-def test_points_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_points_are_left_out_and_named(tmp_path: Path) -> None:
     write(tmp_path, shape(SQUARE), shape([[1, 1]], "point", "corner"), shape([[1, 1]], "points", "corner"))
     assert read(tmp_path).classes.names == ("background", "crack")
     assert np.array_equal(only(tmp_path), FILLED)
-    assert "2 points are no regions and left out" in caplog.text
+    source = read(tmp_path)
+    list(source)
+    assert source.left_out.items() == {
+        "point, which is no region": (f"{tmp_path / 'a.json'}: shapes.1",),
+        "points, which is no region": (f"{tmp_path / 'a.json'}: shapes.2",),
+    }
 
 
-def test_images_without_json_are_left_out_and_counted(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_images_without_json_are_left_out_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, shape(SQUARE))
     assert len(list(read(tmp_path))) == 1
-    assert "without JSON" not in caplog.text
+    assert not read(tmp_path).left_out.items()
     for name in ("b.png", "sub/c.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("L", (10, 8)).save(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     for path in (tmp_path, Path(), Path("../") / tmp_path.name):
-        caplog.clear()
-        assert [sample.name for sample in read(path)] == ["a"]
-        assert "2 images without JSON are left out" in caplog.text
+        source = read(path)
+        assert [sample.name for sample in source] == ["a"]
+        expected = (str(path / "b.png"), str(path / "sub" / "c.jpg"))
+        assert source.left_out.items() == {"image without JSON file": expected}
 
 
 def test_folders_and_images_elsewhere(tmp_path: Path) -> None:
@@ -291,7 +295,7 @@ def test_bad_json_costs_its_sample_alone(
     write(tmp_path, shape(SQUARE), name="b", image="b.png")
     (tmp_path / "a.json").write_text(text)
     bad, good = read(tmp_path).parts[0].entries()
-    assert "without JSON" not in caplog.text
+    assert not read(tmp_path).left_out.items()
     with pytest.raises(DatasetError, match=rf"a\.json: {match}[^\n]*$"):
         bad.load()
     assert np.array_equal(good.load().mask, FILLED)

@@ -238,14 +238,14 @@ def test_without_meta_json_classes_are_sorted(tmp_path: Path, caplog: pytest.Log
         bad.load()
 
 
-def test_images_without_annotation_are_left_out_and_counted(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_images_without_annotation_are_left_out_and_named(tmp_path: Path) -> None:
     write(tmp_path)
     for name in ("b.png", "c.jpg"):
         Image.new("L", (10, 8)).save(tmp_path / "ds" / "img" / name)
-    assert [sample.name for sample in read(tmp_path)] == ["ds/a"]
-    assert "2 images without annotation are left out" in caplog.text
+    source = read(tmp_path)
+    assert [sample.name for sample in source] == ["ds/a"]
+    expected = tuple(str(tmp_path / "ds" / "img" / name) for name in ("b.png", "c.jpg"))
+    assert source.left_out.items() == {"image without annotation file": expected}
 
 
 def spoil(**bitmap_keys: Any) -> dict[str, Any]:

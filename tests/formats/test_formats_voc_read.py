@@ -191,15 +191,18 @@ def test_a_mask_that_is_none_costs_itself(mask, match, tmp_path):
     assert second.load().mask.tolist() == EXPECTED
 
 
-def test_images_without_masks_are_left_out_and_counted(tmp_path, caplog):
+def test_images_without_masks_are_left_out_and_named(tmp_path):
     label(add(tmp_path))
     add(tmp_path, "sub/b", None)
     add(tmp_path, "c", None)
-    assert [entry.name for entry in entries_of(open_source(tmp_path))] == ["a"]
-    assert "2 of 3 images have no mask and are left out" in caplog.text
+    source = open_source(tmp_path)
+    assert [entry.name for entry in entries_of(source)] == ["a"]
+    ((why, what),) = source.left_out.items().items()
+    assert why.startswith("image without mask")
+    assert what == (str(tmp_path / "JPEGImages/c.png"), str(tmp_path / "JPEGImages/sub/b.png"))
 
 
-def test_lists_say_which_samples_there_are(tmp_path, caplog):
+def test_lists_say_which_samples_there_are(tmp_path):
     for name in ("a", "sub/b", "c", "d"):
         label(add(tmp_path, name))
     lists = tmp_path / "ImageSets" / "Segmentation"
@@ -208,8 +211,11 @@ def test_lists_say_which_samples_there_are(tmp_path, caplog):
     (lists / "val.txt").write_text("c\na\n")
     assert [entry.name for entry in entries_of(open_source(tmp_path))] == ["a", "c", "sub/b"]
     (tmp_path / "SegmentationClass" / "c.png").unlink()
-    assert [entry.name for entry in entries_of(open_source(tmp_path))] == ["a", "sub/b"]
-    assert "1 of 3 images have no mask" in caplog.text
+    source = open_source(tmp_path)
+    assert [entry.name for entry in entries_of(source)] == ["a", "sub/b"]
+    left_out = source.left_out.items()
+    assert sorted(map(len, left_out.values())) == [1, 1]
+    assert left_out["image that ImageSets does not list"] == (str(tmp_path / "JPEGImages/d.png"),)
 
 
 @pytest.mark.parametrize(

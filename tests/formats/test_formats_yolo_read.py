@@ -107,21 +107,29 @@ def test_places_of_images(case, tmp_path):
     assert all(sample.mask.any() for sample in open_source(tmp_path))
 
 
-def test_only_what_is_listed_is_read(tmp_path, caplog):
+def test_only_what_is_listed_is_read(tmp_path):
     for image in ("images/train/a.png", "images/other/b.png"):
         add(tmp_path, image)
-    assert names_of(state(tmp_path, f"train: images/train\nval: images/val\n{NAMES}")) == ["train/a"]
-    assert "images/val is not there and left out" in caplog.text
-    assert "1 label files belong to no image that is there, such as " in caplog.text
+    source = open_source(state(tmp_path, f"train: images/train\nval: images/val\n{NAMES}"))
+    assert [entry.name for entry in entries_of(source)] == ["train/a"]
+    assert source.left_out.items() == {
+        "image in no folder of data.yaml": (str(tmp_path / "images/other/b.png"),),
+        "label file without image": (str(tmp_path / "labels/other/b.txt"),),
+        "listed folder that is not there": (f"{tmp_path / 'data.yaml'}: images/val",),
+    }
 
 
-def test_lists_of_images_as_cvat_writes_them(tmp_path, caplog):
+def test_lists_of_images_as_cvat_writes_them(tmp_path):
     for name in ("a", "b", "c"):
         add(tmp_path, f"images/train/{name}.png")
     (tmp_path / "train.txt").write_text("images/train/a.png\n./images/train/b.png\nimages/train/gone.png\n\n")
-    assert names_of(state(tmp_path, f"path: ./\ntrain: train.txt\n{NAMES}")) == ["train/a", "train/b"]
-    assert "1 of 3 images are not there" in caplog.text
-    assert "1 label files belong to no image that is there" in caplog.text
+    source = open_source(state(tmp_path, f"path: ./\ntrain: train.txt\n{NAMES}"))
+    assert [entry.name for entry in entries_of(source)] == ["train/a", "train/b"]
+    left_out = source.left_out.items()
+    assert left_out["listed image that is not there"] == (
+        f"{tmp_path / 'train.txt'}: {tmp_path / 'images/train/gone.png'}",
+    )
+    assert left_out["label file without image"] == (str(tmp_path / "labels/train/c.txt"),)
 
 
 @pytest.mark.parametrize("place", ["/etc", "images/../../other", "C:/images"])
@@ -137,11 +145,13 @@ def test_nothing_is_read_outside_the_folder(place, tmp_path):
         open_source(folder)
 
 
-def test_a_line_that_can_be_no_file_costs_itself_alone(tmp_path, caplog):
+def test_a_line_that_can_be_no_file_costs_itself_alone(tmp_path):
     add(tmp_path, "images/a.png")
     (tmp_path / "train.txt").write_text(f"images/{'b' * 300}.png\nimages/a.png\n", encoding="utf-8-sig")
-    assert names_of(state(tmp_path, f"train: train.txt\n{NAMES}")) == ["a"]
-    assert "is longer than names of files can be; shorten it (1 lines like this are left out)" in caplog.text
+    source = open_source(state(tmp_path, f"train: train.txt\n{NAMES}"))
+    assert [entry.name for entry in entries_of(source)] == ["a"]
+    [line] = source.left_out.items()["listed image that is not there"]
+    assert line.endswith("is longer than names of files can be; shorten it")
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path):

@@ -3,13 +3,15 @@
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-__all__ = ["DONE_IN_PART", "counted", "is_shown", "report_failures", "say_worst"]
+__all__ = ["DONE_IN_PART", "counted", "is_shown", "report_failures", "report_left_out", "say_worst"]
 
 if TYPE_CHECKING:
+    from solarseg.datasets.left_out import LeftOutItems
     from solarseg.prediction.measurements import Measured
 
 DONE_IN_PART = 1
@@ -42,6 +44,16 @@ def report_failures(failed: Mapping[str, str]) -> None:
     if len(failed) > _SHOWN:
         print(f"  and {len(failed) - _SHOWN} more", file=sys.stderr)
     raise typer.Exit(DONE_IN_PART)
+
+
+def report_left_out(left_out: "LeftOutItems", listed: Path | None = None) -> None:
+    """Print what was left out, and the file that lists all of it."""
+    from solarseg.datasets.left_out import describe_left_out
+
+    if left_out:
+        print("\n  ".join(["left out:", *describe_left_out(left_out)]))
+        if listed is not None:
+            print(f"  all of it: {listed}")
 
 
 def say_worst(cells: Mapping[str, "Measured"]) -> None:

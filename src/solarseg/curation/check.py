@@ -14,6 +14,7 @@ from solarseg.curation.split_problems import find_split_problems
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import read_description
 from solarseg.datasets.folder import MaskLook, list_files, look_into, open_pairs
+from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.splits import read_split
 from solarseg.duplicates.leakage import Leak, find_copies, find_leaks
 from solarseg.duplicates.perceptual_hash import SYMMETRIES
@@ -78,9 +79,11 @@ def check(
         DatasetError: the folder is no dataset, or its tables cannot be read.
     """
     root = Path(dataset)
-    images, masks = list_files(root, "images"), list_files(root, "masks")
+    left_out = LeftOut()
+    images, masks = (list_files(root, kind, left_out=left_out) for kind in ("images", "masks"))
     pairs = {name: (images[name], masks[name]) for name in images if name in masks}
     problems = [*_unpaired(images, masks)]
+    problems += [Problem("left out", file, why) for why, what in left_out.items().items() for file in what]
     expected = None
     if read_description(root)[1] is None:  # classes are then found from the masks, which must go together
         odd, expected = _sort_out(root / "masks", [mask for _, mask in pairs.values()])

@@ -29,6 +29,7 @@ KINDS: Mapping[str, bool] = {
     "copy": False,
     "alike with another mask": False,
     "empty mask": False,
+    "left out": False,
 }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from rich.progress import track
 
 from solarseg.datasets import FolderDataset, open_dataset
+from solarseg.datasets.left_out import LeftOutItems
 from solarseg.datasets.splits import SPLITS, check_shares, folds_by_group, split_by_group, write_split
 from solarseg.duplicates.leakage import find_copies, join_groups
 from solarseg.errors import ArgumentError, MaskError, OutputError
@@ -33,6 +34,7 @@ class SplitDataset:
         groups: number of groups kept whole.
         largest: the largest of them, and its samples.
         joined: how many more there were before those that hold copies of one image were joined.
+        left_out: why -> files of the dataset folder that are not taken for images.
     """
 
     files: tuple[Path, ...]
@@ -41,6 +43,7 @@ class SplitDataset:
     groups: int
     largest: tuple[str, int]
     joined: int
+    left_out: LeftOutItems
 
 
 def split_dataset(
@@ -119,6 +122,7 @@ def split_dataset(
         groups=len(set(joined.values())),
         largest=Counter(joined.values()).most_common(1)[0],
         joined=len(set(group_of.values())) - len(set(joined.values())),
+        left_out=data.left_out,
     )
 
 

@@ -72,6 +72,7 @@ class Statistics(BaseModel):
         group_sizes: images of each group, largest first.
         grouped: whether anything says which images belong together.
         unreadable: sample -> why it was left out.
+        left_out: why -> files of the dataset folder that are not taken for images.
     """
 
     dataset: str
@@ -86,6 +87,7 @@ class Statistics(BaseModel):
     group_sizes: dict[str, int]
     grouped: bool
     unreadable: dict[str, str]
+    left_out: dict[str, tuple[str, ...]]
 
 
 def summarise(
@@ -118,6 +120,7 @@ def summarise(
         group_sizes=dict(group_sizes.most_common()),
         grouped=data.grouped,
         unreadable={name: str(error) for name, error in unreadable.items()},
+        left_out={why: tuple(what) for why, what in data.left_out.items()},
     )
 
 

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from solarseg.classes import IGNORE_INDEX, ClassMap, few, find_classes
 from solarseg.datasets.description import Description, read_description
 from solarseg.datasets.groups import find_groups
+from solarseg.datasets.left_out import LeftOut, LeftOutItems, describe_left_out
 from solarseg.datasets.sample import Sample
+from solarseg.datasets.walk import is_image_name, note_unread, walk
 from solarseg.errors import DatasetError, MaskError
 from solarseg.images import IMAGE_SUFFIXES, mask_palette, read_mask_values, read_picture
 
@@ -34,6 +36,9 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
+
+# What GIS programs and Windows write next to images.
+_COMPANIONS = frozenset({".xml", ".ovr", ".tfw", ".pgw", ".jgw", ".wld", ".prj", "thumbs.db", "desktop.ini"})
 
 UNFINISHED = ".conversion.json"  # stands in a folder that `convert` writes, until all is done
 
@@ -55,6 +60,7 @@ class FolderDataset:
         groups: group of each sample, in the order of ``names``.
         grouped: whether anything says which images belong together; if not, each is its own group.
         description: what ``dataset.yaml`` says.
+        left_out: why -> files in ``images/`` and ``masks/`` that are not taken for images.
     """
 
     def __init__(
@@ -65,11 +71,13 @@ class FolderDataset:
         *,
         grouped: bool,
         description: Description,
+        left_out: LeftOutItems | None = None,
     ) -> None:
         self.root = root
         self.classes = classes
         self.grouped = grouped
         self.description = description
+        self.left_out = left_out or {}
         self._files = dict(sorted(files.items()))
         self.names = list(self._files)
         self.groups = [entry.group for entry in self._files.values()]
@@ -123,6 +131,11 @@ class FolderDataset:
                 "module, site or place, train and test share it and the scores will be too good"
             )
 
+    def warn_if_left_out(self) -> None:
+        """Log which files of the folder are not taken for images."""
+        for line in describe_left_out(self.left_out):
+            logger.warning("%s: left out: %s", self.root, line)
+
     @cached_property
     def group_of(self) -> dict[str, str]:
         """Group of each sample by name."""
@@ -149,8 +162,11 @@ def open_dataset(
         ArgumentError: ``groups`` and ``group_regex`` are both given, or the pattern is not valid.
         DatasetError: something is missing in the folder, or images and masks do not pair.
     """
-    root = Path(path)
-    return open_pairs(root, read_pairs(root), groups=groups, group_regex=group_regex, expected=expected)
+    root, left_out = Path(path), LeftOut()
+    pairs = read_pairs(root, left_out=left_out)
+    return open_pairs(
+        root, pairs, groups=groups, group_regex=group_regex, expected=expected, left_out=left_out.items()
+    )
 
 
 def open_pairs(
@@ -160,6 +176,7 @@ def open_pairs(
     groups: Path | str | None = None,
     group_regex: str | None = None,
     expected: ClassMap | None = None,
+    left_out: LeftOutItems | None = None,
 ) -> FolderDataset:
     """Open the pairs of a dataset folder that are named; see `open_dataset`."""
     description, stated = read_description(root)
@@ -168,12 +185,18 @@ def open_pairs(
     files = {
         name: _Files(image, mask, found[name] if found else name) for name, (image, mask) in pairs.items()
     }
-    return FolderDataset(root, classes, files, grouped=found is not None, description=description)
+    return FolderDataset(
+        root, classes, files, grouped=found is not None, description=description, left_out=left_out
+    )
 
 
-def read_pairs(root: Path, *, unfinished: bool = False) -> dict[str, tuple[Path, Path]]:
+def read_pairs(
+    root: Path, *, unfinished: bool = False, left_out: LeftOut | None = None
+) -> dict[str, tuple[Path, Path]]:
     """Pair the images and masks of a dataset folder by name; see `list_files`."""
-    images, masks = (list_files(root, kind, unfinished=unfinished) for kind in ("images", "masks"))
+    images, masks = (
+        list_files(root, kind, unfinished=unfinished, left_out=left_out) for kind in ("images", "masks")
+    )
     for have, lack, kind in ((images, masks, "mask"), (masks, images, "image")):
         alone = sorted(set(have) - set(lack))
         if alone:
@@ -185,13 +208,16 @@ def read_pairs(root: Path, *, unfinished: bool = False) -> dict[str, tuple[Path,
     return {name: (images[name], masks[name]) for name in images}
 
 
-def list_files(root: Path, kind: str, *, unfinished: bool = False) -> dict[str, Path]:
+def list_files(
+    root: Path, kind: str, *, unfinished: bool = False, left_out: LeftOut | None = None
+) -> dict[str, Path]:
     """List the files of a dataset folder by name.
 
     Args:
         root: the dataset folder.
-        kind: ``"images"`` or ``"masks"``, or ``"."`` where the folder itself holds them.
-        unfinished: take also what is not all there yet.
+        kind: ``"images"`` or ``"masks"``, or ``"."`` if the folder itself contains them.
+        unfinished: list also what an unfinished conversion wrote.
+        left_out: receives the files that are not images, and what `walk` leaves out.
 
     Raises:
         DatasetError: there is no such folder, or nothing in it, or two files of one name; or a conversion has not
@@ -206,8 +232,10 @@ def list_files(root: Path, kind: str, *, unfinished: bool = False) -> dict[str, 
         raise DatasetError(f"{root}: has no folder '{kind}'; a dataset is a folder with images/ and masks/")
     _check_readable(folder)
     found: dict[str, Path] = {}
-    for file in sorted(folder.rglob("*")):
-        if file.suffix.lower() not in IMAGE_SUFFIXES or file.name.startswith(".") or not file.is_file():
+    for file in walk(folder, left_out):
+        if not is_image_name(file):
+            if left_out is not None:
+                _note_other(file, left_out)
             continue
         # macOS writes é as e and an accent, others as one letter.
         name = normalize("NFC", file.relative_to(folder).with_suffix("").as_posix())
@@ -217,6 +245,12 @@ def list_files(root: Path, kind: str, *, unfinished: bool = False) -> dict[str, 
     if not found:
         raise DatasetError(f"{folder}: holds no images; allowed are {', '.join(sorted(IMAGE_SUFFIXES))}")
     return found
+
+
+def _note_other(file: Path, left_out: LeftOut) -> None:
+    suffix = file.suffix.lower()
+    if not note_unread(file, left_out) and suffix not in _COMPANIONS and file.name.lower() not in _COMPANIONS:
+        left_out.add(f"not an image ({suffix or 'no suffix'})", file)
 
 
 def _check_readable(folder: Path) -> None:

@@ -5,8 +5,11 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
+from solarseg.datasets.left_out import LeftOut, describe_left_out
+from solarseg.datasets.walk import is_image_name, walk, walk_images
 from solarseg.errors import ArgumentError
 from solarseg.images import IMAGE_SUFFIXES
 
@@ -36,24 +39,55 @@ def find_images(sources: Iterable[Path | str]) -> list[tuple[Path, Path]]:
 
 def _expand(source: Path) -> list[tuple[Path, Path]]:
     if source.is_dir():
-        if (source / "images").is_dir() and (source / "masks").is_dir():
-            logger.info("%s: is a dataset folder; its images/ are taken, its masks/ left alone", source)
-            source = source / "images"
-        files = sorted(file for file in source.rglob("*") if _is_image(file))
-        if not files:
-            raise ArgumentError(f"{source}: holds no images; looked for {', '.join(sorted(IMAGE_SUFFIXES))}")
-        return [(file, source) for file in files]
+        return _in_folder(source)
     if source.is_file():
         return [(source, source.parent)]
-    matches = [Path(match) for match in sorted(glob.glob(str(source), recursive=True))]  # noqa: PTH207 - patterns may be absolute
-    files = [file for file in matches if _is_image(file)]
+    files = [file for file in _match_pattern(source) if is_image_name(file) and file.is_file()]
     if not files:
         raise ArgumentError(f"{source}: no such image, folder or pattern; check the path")
     return [(file, file.parent) for file in files]
 
 
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
+def _in_folder(source: Path) -> list[tuple[Path, Path]]:
+    if (source / "images").is_dir() and (source / "masks").is_dir():
+        logger.info("%s: is a dataset folder; its images/ are taken, its masks/ are not", source)
+        source = source / "images"
+    left_out = LeftOut()
+    files = list(walk_images(source, left_out))
+    lines = describe_left_out(left_out.items())
+    if not files:
+        found = f"; left out: {'; '.join(lines)}" if lines else ""
+        raise ArgumentError(
+            f"{source}: contains no images; looked for {', '.join(sorted(IMAGE_SUFFIXES))}{found}"
+        )
+    for line in lines:
+        logger.warning("%s: left out: %s", source, line)
+    return [(file, source) for file in files]
+
+
+def _match_pattern(source: Path) -> list[Path]:
+    """Find what a pattern matches; brackets in names that are there, or without which nothing matches, are names."""
+    parts = source.parts
+    first = next((i for i in range(len(parts)) if not Path(*parts[: i + 1]).exists()), len(parts))
+    top, pattern = Path(*parts[:first]), parts[first:]
+    if "**" in pattern:  # `glob` would follow links in circles
+        files = ((file, file.relative_to(top).parts) for file in walk(top))
+        return [file for file, names in files if _matches(names, pattern)]
+    rest = str(Path(*pattern))
+    for each in (rest, rest.replace("[", "[[]")):
+        found = sorted(glob.glob(str(Path(glob.escape(str(top)), each))))  # noqa: PTH207 - patterns may be absolute
+        if found:
+            return [Path(match) for match in found]
+    return []
+
+
+def _matches(names: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Return whether the names on a path match a pattern, in which ``**`` stands for any number of folders."""
+    if not pattern:
+        return not names
+    if pattern[0] == "**":
+        return any(_matches(names[i:], pattern[1:]) for i in range(len(names) + 1))
+    return bool(names) and fnmatch(names[0], pattern[0]) and _matches(names[1:], pattern[1:])
 
 
 def name_outputs(found: Sequence[tuple[Path, Path]]) -> dict[Path, str]:

@@ -76,6 +76,7 @@ def evaluate(
         else load_model(model, backend=backend, device=device, manner=manner)
     )
     data = open_dataset(dataset, groups=groups, group_regex=group_regex, expected=loaded.classes)
+    data.warn_if_left_out()
     _check_classes(loaded, data)
     digests = {name: digest(data.image_path(name)) for name in data.names}
     trained_on = set(loaded.info.trained_on)

@@ -24,7 +24,6 @@ __all__ = [
     "decode_base64",
     "decode_bitmap",
     "find_inside",
-    "glance",
     "is_background",
     "json_files",
     "looks_like",
@@ -37,7 +36,6 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _MAX_BYTES = 2**30
 _HEAD = 2**16
-_ENOUGH = 20_000
 _ENOUGH_JSON = 50
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes, on Linux
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors on Windows write it
@@ -69,21 +67,13 @@ def json_files(path: Path) -> Iterator[Path]:
     if path.is_file():
         return iter([path] if path.suffix.lower() == ".json" else [])
     found = chain(path.glob("*.json"), path.glob("*/*.json"))
-    return (file for file in found if not file.name.startswith("."))
+    return (file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts))
 
 
 def refuse_damaged_json(path: Path) -> None:
     """Raise DatasetError where one of the first JSON files is none, so that no format could be told by it."""
     for file in islice(json_files(path), _ENOUGH_JSON):
         read_json(file, RootModel[Any])
-
-
-def glance(folder: Path, pattern: str) -> Iterator[Path]:
-    """Go through what is called so in a folder and all folders in it, among the first 20,000 things there.
-
-    That is enough to tell a format by.
-    """
-    return (each for each in islice(folder.rglob("*"), _ENOUGH) if each.match(pattern))
 
 
 def looks_like(path: Path, *patterns: str) -> bool:

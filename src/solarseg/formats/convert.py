@@ -18,6 +18,7 @@ from solarseg.datasets.description import write_description
 from solarseg.datasets.folder import UNFINISHED, open_pairs, read_pairs
 from solarseg.datasets.groups import write_groups
 from solarseg.datasets.sample import Sample
+from solarseg.datasets.walk import walk
 from solarseg.duplicates.leakage import join_groups
 from solarseg.duplicates.same_place import find_same_places
 from solarseg.duplicates.search import Pair
@@ -51,6 +52,7 @@ class Conversion:
         kept: how many of them an earlier call, which was cut, had written.
         same_places: how many of them show a place that others show too, with which they share a group.
         failed: sample, or part of the source that could not be read to its end -> why.
+        left_out: why -> files and annotations of the source that are not in the dataset, nor in ``failed``.
     """
 
     folder: Path
@@ -58,6 +60,7 @@ class Conversion:
     kept: int
     same_places: int
     failed: dict[str, str]
+    left_out: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def convert(
         progress: show progress on the terminal.
 
     Returns:
-        What was written, and what could not be, with the reasons, which also stand in ``failed.csv``.
+        What was written, and what was not, with the reasons, which are also in ``failed.csv`` and ``left_out.csv``.
 
     Raises:
         ArgumentError: no such source or format, or an option that cannot be used.
@@ -149,6 +152,7 @@ def _convert_all(
         kept=sum(outcome.kept for outcome in written),
         same_places=same_places,
         failed=failed,
+        left_out=opened.left_out.items(),
     )
 
 
@@ -198,9 +202,9 @@ def _begin(folder: Path, source: Source, format_name: str | None, options: ReadO
 
 def _digest_files(source: Path, table: Path | None, *, without: Path) -> str:
     """Hexadecimal digits that change with the name, size or time of any file that is read."""
-    own = without.resolve()
-    found = sorted(source.resolve().rglob("*")) if source.is_dir() else [source.resolve()]
-    files = [file for file in found if not file.is_relative_to(own) and not file.name.startswith(".")]
+    own, top = without.resolve(), source.resolve()
+    found = walk(top) if top.is_dir() else [top]
+    files = [file for file in found if not file.is_relative_to(own)]
     told = hashlib.blake2b(digest_size=8)
     for file in [*files, *([table.resolve()] if table else [])]:
         if file.is_file():
@@ -274,11 +278,17 @@ def _write_pixels(stem: Path, sample: Sample, item: Entry, bands: Sequence[str])
 
 def _describe(folder: Path, source: Source, failed: Mapping[str, str]) -> None:
     """Write what is known of the whole, and what is missing from it."""
-    if failed:
-        write_table(folder / "failed.csv", ("name", "reason"), failed.items())
-    else:
-        (folder / "failed.csv").unlink(missing_ok=True)  # of a call that was cut
+    left_out = [(why, what) for why, found in source.left_out.items().items() for what in found]
+    _write_rows(folder / "failed.csv", ("name", "reason"), list(failed.items()))
+    _write_rows(folder / "left_out.csv", ("why", "what"), left_out)
     write_description(folder, source.description, source.classes)
+
+
+def _write_rows(file: Path, columns: Sequence[str], rows: Sequence[tuple[str, str]]) -> None:
+    if rows:
+        write_table(file, columns, rows)
+    else:
+        file.unlink(missing_ok=True)  # of an interrupted call
 
 
 def _group(

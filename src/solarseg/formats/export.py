@@ -10,6 +10,7 @@ from rich.progress import track
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import write_description
 from solarseg.datasets.groups import write_groups
+from solarseg.datasets.left_out import LeftOutItems
 from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
 from solarseg.files import atomic_folder
 from solarseg.formats import WRITERS
@@ -27,11 +28,13 @@ class Exported:
         folder: where.
         written: samples in it.
         failed: sample -> why it could not be read.
+        left_out: why -> files of the dataset folder that are not taken for images.
     """
 
     folder: Path
     written: int
     failed: dict[str, str]
+    left_out: LeftOutItems
 
 
 def export(
@@ -77,7 +80,7 @@ def export(
         write_description(temporary, data.description, data.classes)
         if data.grouped:
             write_groups(temporary, data.group_of)
-    return Exported(folder, len(data) - len(failed), failed)
+    return Exported(folder, len(data) - len(failed), failed, data.left_out)
 
 
 def _open(root: Path, images: Path | None) -> FolderDataset:

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
-from solarseg.datasets.folder import FolderDataset, list_files, open_pairs, read_pairs
+from solarseg.datasets.folder import FolderDataset, list_files, open_dataset, open_pairs
 from solarseg.datasets.image_files import find_images, name_outputs
+from solarseg.datasets.left_out import LeftOut
+from solarseg.datasets.walk import walk_folders
 from solarseg.errors import DatasetError, OutputError
 from solarseg.formats.annotations import is_background
 
@@ -48,8 +50,8 @@ def open_labels(root: Path, images: Path | None = None) -> FolderDataset:
         DatasetError: there are no masks, or one has no image in that folder.
     """
     if images is None and (root / "images").is_dir():
-        return open_pairs(root, read_pairs(root))
-    return _pair(root, list_files(root, "masks"), images)
+        return open_dataset(root)
+    return _pair(root, "masks", images)
 
 
 def open_masks(folder: Path, images: Path | None = None) -> FolderDataset:
@@ -66,23 +68,25 @@ def open_masks(folder: Path, images: Path | None = None) -> FolderDataset:
     root = folder if folder.name else folder.absolute()  # what '.' is called
     if root.name == "masks" and not (root / "masks").is_dir():
         root = root.parent
-    if not root.is_dir() or any(
-        file.name in ("images", "masks") for file in root.rglob("*") if file.is_dir()
-    ):
+    if not root.is_dir() or any(each.name in ("images", "masks") for each in walk_folders(root)):
         return open_labels(root, images)
-    return _pair(root, list_files(root, "."), images)
+    return _pair(root, ".", images)
 
 
-def _pair(root: Path, masks: dict[str, Path], images: Path | None) -> FolderDataset:
+def _pair(root: Path, kind: str, images: Path | None) -> FolderDataset:
+    left_out = LeftOut()
+    masks = list_files(root, kind, left_out=left_out)
     if images is None:
-        return open_pairs(root, {name: (mask, mask) for name, mask in masks.items()})
+        pairs = {name: (mask, mask) for name, mask in masks.items()}
+        return open_pairs(root, pairs, left_out=left_out.items())
     found = {name: file for file, name in name_outputs(find_images([images])).items()}
     left = [name for name in masks if name not in found]
     if left:
         raise DatasetError(
             f"{masks[left[0]]}: no image of this name in {images}; give the folder they came from"
         )
-    return open_pairs(root, {name: (found[name], mask) for name, mask in masks.items()})
+    pairs = {name: (found[name], mask) for name, mask in masks.items()}
+    return open_pairs(root, pairs, left_out=left_out.items())
 
 
 def check_names(classes: ClassMap) -> None:

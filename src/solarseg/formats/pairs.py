@@ -25,12 +25,14 @@ from solarseg.datasets.folder import (
     look_into_all,
 )
 from solarseg.datasets.groups import find_groups
+from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.sample import Sample
+from solarseg.datasets.walk import note_unused, walk_images
 from solarseg.errors import DatasetError, MaskError
 from solarseg.formats.source import Entry, Part
-from solarseg.images import IMAGE_SUFFIXES, Pixels
+from solarseg.images import Pixels
 
-__all__ = ["Glance", "Pair", "find_mask_classes", "find_pairs", "glance", "part_of", "pictures"]
+__all__ = ["Glance", "Pair", "find_mask_classes", "find_pairs", "glance", "part_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -74,14 +76,16 @@ class _Folders:
     prefix: str
 
 
-def find_pairs(root: Path) -> dict[str, Pair]:
+def find_pairs(root: Path, left_out: LeftOut) -> dict[str, Pair]:
     """Find all images with their masks.
+
+    Args:
+        root: the folder.
+        left_out: receives images and masks without counterpart.
 
     Returns:
         Name of the sample -> its files, sorted. Names are paths within the folder of images; where there are
         several such folders, the words that tell them apart come before.
-
-    An image or a mask without counterpart is left out and said.
 
     Raises:
         DatasetError: there are none, or two have one name.
@@ -89,9 +93,10 @@ def find_pairs(root: Path) -> dict[str, Pair]:
     folders = _find_folders(root) if root.is_dir() else []
     found: dict[str, Pair] = {}
     for each in folders:
-        images = list_files(each.images.parent, each.images.name)
-        masks = _by_image(list_files(each.masks.parent, each.masks.name), images)
-        for name, pair in _match(images, masks).items():
+        images, masks = (
+            list_files(folder.parent, folder.name, left_out=left_out) for folder in (each.images, each.masks)
+        )
+        for name, pair in _match(images, _by_image(masks, images), left_out).items():
             full = each.prefix + name
             if full in found:
                 raise DatasetError(
@@ -99,11 +104,13 @@ def find_pairs(root: Path) -> dict[str, Pair]:
                 )
             found[full] = pair
     if not folders:
-        found = _match(*_side_by_side(pictures(root), root))
+        found = _match(*_side_by_side(walk_images(root, left_out), root), left_out)
     if not found:
         raise DatasetError(
             f"{root}: no images with masks; expected images/ and masks/, img/ and ann/, or x.png beside x_mask.png"
         )
+    used = {file for pair in found.values() for file in (pair.image, pair.mask)} | left_out.files()
+    note_unused(root, used, "image that is in no pair of image and mask", left_out)
     return dict(sorted(found.items()))
 
 
@@ -112,22 +119,15 @@ def glance(root: Path) -> Glance | None:
     try:
         folders = _find_folders(root)
         if folders:
-            image = next(pictures(folders[0].images), None)
-            return Glance(image, list(islice(pictures(folders[0].masks), _ENOUGH_MASKS))) if image else None
-        images, masks = _side_by_side(islice(pictures(root), _ENOUGH_FILES), root)
+            image = next(walk_images(folders[0].images), None)
+            return (
+                Glance(image, list(islice(walk_images(folders[0].masks), _ENOUGH_MASKS))) if image else None
+            )
+        images, masks = _side_by_side(islice(walk_images(root), _ENOUGH_FILES), root)
     except (OSError, DatasetError):
         return None
     both = [name for name in images if name in masks]
     return Glance(images[both[0]], [masks[name] for name in both[:_ENOUGH_MASKS]]) if both else None
-
-
-def pictures(folder: Path) -> Iterator[Path]:
-    """Go through the image files in a folder and in the folders in it, in no order."""
-    return (
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".") and file.is_file()
-    )
 
 
 def find_mask_classes(root: Path, masks: Sequence[Path], look: Callable[[Path], MaskLook]) -> ClassMap:
@@ -217,7 +217,7 @@ def _in_folder(folder: Path) -> Iterator[_Folders]:
                 continue
             before, after = name[: word.start()], name[word.end() :]
             masks = [beside.get(before + other + after) for other in _MASK_WORDS]
-            holding = next((each for each in masks if each and any(pictures(each))), None)
+            holding = next((each for each in masks if each and any(walk_images(each))), None)
             if holding:
                 yield _Folders(images, holding, (before.rstrip("_- ") + after).strip("_- "))
                 break
@@ -262,15 +262,17 @@ def _add(files: dict[str, Path], name: str, file: Path) -> None:
     files[name] = file
 
 
-def _match(images: Mapping[str, Path], masks: Mapping[str, Path]) -> dict[str, Pair]:
+def _match(images: Mapping[str, Path], masks: Mapping[str, Path], left_out: LeftOut) -> dict[str, Pair]:
     found = {name: Pair(image, masks[name]) for name, image in images.items() if name in masks}
     for have, lack, kind in ((images, masks, "mask"), (masks, images, "image")):
         alone = sorted(set(have) - set(lack))
         if not alone:
             continue
-        more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
-        lonely = f"{have[alone[0]]}: has no {kind} of the same name{more}"
         if not found:
-            raise DatasetError(f"{lonely}; add it or remove the file")
-        logger.warning("%s, and is left out", lonely)
+            more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+            raise DatasetError(
+                f"{have[alone[0]]}: has no {kind} of the same name{more}; add it or remove the file"
+            )
+        for name in alone:
+            left_out.add(f"{'image' if kind == 'mask' else 'mask'} without {kind}", have[name])
     return found

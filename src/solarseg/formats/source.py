@@ -11,6 +11,7 @@ from pathlib import Path
 
 from solarseg.classes import ClassMap
 from solarseg.datasets.description import Description
+from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.sample import Sample
 from solarseg.errors import ArgumentError
 
@@ -65,6 +66,7 @@ class Source:
         description: bands, licence and citation, where the format states them.
         unknown_places: whether the samples are tiles of the ground, and nothing says of which place, so that some
             may show the same one in other years.
+        left_out: what is not read; loading a sample may add to it.
     """
 
     path: Path
@@ -72,6 +74,7 @@ class Source:
     parts: Sequence[Part]
     description: Description = field(default_factory=Description)
     unknown_places: bool = False
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def __iter__(self) -> Iterator[Sample]:
         return (entry.load() for part in self.parts for entry in part.entries())

@@ -119,6 +119,7 @@ def train(
         run.check_new()
     checkpoint = run.last if facts is not None and run.last.exists() else None
     data = open_dataset(dataset, groups=config.groups, group_regex=config.group_regex)
+    data.warn_if_left_out()
     content, computing = fingerprint(data), describe_computing(config, machine)
     if facts is not None:
         run.check_facts(facts, data, content, computing)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from solarseg.cli.options import Quiet
-from solarseg.cli.report import is_shown, report_failures
+from solarseg.cli.report import is_shown, report_failures, report_left_out
 
 __all__ = ["command"]
 
@@ -77,4 +77,5 @@ def command(
         print(
             f"{done.same_places} of them show a place that others show too; groups.csv keeps these together"
         )
+    report_left_out(done.left_out, done.folder / "left_out.csv")
     report_failures(done.failed)

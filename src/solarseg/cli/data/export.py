@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from solarseg.cli.options import Quiet
-from solarseg.cli.report import is_shown, report_failures
+from solarseg.cli.report import is_shown, report_failures, report_left_out
 
 __all__ = ["command"]
 
@@ -40,4 +40,5 @@ def command(
     folder = out or dataset.resolve().with_name(f"{dataset.resolve().name}-{format_name}")
     done = export(dataset, folder, format_name, images=images, tolerance=tolerance, progress=is_shown(quiet))
     print(f"{done.written} samples: {done.folder}")
+    report_left_out(done.left_out)
     report_failures(done.failed)

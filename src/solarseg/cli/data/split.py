@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from solarseg.cli.options import Dataset, GroupRegex, Groups, Quiet
-from solarseg.cli.report import counted, is_shown
+from solarseg.cli.report import counted, is_shown, report_left_out
 
 if TYPE_CHECKING:
     from solarseg.curation.split_dataset import SplitDataset
@@ -61,6 +61,7 @@ def command(
         progress=is_shown(quiet),
     )
     print("\n".join(_lines(done)))
+    report_left_out(done.left_out)
 
 
 def _lines(done: "SplitDataset") -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solarseg.cli.options import Dataset, Quiet
-from solarseg.cli.report import counted, is_shown, report_failures
+from solarseg.cli.report import counted, is_shown, report_failures, report_left_out
 
 if TYPE_CHECKING:
     from solarseg.curation.statistics import Statistics
@@ -33,6 +33,7 @@ def command(
     print("\n".join(_lines(found)))
     if out is not None:
         print(f"\nLook at: {out}/statistics.png, {out}/samples.png")
+    report_left_out(found.left_out)
     report_failures(found.unreadable)
 
 

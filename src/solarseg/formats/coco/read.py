@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.sample import Sample
+from solarseg.datasets.walk import note_unused
 from solarseg.errors import DatasetError, MaskError
 from solarseg.extras import require
 from solarseg.formats.annotations import (
@@ -92,28 +94,31 @@ def _is_coco(path: Path) -> bool:
 def _open(path: Path, options: ReadOptions) -> Source:
     root = path.parent if path.is_file() else path
     root = root.parent if root.name == "annotations" else root
-    files = [_read(file, root) for file in _files(path)]
+    left_out = LeftOut()
+    files = [_read(file, root) for file in _files(path, left_out)]
     names = _category_names([file.content for file in files])
     classes, ids = class_map(names, path)
     named = _names(files, root)
-    return Source(path, classes, [_part(file, named, ids) for file in files])
+    note_unused(path, named, "image that no COCO file lists", left_out)
+    parts = [_part(file, named, ids, left_out) for file in files]
+    return Source(path, classes, parts, left_out=left_out)
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, left_out: LeftOut) -> list[Path]:
     if path.is_file():
         return [path]
     found = [file for file in sorted(json_files(path)) if _is_coco(file)]
     if not found:
         raise DatasetError(f"{path}: holds no COCO file; one is JSON with images, categories and annotations")
-    return _with_categories(found) if len(found) > 1 else found
+    return _with_categories(found, left_out) if len(found) > 1 else found
 
 
-def _with_categories(files: list[Path]) -> list[Path]:
+def _with_categories(files: list[Path], left_out: LeftOut) -> list[Path]:
     """Those that name classes, unless none does; COCO's own captions, beside its instances, do not."""
     found = [file for file in files if read_json(file, _Outline).categories is not None]
     for file in files:
         if found and file not in found:
-            logger.warning("%s: names no categories, and is left out", file)
+            left_out.add("COCO file without categories", file)
     return found or files
 
 
@@ -240,12 +245,12 @@ def _order(category: _Category) -> tuple[bool, int, str]:
 _Numbered = tuple[int, _Annotation]
 
 
-def _part(file: _File, named: dict[Path, str], ids: dict[str, int]) -> Part:
+def _part(file: _File, named: dict[Path, str], ids: dict[str, int], left_out: LeftOut) -> Part:
     classes = {category.id: ids.get(category.name) for category in file.content.categories}
     annotations: dict[_Id, list[_Numbered]] = defaultdict(list)
     for i, annotation in enumerate(file.content.annotations):
         annotations[annotation.image_id].append((i, annotation))
-    _say_counts(file, set(annotations))
+    _note_counts(file, set(annotations), left_out)
     entries = [
         _entry(file, image, named[file.images[image.id]], classes, annotations.get(image.id, []))
         if image.id in file.images
@@ -255,13 +260,13 @@ def _part(file: _File, named: dict[Path, str], ids: dict[str, int]) -> Part:
     return Part(str(file.path), lambda: iter(entries), len(entries))
 
 
-def _say_counts(file: _File, annotated: set[_Id]) -> None:
+def _note_counts(file: _File, annotated: set[_Id], left_out: LeftOut) -> None:
     images = {image.id for image in file.content.images}
-    bare, strange = len(images - annotated), len(annotated - images)
+    bare = len(images - annotated)
     if bare:
         logger.info("%s: %d of %d images have no annotation: all background", file.path, bare, len(images))
-    if strange:
-        logger.warning("%s: annotations of %d images that it does not list are left out", file.path, strange)
+    for image_id in annotated - images:
+        left_out.add("annotations of an image that is not listed", f"{file.path}: image {image_id}")
 
 
 def _entry(

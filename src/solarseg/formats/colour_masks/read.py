@@ -15,6 +15,7 @@ from PIL import Image
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets.description import read_description
+from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.tables import read_rows
 from solarseg.errors import ArgumentError, DatasetError, ImageError, MaskError
 from solarseg.formats.pairs import Pair, find_pairs, glance, part_of
@@ -93,12 +94,13 @@ def _is_coloured(mask: Path) -> bool:
 
 
 def _open(path: Path, options: ReadOptions) -> Source:
-    pairs = find_pairs(path)
+    left_out = LeftOut()
+    pairs = find_pairs(path, left_out)
     table = _read_table(options.colours or _find_table(path))
     description, _ = read_description(path)
     said = Event()
     part = part_of(path, pairs, partial(_load, table, options.max_unknown, said), lambda pair: True)
-    return Source(path, table.classes, [part], description)
+    return Source(path, table.classes, [part], description, left_out=left_out)
 
 
 def _find_table(root: Path) -> Path:

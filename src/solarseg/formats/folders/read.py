@@ -11,6 +11,7 @@ from solarseg.classes import ClassMap
 from solarseg.datasets.bands import choose_bands, take_bands
 from solarseg.datasets.description import read_description
 from solarseg.datasets.folder import look_into
+from solarseg.datasets.left_out import LeftOut
 from solarseg.formats.colour_masks import read as colour_masks
 from solarseg.formats.geotiff import read as geotiff
 from solarseg.formats.pairs import Pair, find_mask_classes, find_pairs, glance, part_of
@@ -35,7 +36,8 @@ def _is_annotated(path: Path) -> bool:
 
 
 def _open(path: Path, options: ReadOptions) -> Source:
-    pairs = find_pairs(path)
+    left_out = LeftOut()
+    pairs = find_pairs(path, left_out)
     description, stated = read_description(path)
     known = find_published(pairs.values())
     if known and known.keeps_files and stated:  # whoever names the classes means the masks' own values
@@ -53,7 +55,8 @@ def _open(path: Path, options: ReadOptions) -> Source:
     )
     chosen = [names[place] for place in places] if names and places else names
     unknown_places = known is not None and known.unknown_places
-    return Source(path, classes, [part], description.model_copy(update={"bands": chosen}), unknown_places)
+    stated_bands = description.model_copy(update={"bands": chosen})
+    return Source(path, classes, [part], stated_bands, unknown_places, left_out)
 
 
 def _read(classes: ClassMap, pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:

@@ -14,6 +14,7 @@ from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets.bands import choose_bands, take_bands
 from solarseg.datasets.description import read_description
 from solarseg.datasets.folder import MaskLook
+from solarseg.datasets.left_out import LeftOut
 from solarseg.errors import DataError, ImageError, MaskError
 from solarseg.extras import require
 from solarseg.formats.colour_masks import read as colour_masks
@@ -45,7 +46,8 @@ def _is_georeferenced(file: Path) -> bool:
 
 def _open(path: Path, options: ReadOptions) -> Source:
     require("rasterio", "data")
-    pairs = find_pairs(path)
+    left_out = LeftOut()
+    pairs = find_pairs(path, left_out)
     description, stated = read_description(path)
     spelled = stated or find_mask_classes(path, [pair.mask for pair in pairs.values()], _look)
     classes = ClassMap(spelled.names, spelled.colours, ignore=True)
@@ -58,7 +60,8 @@ def _open(path: Path, options: ReadOptions) -> Source:
         lambda pair: places is None and not _has_odd_nodata(pair.image),
     )
     chosen = [names[place] for place in places] if names and places else names
-    return Source(path, classes, [part], description.model_copy(update={"bands": chosen}))
+    description = description.model_copy(update={"bands": chosen})
+    return Source(path, classes, [part], description, left_out=left_out)
 
 
 def _band_names(images: Sequence[Path]) -> list[str] | None:

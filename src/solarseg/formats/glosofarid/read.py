@@ -19,6 +19,7 @@ from solarseg.classes import ClassMap
 from solarseg.datasets.bands import choose_bands
 from solarseg.datasets.description import Description
 from solarseg.datasets.sample import Sample
+from solarseg.datasets.walk import walk
 from solarseg.errors import DataError, DatasetError, ImageError, MaskError
 from solarseg.extras import require
 from solarseg.formats.glosofarid.tf_example import Floats, read_floats
@@ -65,7 +66,7 @@ def _detect(path: Path) -> bool:
 
 
 def _find(path: Path) -> Iterator[Path]:
-    files = [path] if path.is_file() else path.rglob("*")
+    files = [path] if path.is_file() else walk(path)
     return (file for file in files if _is_tfrecord(file))
 
 

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from solarseg.classes import IGNORE_INDEX
+from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.sample import Sample
+from solarseg.datasets.walk import note_unused, walk
 from solarseg.errors import DatasetError, ImageError, MaskError
 from solarseg.formats.annotations import (
     check_size,
@@ -23,7 +25,6 @@ from solarseg.formats.annotations import (
     decode_base64,
     decode_bitmap,
     find_inside,
-    glance,
     json_files,
     looks_like,
     read_json,
@@ -40,6 +41,7 @@ IGNORE = "__ignore__"  # LabelMe's own name for pixels to leave out
 LABELS = "labels.txt"  # LabelMe's own name for the list of classes, one a line
 
 _MAX_LABELS = 2**20  # bytes
+_ENOUGH = 20_000  # files that are looked at to detect the format
 
 _NO_REGION = {"point", "points"}
 
@@ -72,7 +74,8 @@ class _Labels(BaseModel):
 
 
 def _detect(path: Path) -> bool:
-    found = chain(islice(json_files(path), 50), islice(glance(path, "*.json"), 50))
+    deeper = (file for file in islice(walk(path), _ENOUGH) if file.suffix.lower() == ".json")
+    found = chain(islice(json_files(path), 50), islice(deeper, 50))
     return any(map(_is_labelme, found))
 
 
@@ -82,7 +85,8 @@ def _is_labelme(path: Path) -> bool:
 
 def _open(path: Path, options: ReadOptions) -> Source:
     root = path.parent if path.is_file() else path
-    files = [path] if path.is_file() else _files(path)
+    left_out = LeftOut()
+    files = [path] if path.is_file() else _files(path, left_out)
     if not files:
         raise DatasetError(f"{path}: holds no LabelMe file; one is JSON with shapes and imagePath")
     images: dict[Path, Path | None] = {}
@@ -98,18 +102,18 @@ def _open(path: Path, options: ReadOptions) -> Source:
             errors.append(error)
     if len(errors) == len(files):
         raise errors[0]
-    _say_left_out(path, kinds, set(images.values()))
+    note_unused(path, {image for image in images.values() if image}, "image without JSON file", left_out)
     labels = {each.label for each in kinds if each.kind not in _NO_REGION}
     names = [name for name in _in_order(labels, root / LABELS) if name != IGNORE]
     classes, ids = class_map(names, path, ignore=IGNORE in labels)
     ids[IGNORE] = IGNORE_INDEX
-    entries = [_entry(file, image, root, ids, options.line_width) for file, image in images.items()]
-    return Source(path, classes, [Part(str(path), lambda: iter(entries), len(entries))])
+    entries = [_entry(file, image, root, ids, options, left_out) for file, image in images.items()]
+    return Source(path, classes, [Part(str(path), lambda: iter(entries), len(entries))], left_out=left_out)
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, left_out: LeftOut) -> list[Path]:
     """What looks like LabelMe's, or has an image beside it, and may be damaged."""
-    found = [file for file in sorted(path.rglob("*.json")) if not file.name.startswith(".")]
+    found = [file for file in walk(path, left_out) if file.suffix.lower() == ".json"]
     return [file for file in found if _is_labelme(file) or _beside(file)]
 
 
@@ -144,18 +148,9 @@ def _image(file: Path, name: str, root: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def _say_left_out(path: Path, kinds: list[_Kind], labelled: set[Path | None]) -> None:
-    points = sum(each.kind in _NO_REGION for each in kinds)
-    if points:
-        logger.warning("%s: %d points are no regions and left out", path, points)
-    if path.is_dir():
-        shown = (file for file in path.rglob("*") if not file.name.startswith("."))
-        images = {file for file in shown if file.suffix.lower() in IMAGE_SUFFIXES}
-        if images - labelled:
-            logger.warning("%s: %d images without JSON are left out", path, len(images - labelled))
-
-
-def _entry(file: Path, image: Path | None, root: Path, ids: dict[str, int], line_width: int) -> Entry:
+def _entry(
+    file: Path, image: Path | None, root: Path, ids: dict[str, int], options: ReadOptions, left_out: LeftOut
+) -> Entry:
     name = file.relative_to(root).with_suffix("").as_posix()
 
     def load() -> Sample:
@@ -165,8 +160,10 @@ def _entry(file: Path, image: Path | None, root: Path, ids: dict[str, int], line
         mask = np.zeros(pixels.shape[:2], dtype=np.uint8)
         for i, shape in enumerate(labels.shapes):
             source = f"{file}: shapes.{i}"
-            if shape.kind not in _NO_REGION:
-                _paint(mask, shape, _class_id(shape, ids, source), line_width, source)
+            if shape.kind in _NO_REGION:
+                left_out.add(f"{shape.kind}, which is no region", source)
+            else:
+                _paint(mask, shape, _class_id(shape, ids, source), options.line_width, source)
         return Sample(pixels, mask, name, name)
 
     return Entry(name, load, image)

@@ -8,7 +8,7 @@ import logging
 import re
 import zlib
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,21 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from solarseg.classes import ClassMap
+from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.sample import Sample
+from solarseg.datasets.walk import is_image_name, note_unused, walk_folders
 from solarseg.errors import DatasetError, MaskError
 from solarseg.formats.annotations import (
     check_size,
     class_map,
     decode_base64,
     decode_bitmap,
-    glance,
     read_json,
     refuse_equal_names,
 )
 from solarseg.formats.polygons import as_points, stroke, window
 from solarseg.formats.source import Entry, Part, Reader, ReadOptions, Source
-from solarseg.images import IMAGE_SUFFIXES, read_image
+from solarseg.images import read_image
 
 __all__ = ["FLAT", "NESTED", "READER"]
 
@@ -41,6 +42,7 @@ FLAT = "dataset"  # of samples whose names have no folder
 NESTED = "datasets"  # where datasets within a dataset stand
 
 _ANNOTATIONS = ("ann_json", "ann")
+_ENOUGH = 20_000  # folders that are looked at to detect the format
 _NO_REGION = {"point", "graph"}
 _PNG = b"\x89PNG"  # which some exports leave unpacked
 
@@ -86,7 +88,8 @@ _Line = NDArray[np.int32]
 
 
 def _detect(path: Path) -> bool:
-    return any(map(_annotations, chain(path.glob("img"), path.glob("*/img"), glance(path, "img"))))
+    deeper = (folder for folder in islice(walk_folders(path), _ENOUGH) if folder.name == "img")
+    return any(map(_annotations, chain(path.glob("img"), path.glob("*/img"), deeper)))
 
 
 def _annotations(image_folder: Path) -> Path | None:
@@ -105,17 +108,19 @@ def _open(path: Path, options: ReadOptions) -> Source:
     classes, ids = _classes(path, [file for each in files.values() for file in each])
     named = {folder: _pair(folder, each) for folder, each in files.items()}
     prefixes = {folder: _prefix(folder, path) for folder in folders}
-    _say_unlabelled(path, {folder: set(pairs.values()) for folder, pairs in named.items()})
+    left_out = LeftOut()
+    for folder, pairs in named.items():
+        note_unused(folder / "img", set(pairs.values()), "image without annotation file", left_out)
     refuse_equal_names(
         {file: prefixes[f] + image.stem for f, pairs in named.items() for file, image in pairs.items()}
     )
-    parts = [_part(folder, named[folder], prefixes[folder], ids, options) for folder in folders]
-    return Source(path, classes, parts)
+    parts = [_part(folder, named[folder], prefixes[folder], ids, options, left_out) for folder in folders]
+    return Source(path, classes, parts, left_out=left_out)
 
 
 def _folders(path: Path) -> dict[Path, Path]:
     """Folders that hold ``img``, each with the folder of its annotations."""
-    found = {folder.parent: _annotations(folder) for folder in sorted(path.rglob("img")) if folder.is_dir()}
+    found = {folder.parent: _annotations(folder) for folder in walk_folders(path) if folder.name == "img"}
     return {folder: annotations for folder, annotations in found.items() if annotations is not None}
 
 
@@ -140,17 +145,11 @@ def _pair(folder: Path, files: list[Path]) -> dict[Path, Path]:
 
 
 def _images(folder: Path) -> list[Path]:
-    return [file for file in _shown((folder / "img").iterdir()) if file.suffix.lower() in IMAGE_SUFFIXES]
+    return [file for file in _shown((folder / "img").iterdir()) if is_image_name(file)]
 
 
 def _shown(files: Iterable[Path]) -> list[Path]:
     return sorted(file for file in files if not file.name.startswith("."))
-
-
-def _say_unlabelled(path: Path, labelled: dict[Path, set[Path]]) -> None:
-    count = sum(len(set(_images(folder)) - images) for folder, images in labelled.items())
-    if count:
-        logger.warning("%s: %d images without annotation are left out", path, count)
 
 
 def _classes(path: Path, files: list[Path]) -> tuple[ClassMap, dict[str, int]]:
@@ -186,15 +185,24 @@ def _used(files: list[Path]) -> set[str]:
 
 
 def _part(
-    folder: Path, pairs: dict[Path, Path], prefix: str, ids: dict[str, int], options: ReadOptions
+    folder: Path,
+    pairs: dict[Path, Path],
+    prefix: str,
+    ids: dict[str, int],
+    options: ReadOptions,
+    left_out: LeftOut,
 ) -> Part:
     def entries() -> Iterator[Entry]:
-        return (_entry(file, image, prefix + image.stem, ids, options) for file, image in pairs.items())
+        return (
+            _entry(file, image, prefix + image.stem, ids, options, left_out) for file, image in pairs.items()
+        )
 
     return Part(str(folder), entries, len(pairs))
 
 
-def _entry(file: Path, image: Path, name: str, ids: dict[str, int], options: ReadOptions) -> Entry:
+def _entry(
+    file: Path, image: Path, name: str, ids: dict[str, int], options: ReadOptions, left_out: LeftOut
+) -> Entry:
     def load() -> Sample:
         annotation = read_json(file, _Annotation)
         pixels = read_image(image)
@@ -203,7 +211,7 @@ def _entry(file: Path, image: Path, name: str, ids: dict[str, int], options: Rea
         for i, each in enumerate(annotation.objects):
             source = f"{file}: objects.{i}"
             if each.geometryType in _NO_REGION:
-                logger.info("%s: a %s is no region and left out", source, each.geometryType)
+                left_out.add(f"{each.geometryType}, which is no region", source)
                 continue
             if each.classTitle not in ids:
                 raise MaskError(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets.folder import list_files
+from solarseg.datasets.left_out import LeftOut
 from solarseg.errors import DatasetError, ImageError, MaskError
 from solarseg.formats.annotations import class_map
 from solarseg.formats.pairs import Pair, part_of
@@ -71,14 +72,18 @@ def _detect(path: Path) -> bool:
 def _open(path: Path, options: ReadOptions) -> Source:
     if not (path / "JPEGImages").is_dir():
         raise DatasetError(f"{path}: has no folder 'JPEGImages'; export with images, or put them there")
-    images, masks = list_files(path, "JPEGImages"), list_files(path, "SegmentationClass")
-    names = _names(path, images, masks)
+    left_out = LeftOut()
+    images, masks = (
+        list_files(path, each, left_out=left_out) for each in ("JPEGImages", "SegmentationClass")
+    )
+    names = _names(path, images, masks, left_out)
     classes, decode = _classes(path, [masks[name] for name in names])
     pairs = {name: Pair(images[name], masks[name]) for name in names}
-    return Source(path, classes, [part_of(path, pairs, partial(_load, decode), lambda pair: True)])
+    part = part_of(path, pairs, partial(_load, decode), lambda pair: True)
+    return Source(path, classes, [part], left_out=left_out)
 
 
-def _names(path: Path, images: Mapping[str, Path], masks: Mapping[str, Path]) -> list[str]:
+def _names(path: Path, images: Mapping[str, Path], masks: Mapping[str, Path], left_out: LeftOut) -> list[str]:
     """The samples that ``ImageSets`` lists, or all, where they have masks."""
     listed = _listed(path, images)
     wanted = set(listed) if listed is not None else {*images, *masks}
@@ -87,14 +92,10 @@ def _names(path: Path, images: Mapping[str, Path], masks: Mapping[str, Path]) ->
         raise DatasetError(
             f"{path}: no image of '{unknown[0]}' in JPEGImages{_more(unknown)}; export with images, or add it"
         )
-    bare = wanted - set(masks)
-    if bare:
-        logger.warning(
-            "%s: %d of %d images have no mask and are left out; where they show nothing to label, add black masks",
-            path,
-            len(bare),
-            len(wanted),
-        )
+    for name in wanted - set(masks):
+        left_out.add("image without mask (add a black one if it shows nothing to label)", images[name])
+    for name in {*images, *masks} - wanted:
+        left_out.add("image that ImageSets does not list", images.get(name, masks.get(name)))
     return sorted(wanted & set(masks))
 
 

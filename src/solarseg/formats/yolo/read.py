@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.sample import Sample
+from solarseg.datasets.walk import note_unused, walk, walk_images
 from solarseg.datasets.yaml_file import first_problem, read_yaml
 from solarseg.errors import DatasetError, MaskError
 from solarseg.formats.annotations import class_map, find_inside, refuse_equal_names
-from solarseg.formats.pairs import pictures
 from solarseg.formats.source import Entry, Part, Reader, ReadOptions, Source
 from solarseg.images import read_image
 
@@ -67,15 +68,18 @@ def _open(path: Path, options: ReadOptions) -> Source:
     if file is None:
         raise DatasetError(f"{path}: holds no data.yaml with 'names'; give the folder that holds it")
     data = _read_data(file)
-    names = _names(file, data)
+    names, left_out = _names(file, data), LeftOut()
     classes, ids = class_map(names, file)
-    images = {image: _sample_name(image.relative_to(path)) for image in _find_images(path, file, data)}
+    images = {
+        image: _sample_name(image.relative_to(path)) for image in _find_images(path, file, data, left_out)
+    }
     refuse_equal_names(images)
+    note_unused(path, images, f"image in no folder of {file.name}", left_out)
     labels = {image: path / label_file(image.relative_to(path)) for image in images}
-    _say_missing(path, list(labels.values()))
+    _note_missing(path, list(labels.values()), left_out)
     class_ids = [ids[name] for name in names]
     entries = [_entry(name, image, labels[image], class_ids) for image, name in images.items()]
-    return Source(path, classes, [Part(str(path), lambda: iter(entries), len(entries))])
+    return Source(path, classes, [Part(str(path), lambda: iter(entries), len(entries))], left_out=left_out)
 
 
 def _read_data(file: Path) -> _Data:
@@ -93,20 +97,21 @@ def _names(file: Path, data: _Data) -> list[str]:
     return [data.names[i] for i in range(len(data.names))]
 
 
-def _find_images(path: Path, file: Path, data: _Data) -> list[Path]:
+def _find_images(path: Path, file: Path, data: _Data, left_out: LeftOut) -> list[Path]:
     """The images of all splits, or of all folders called ``images`` where the file says nothing that is there."""
     places = [_find_place(path, file, data, place) for place in data.places()]
     lost = [place for place, found in zip(data.places(), places, strict=True) if found is None]
-    found = {image for place in places if place for image in _images_of(path, place)}
+    found = {image for place in places if place for image in _images_of(path, place, left_out)}
     if not found:
         found = {
             image
             for folder in ("images", "*/images")
             for each in path.glob(folder)
-            for image in pictures(each)
+            for image in walk_images(each, left_out)
         }
     elif lost:
-        logger.warning("%s: %s is not there and left out", file, ", ".join(lost))
+        for place in lost:
+            left_out.add("listed folder that is not there", f"{file}: {place}")
     if not found:
         raise DatasetError(f"{path}: holds no images; export with images, or put them into images/")
     return sorted(found)
@@ -121,9 +126,9 @@ def _find_place(path: Path, file: Path, data: _Data, place: str) -> Path | None:
     return next((each for each in found if each.exists()), None)
 
 
-def _images_of(path: Path, place: Path) -> Iterator[Path]:
+def _images_of(path: Path, place: Path, left_out: LeftOut) -> Iterator[Path]:
     if place.is_dir():
-        return pictures(place)
+        return walk_images(place, left_out)
     try:
         lines = place.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -139,13 +144,9 @@ def _images_of(path: Path, place: Path) -> Iterator[Path]:
             refused.append(error)
     if refused and not listed:
         raise refused[0]
-    if refused:
-        logger.warning("%s (%d lines like this are left out)", refused[0], len(refused))
     there = [image for image in listed if image.is_file()]
-    if len(there) < len(listed):
-        logger.warning(
-            "%s: %d of %d images are not there and left out", place, len(listed) - len(there), len(listed)
-        )
+    for missing in [*refused, *(f"{place}: {image}" for image in listed if not image.is_file())]:
+        left_out.add("listed image that is not there", missing)
     return iter(there)
 
 
@@ -170,7 +171,7 @@ def label_file(image: Path) -> Path:
     return Path(*folders, f"{image.stem}.txt")
 
 
-def _say_missing(path: Path, labels: Sequence[Path]) -> None:
+def _note_missing(path: Path, labels: Sequence[Path], left_out: LeftOut) -> None:
     missing = sum(not label.is_file() for label in labels)
     empty = sum(label.is_file() and not label.stat().st_size for label in labels)
     if missing == len(labels):
@@ -183,11 +184,10 @@ def _say_missing(path: Path, labels: Sequence[Path]) -> None:
             len(labels),
             empty,
         )
-    others = {*path.glob("labels/**/*.txt"), *path.glob("*/labels/**/*.txt")} - set(labels)
-    if others:
-        logger.warning(
-            "%s: %d label files belong to no image that is there, such as %s", path, len(others), min(others)
-        )
+    known = set(labels)
+    for file in walk(path):
+        if file.suffix == ".txt" and "labels" in file.relative_to(path).parts[:-1] and file not in known:
+            left_out.add("label file without image", file)
 
 
 def _entry(name: str, image: Path, label: Path, class_ids: Sequence[int]) -> Entry:
