@@ -41,7 +41,11 @@ def write_tile(folder: Path, number: int, side: int) -> None:
     image = cv2.add(ground, rng.integers(0, 12, (side, side, 3), dtype=np.uint8))
     mask = np.zeros((side, side), np.uint8)
     for _ in range(int(rng.integers(0, 4))):
-        place = (tuple(rng.uniform(0, side, 2)), tuple(rng.uniform(side / 10, side / 3, 2)), rng.uniform(0, 90))
+        place = (
+            tuple(rng.uniform(0, side, 2)),
+            tuple(rng.uniform(side / 10, side / 3, 2)),
+            rng.uniform(0, 90),
+        )
         corners = cv2.boxPoints(place).astype(np.int32)
         cv2.fillPoly(mask, [corners], 255)
         cv2.fillPoly(image, [corners], rng.integers(10, 60, 3).tolist())
@@ -108,7 +112,9 @@ class Counts:
 
     def to_dict(self) -> dict[str, dict[str, float]]:
         return {
-            f"{kind} {what}": _spread([counts[file] for file in self._files.values() if file.parent.name == kind])
+            f"{kind} {what}": _spread(
+                [counts[file] for file in self._files.values() if file.parent.name == kind]
+            )
             for kind in ("images", "masks")
             for what, counts in (("opened", self.opened), ("decoded", self.decoded))
         }
@@ -166,21 +172,25 @@ def main() -> None:
         return
     pairs = [source.partition("=") for source in options.source]
     sources = {name: Path(checkout) for name, _, checkout in pairs} or {"installed": None}
-    with tempfile.TemporaryDirectory() as name:
-        dataset = options.dataset or Path(name) / "tiles"
+    with tempfile.TemporaryDirectory() as temporary:
+        dataset = options.dataset or Path(temporary) / "tiles"
         if not dataset.exists():
             write_dataset(dataset, options.tiles, options.side)
-        found: dict[str, list[tuple[float, float]]] = {name: [] for name in sources}
-        for number in range(options.rounds):
-            for name, checkout in sources.items():
-                one = measure(checkout, dataset)
-                found[name].append((one["clock"], one["processor"]))
-                print(f"round {number + 1}, {name}: {_shown(one['clock'], one['processor'])}", flush=True)
+        compare(sources, dataset, options.rounds)
+
+
+def compare(sources: dict[str, Path | None], dataset: Path, rounds: int) -> None:
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in sources}
+    for number in range(rounds):
         for name, checkout in sources.items():
-            if found[name]:
-                print(f"{name}: median {_shown(*map(statistics.median, zip(*found[name], strict=True)))}")
-            for what, spread in measure(checkout, dataset, count=True).items():
-                print(f"  {what}: {spread}", flush=True)
+            one = measure(checkout, dataset)
+            found[name].append((one["clock"], one["processor"]))
+            print(f"round {number + 1}, {name}: {_shown(one['clock'], one['processor'])}", flush=True)
+    for name, checkout in sources.items():
+        if found[name]:
+            print(f"{name}: median {_shown(*map(statistics.median, zip(*found[name], strict=True)))}")
+        for what, spread in measure(checkout, dataset, count=True).items():
+            print(f"  {what}: {spread}", flush=True)
 
 
 def _shown(clock: float, processor: float) -> str:
