@@ -110,7 +110,7 @@ def test_predict_writes_masks_overlays_and_measurements(cells, found, capsys):
 
 
 def test_what_was_drawn_is_found(cells):
-    """Far below what docs/results.md measures: this catches a model file or a pipeline that is broken."""
+    """Far below what docs/results/accuracy.md measures: this catches a model file or a pipeline that is broken."""
     report = solarseg.evaluate("el-cell", cells, split="all")
     assert report.iou["cell"] > 0.95
     assert report.iou["inactive_area"] > 0.6

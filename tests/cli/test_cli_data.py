@@ -25,7 +25,7 @@ def test_list_says_all_that_is_known_of_each_set(capsys):
             entry.note,
         ):
             assert " ".join(value.split()) in shown
-    assert "docs/labels.md" in shown
+    assert "docs/guides/labels.md" in shown
 
 
 def test_help_names_every_format(capsys):

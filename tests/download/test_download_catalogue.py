@@ -56,7 +56,7 @@ def test_licences_are_said_plainly(name, licence):
 def test_what_a_user_must_know_is_said():
     assert "not defects" in find_set("glosofarid").note and "overlap" in find_set("glosofarid").note
     assert "No masks" in find_set("elpv").note and "not for weights that ship" in find_set("elpv").note
-    assert "docs/labels.md" in NOT_COVERED and "thermal" in NOT_COVERED
+    assert "docs/guides/labels.md" in NOT_COVERED and "thermal" in NOT_COVERED
     assert len(find_set("el-benchmark").classes) == 24
     with pytest.raises(ArgumentError, match="unknown set 'ELPV'; choose one of: glosofarid, "):
         find_set("ELPV")

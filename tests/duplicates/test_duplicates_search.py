@@ -251,7 +251,7 @@ def test_real_tiles_and_cells(real_data):
 
 @pytest.mark.slow
 def test_the_cells_that_are_taken_for_copies_are_known(real_data):
-    """All of them were printed by one screen, side by side; docs/results.md counts them."""
+    """All of them were printed by one screen, side by side; docs/results/duplicates.md counts them."""
     files = sorted((real_data / "elpv-cells" / "images").iterdir())
     images = {file.stem: read_image(file) for file in files}
     assert len(images) == 654

@@ -21,7 +21,7 @@ def test_every_parameter_has_a_unit_a_range_and_a_description():
 
 def test_every_parameter_is_documented():
     """Write it again with `parameters_as_markdown`."""
-    documented = (Path(__file__).parents[2] / "docs/generator.md").read_text()
+    documented = (Path(__file__).parents[2] / "docs/reference/generator.md").read_text()
     assert parameters_as_markdown() in documented
 
 

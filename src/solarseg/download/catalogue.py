@@ -12,7 +12,7 @@ __all__ = ["CATALOGUE", "NOT_COVERED", "PublicSet", "find_set"]
 
 NOT_COVERED = (
     "For defects on colour photographs and on thermal images, no public set of masks with a clear licence is "
-    "known. Bring your own labels: docs/labels.md says how."
+    "known. Bring your own labels: docs/guides/labels.md says how."
 )
 
 

@@ -22,7 +22,8 @@ from solarseg.duplicates.perceptual_hash import SIDE, turn
 
 __all__ = ["CONFIRMED", "confirm", "register"]
 
-# Chosen on real cells and tiles (docs/results.md): lower lets many more other pairs through, higher loses copies.
+# Chosen on real cells and tiles (docs/results/duplicates.md): a lower value confirms many more false pairs, a higher
+# value loses copies.
 CONFIRMED = 0.995
 
 Small = NDArray[np.float32]

@@ -3,7 +3,8 @@
 Season, light and atmosphere change how bright a field, a roof or a forest is, in each band differently; where one
 ends and the next begins stays. So outlines are compared, and a mask that is the same makes fewer of them suffice.
 
-Limits: it was chosen and measured on stand-ins (docs/results.md), because no tiles of several years were at hand.
+Limits: it was chosen and measured on stand-ins (docs/results/duplicates.md), because no tiles of several years were
+available.
 Tiles must lie within a few pixels of one another; those that overlap by half are not found, and GloSoFarID has many.
 Tiles without outlines (water, desert, cloud) are not found. Rows of equal panels seen from near may be taken for one
 another.

@@ -22,7 +22,7 @@ from solarseg.threads import count_cores, map_ahead
 __all__ = ["Manner", "Model", "Strip", "load_model"]
 
 _MUCH_LARGER = 2  # times the training images' side, from where on an image is cut into tiles
-_OVERLAP = 0.25  # share of a tile that neighbours share (docs/results.md says how it was chosen)
+_OVERLAP = 0.25  # share of a tile that neighbours share (docs/results/speed.md says how it was chosen)
 _GPU_BATCH = 64
 
 Probabilities = NDArray[np.float32]

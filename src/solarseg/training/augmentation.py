@@ -28,7 +28,7 @@ def _light() -> list[torch.nn.Module]:
 
 def _standard() -> list[torch.nn.Module]:
     # Each change beyond flips and turns is rare: some seven in ten images keep their scale, brightness and
-    # sharpness. Made more often, they cost short trainings more than they taught (docs/results.md). Blur is
+    # sharpness. Made more often, they cost short trainings more than they taught (docs/results/not-helpful.md). Blur is
     # weak: cracks and the lines between cells are one or two pixels wide.
     return [
         *_light(),

@@ -16,8 +16,8 @@ __all__ = ["calibrate", "fit_temperature"]
 
 _IMAGES = 64  # looked at, at most
 _PIXELS = 4096  # of each
-# Never surer than it is: what a few val images allow does not hold on sites it has not seen (docs/results.md). And a
-# val split that is all wrong would have it infinitely unsure.
+# Never more confident: what a few val images allow is wrong on new sites (docs/results/not-helpful.md). And a val
+# split that is all wrong would have it infinitely unsure.
 _LEAST, _MOST = 1.0, 20.0
 
 
