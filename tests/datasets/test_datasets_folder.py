@@ -3,10 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from solarseg.classes import ClassMap
 from solarseg.datasets import open_dataset
+from solarseg.datasets.description import Description, read_description, write_description
 from solarseg.errors import ArgumentError, DataError, DatasetError, MaskError
 
 
@@ -51,6 +54,31 @@ def test_bad_dataset_yaml_is_named(squares, text, match):
     (squares / "dataset.yaml").write_text(text)
     with pytest.raises((DataError, ArgumentError), match=match):
         open_dataset(squares)
+
+
+def test_names_in_dataset_yaml_are_text_as_the_file_has_it(squares):
+    (squares / "dataset.yaml").write_text(
+        "classes: {0: no, 255: 007}\nbands: [1, 2.0, on]\nlicence: 1.0\ncitation: ~\nignore_index:\n"
+    )
+    data = open_dataset(squares)
+    assert data.classes.names == ("no", "007")
+    assert data.description.bands == ["1", "2.0", "on"]
+    assert (data.description.licence, data.description.citation) == ("1.0", None)
+    assert not data.classes.ignore
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=12)
+
+
+@given(st.lists(NAMES, min_size=2, max_size=5, unique=True), NAMES, st.booleans())
+def test_what_is_written_to_dataset_yaml_is_read_again(tmp_path_factory, names, text, ignore):
+    root = tmp_path_factory.mktemp("folder")
+    description = Description(bands=names, licence=text, citation=text)
+    classes = ClassMap(tuple(names), ignore=ignore)
+    write_description(root, description, classes)
+    read, found = read_description(root)
+    assert found == classes
+    assert (read.bands, read.licence, read.citation) == (names, text, text)
 
 
 def test_a_class_map_that_contradicts_the_masks(squares):
@@ -285,8 +313,11 @@ ALIASES = "a: &a [x, x]\nlicence: *a\n"
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        (ALIASES, r"dataset\.yaml: cannot be read as YAML \(it holds an alias"),
-        ("licence: 2024-02-30\n", r"cannot be read as YAML \(day is out of range"),
+        (ALIASES, r"dataset\.yaml: cannot be read as YAML \(it has an alias"),
+        ("bands: [a]\nbands: [b]\n", r"cannot be read as YAML \('bands' is there twice"),
+        ("bands: [a]\n---\nbands: [b]\n", r"cannot be read as YAML \(it has more than one document"),
+        ("[" * 30 + "]" * 30, r"cannot be read as YAML \(it is nested more than 20 deep"),
+        ("? [a]\n: b\n", r"cannot be read as YAML \(a key is a list"),
         ("[" * 3000, r"cannot be read as YAML"),
         ("bands: 3\n", r"dataset\.yaml: bands: input should be a valid list; see"),
         (" " * 2**20 + "x", r"1,048,577 bytes; YAML is read up to 1,048,576"),

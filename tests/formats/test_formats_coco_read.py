@@ -62,6 +62,12 @@ def region_of(segmentation: Any, size: tuple[int, ...]) -> np.ndarray:
     return columns.reshape(width, height).T > 0
 
 
+def test_names_that_are_numbers_or_booleans_are_text(tmp_path: Path) -> None:
+    categories = [{"id": 1, "name": 7}, {"id": 2, "name": False}, {"id": 3, "name": 3.5}]
+    source = read(write(tmp_path, categories=categories))
+    assert source.classes.names == ("background", "7", "false", "3.5")
+
+
 def test_a_polygon_becomes_the_pixels_within(tmp_path: Path) -> None:
     source = read(write(tmp_path))
     [sample] = source
@@ -350,7 +356,7 @@ def test_an_unknown_category_and_another_size_cost_their_sample_alone(tmp_path: 
         ({"images": [{"id": 7, "file_name": "a.png"}] * 2}, r"images\.1: id 7 is there twice"),
         ({"images": [{"id": i, "file_name": "a.png"} for i in (7, 8)]}, r"a\.png is in .* already"),
         ({"categories": [{"id": 1, "name": "a"}] * 2}, r"categories\.1: id 1 is there twice"),
-        ({"categories": [{"id": 1, "name": 3}]}, r"categories\.0\.name: .*string"),
+        ({"categories": [{"id": 1, "name": ["a"]}]}, r"categories\.0\.name: .*string"),
         ({"categories": []}, "names no class"),
         ({"categories": [{"id": 1, "name": "background"}]}, "names no class"),
         ({"categories": [{"id": i, "name": f"c{i}"} for i in range(300)]}, "classes: found 301"),

@@ -285,7 +285,7 @@ def test_a_bad_shape_costs_its_sample_alone(tmp_path: Path, thing: dict[str, Any
         ("", "the file: "),
         ('{"shapes": []}', "imagePath: Field required"),
         ('{"shapes": {}, "imagePath": "a.png"}', "shapes: "),
-        ('{"shapes": [{"label": 3}], "imagePath": "a.png"}', r"shapes\.0\.label: "),
+        ('{"shapes": [{"label": null}], "imagePath": "a.png"}', r"shapes\.0\.label: "),
     ],
 )
 def test_bad_json_costs_its_sample_alone(

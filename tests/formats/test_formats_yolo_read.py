@@ -66,6 +66,26 @@ def test_names_are_a_list_or_numbered(text, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("[0, 1]", ["0", "1"]),
+        ("[no, yes]", ["no", "yes"]),
+        ("[null_, 007, 1e3, 2024-01-01, 1:30, 0x1F]", ["null_", "007", "1e3", "2024-01-01", "1:30", "0x1F"]),
+        ("{0: 12, 1: 3.50}", ["12", "3.50"]),
+        ("{0: 'no', 1: \"null\"}", ["no", "null"]),
+        ("\n- Off\n- ~a", ["Off", "~a"]),
+        ("crack", ["crack"]),
+        ("3", ["3"]),
+    ],
+)
+def test_names_are_text_as_the_file_has_it(names, expected, tmp_path):
+    add(tmp_path, "images/a.png", SQUARE.replace("1 ", "0 ", 1))
+    source = open_source(state(tmp_path, f"names: {names}"))
+    assert list(source.classes.names) == ["background", *expected]
+    assert next(iter(source)).mask.max() == 1
+
+
 def test_a_background_of_its_own_is_the_background(tmp_path):
     folder = state(
         add(tmp_path, "images/a.png", f"0 0 0 1 0 1 1 0 1\n{SQUARE}"), "names: [background, crack]"
@@ -210,7 +230,9 @@ def test_lines_that_are_no_polygons_cost_the_sample(line, match, tmp_path):
     ("text", "match"),
     [
         ("nc: 2", r"holds no data\.yaml with 'names'"),
-        ("names: 3", r"data\.yaml: names\.list\[str\]: input should be a valid list"),
+        ("names: {a: b}", r"data\.yaml: names\.a\.\[key\]: input should be a valid integer"),
+        ("names: [[a]]", r"data\.yaml: names\.0: input should be a valid string"),
+        ("names:", r"data\.yaml: names: input should be a valid dictionary"),
         ("names: {1: a, 2: b}", r"data\.yaml: names are numbered \[1, 2\]; number them from 0 on"),
         ("names: []", "names no class"),
         ("names: [a]\ntrain: {a: b}", r"data\.yaml: train"),

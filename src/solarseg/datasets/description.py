@@ -1,10 +1,10 @@
 """What ``dataset.yaml`` says of a dataset folder."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from solarseg.classes import ClassMap
 from solarseg.datasets.yaml_file import first_problem, read_yaml
@@ -14,6 +14,11 @@ from solarseg.files import write_text
 __all__ = ["FILE_NAME", "Description", "read_description", "write_description"]
 
 FILE_NAME = "dataset.yaml"
+
+
+def _as_number(value: Any) -> Any:
+    """Make a number of its digits: in the YAML that is read, everything is text."""
+    return int(value) if isinstance(value, str) and value.isdecimal() and len(value) <= 3 else value
 
 
 class Description(BaseModel):
@@ -32,7 +37,7 @@ class Description(BaseModel):
 
     classes: list[str] | dict[int, str] | None = None
     colours: list[tuple[int, int, int]] | None = None
-    ignore_index: Literal[255] | None = None
+    ignore_index: Annotated[Literal[255], BeforeValidator(_as_number)] | None = None
     bands: list[str] | None = None
     licence: str | None = None
     citation: str | None = None

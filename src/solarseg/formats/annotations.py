@@ -7,18 +7,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path, PureWindowsPath
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, RootModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, RootModel, ValidationError
 
 from solarseg.classes import ClassMap
 from solarseg.errors import ArgumentError, DatasetError, MaskError
 from solarseg.images import Pixels, without_pillows_limit
 
 __all__ = [
+    "Text",
     "check_size",
     "class_map",
     "decode_base64",
@@ -33,6 +34,16 @@ __all__ = [
 ]
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+# A name in JSON, which some tools write as a number or a boolean: its text is what it means.
+Text = Annotated[str, BeforeValidator(_as_text)]
 
 _MAX_BYTES = 2**30
 _HEAD = 2**16

@@ -21,6 +21,7 @@ from solarseg.datasets.walk import note_unused
 from solarseg.errors import DatasetError, MaskError
 from solarseg.extras import require
 from solarseg.formats.annotations import (
+    Text,
     check_size,
     class_map,
     find_inside,
@@ -50,7 +51,7 @@ class _Image(BaseModel):
 
 class _Category(BaseModel):
     id: _Id
-    name: str
+    name: Text
     supercategory: Any = None
 
 

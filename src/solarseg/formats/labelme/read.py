@@ -20,6 +20,7 @@ from solarseg.datasets.sample import Sample
 from solarseg.datasets.walk import note_unused, walk
 from solarseg.errors import DatasetError, ImageError, MaskError
 from solarseg.formats.annotations import (
+    Text,
     check_size,
     class_map,
     decode_base64,
@@ -47,7 +48,7 @@ _NO_REGION = {"point", "points"}
 
 
 class _Kind(BaseModel):
-    label: str
+    label: Text
     shape_type: str | None = None
 
     @property

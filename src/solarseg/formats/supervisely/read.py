@@ -23,6 +23,7 @@ from solarseg.datasets.sample import Sample
 from solarseg.datasets.walk import is_image_name, note_unused, walk_folders
 from solarseg.errors import DatasetError, MaskError
 from solarseg.formats.annotations import (
+    Text,
     check_size,
     class_map,
     decode_base64,
@@ -48,7 +49,7 @@ _PNG = b"\x89PNG"  # which some exports leave unpacked
 
 
 class _Class(BaseModel):
-    title: str
+    title: Text
     shape: str = ""
     color: str = ""
 
@@ -68,7 +69,7 @@ class _Points(BaseModel):
 
 
 class _Object(BaseModel):
-    classTitle: str  # noqa: N815 - the format's own name
+    classTitle: Text  # noqa: N815 - the format's own name
     geometryType: str  # noqa: N815
     bitmap: _Bitmap | None = None
     points: _Points | None = None

@@ -7,12 +7,12 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.sample import Sample
@@ -28,11 +28,18 @@ __all__ = ["READER", "label_file"]
 logger = logging.getLogger(__name__)
 
 _MAX_LABELS = 2**28  # bytes
+_ENOUGH = 20  # YAML files that are looked at to find data.yaml
 _OUTSIDE = 0.01  # share of the image by which a point may lie outside, as Ultralytics allows
 
 
+def _number_names(names: Any) -> Any:
+    """Give numbers to names that have none: those of a list, or one name alone."""
+    listed = [names] if isinstance(names, str) else names
+    return dict(enumerate(listed)) if isinstance(listed, list) else listed
+
+
 class _Data(BaseModel):
-    names: list[str] | dict[int, str]
+    names: Annotated[dict[int, str], BeforeValidator(_number_names)]
     path: str | None = None
     train: str | list[str] | None = None
     val: str | list[str] | None = None
@@ -50,8 +57,8 @@ def _detect(path: Path) -> bool:
 
 def _find_yaml(path: Path) -> Path | None:
     """The file that names classes as YOLO does."""
-    files = sorted([*path.glob("*.yaml"), *path.glob("*.yml")], key=lambda file: file.stem != "data")
-    return next((file for file in files if "names" in _load_yaml(file)), None)
+    files = sorted([*path.glob("*.yaml"), *path.glob("*.yml")], key=lambda file: (file.stem != "data", file))
+    return next((file for file in files[:_ENOUGH] if "names" in _load_yaml(file)), None)
 
 
 def _load_yaml(file: Path) -> dict[str, Any]:
@@ -90,8 +97,6 @@ def _read_data(file: Path) -> _Data:
 
 
 def _names(file: Path, data: _Data) -> list[str]:
-    if isinstance(data.names, list):
-        return data.names
     if sorted(data.names) != list(range(len(data.names))):
         raise DatasetError(f"{file}: names are numbered {sorted(data.names)}; number them from 0 on")
     return [data.names[i] for i in range(len(data.names))]
