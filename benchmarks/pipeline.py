@@ -20,7 +20,8 @@ from machine import describe, peak_memory
 
 from solarseg.datasets.image_files import find_images
 from solarseg.images import as_rgb, read_image
-from solarseg.inference.model import Manner, Model, load_model
+from solarseg.inference.model import Model, load_model
+from solarseg.inference.options import PredictOptions
 from solarseg.inference.timing import made_up_images
 from solarseg.prediction.predict import predict
 
@@ -49,7 +50,7 @@ def write_folder(folder: Path, source: Path | None, count: int, size: tuple[int,
 
 
 def alone(model: Model, count: int) -> float:
-    inputs = made_up_images(model, model.batch_size)
+    inputs = made_up_images(model, model.pipeline.batch_size)
     model.probabilities(inputs)
     start = time.perf_counter()
     for _ in range(count):
@@ -70,7 +71,7 @@ def main() -> None:
     options = parser.parse_args()
     print(describe("onnxruntime"))
     width, height = map(int, options.size.split("x"))
-    model = load_model(options.model, backend=options.backend, manner=Manner(tile=0))
+    model = load_model(options.model, backend=options.backend, options=PredictOptions(tile=0))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_folder(folder / "images", options.images, options.count, (width, height))

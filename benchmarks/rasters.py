@@ -14,6 +14,7 @@ import argparse
 import multiprocessing
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -96,13 +97,13 @@ def write_raster(path: Path, side: int) -> None:
 
 def network_alone(model: Model, tiles: int) -> float:
     """Return the seconds of the network for a number of tiles, from the time of at most 100 calls."""
-    inputs = made_up_images(model, model.batch_size)
+    inputs = made_up_images(model, model.pipeline.batch_size)
     model.probabilities(inputs)
-    calls = min(100, -(-tiles // model.batch_size))
+    calls = min(100, -(-tiles // model.pipeline.batch_size))
     start = time.perf_counter()
     for _ in range(calls):
         model.probabilities(inputs)
-    return (time.perf_counter() - start) * tiles / (calls * model.batch_size)
+    return (time.perf_counter() - start) * tiles / (calls * model.pipeline.batch_size)
 
 
 def measure(folder: Path, side: int, path: str, compared: bool) -> None:
@@ -112,7 +113,7 @@ def measure(folder: Path, side: int, path: str, compared: bool) -> None:
     before = network_alone(model, 1000) / 1000 if compared else 0.0
     counted.tiles = 0
     start = time.perf_counter()
-    done = predict_raster(model, folder / f"{side}.tif", folder / "out", str(side), overwrite=True)
+    done = predict_raster(model, folder / f"{side}.tif", folder / "out", name=str(side), overwrite=True)
     seconds = time.perf_counter() - start
     memory = (peak_memory() or float("nan")) / 1024
     tiles = counted.tiles
@@ -133,13 +134,13 @@ class Counted:
         self.tiles = 0
 
     def around(self, model: Model) -> Model:
-        compute = model._compute
+        compute = model.compute
 
         def counting(inputs: np.ndarray) -> np.ndarray:
             self.tiles += len(inputs)
             return compute(inputs)
 
-        return Model(model.path, model.info, model.backend, model.device, model.manner, counting)
+        return replace(model, compute=counting)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ background against the masks, on the same pixels.
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,7 +21,9 @@ import numpy as np
 from machine import describe
 
 from solarseg.datasets import open_dataset
-from solarseg.inference.model import Model, Strip, load_model
+from solarseg.inference.model import Model, load_model
+from solarseg.inference.options import PredictOptions
+from solarseg.inference.sources import as_source
 from solarseg.inference.tiling import Tiling
 from solarseg.synthesis import Module, generate_cell
 from solarseg.synthesis.camera import Camera
@@ -75,8 +78,8 @@ def fitting(length: int, overlap: int) -> int:
 
 
 def tiled(model: Model, image: np.ndarray, tiling: Tiling) -> np.ndarray:
-    bands = model.stitch(tiling, lambda top: Strip(image[top : top + TILE]))
-    return np.concatenate([band.values for band in bands]).argmax(-1)
+    pipeline = replace(model.pipeline, options=PredictOptions(tile=TILE, overlap=tiling.overlap))
+    return np.concatenate([rows.mask for rows in pipeline.predict(as_source(image))])
 
 
 def near_seams(tiling: Tiling) -> np.ndarray:

@@ -33,6 +33,7 @@ __all__ = [
     "as_rgb",
     "check_pixels",
     "decode_image",
+    "from_pillow",
     "mask_palette",
     "read_image",
     "read_mask_values",
@@ -169,18 +170,23 @@ def _reason(error: Exception) -> str:
     return f"cannot be read as an image ({text})"
 
 
-def _decode_picture(content: bytes, path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _decode_picture(content: bytes, path: Path) -> NDArray[Any]:
     with _open_picture(content, path) as picture:
         if content[_PNG_DEPTH] in _PNG_DEEP and picture.format == "PNG":
             # Pillow would halve its depth.
             return _turn(_read_deep_png(content), picture.getexif().get(_ORIENTATION))
-        picture.load()
-        upright = ImageOps.exif_transpose(picture)
-        if upright.mode.startswith("I"):
-            return np.asarray(upright).astype(np.uint16)
-        if upright.mode not in ("L", "RGB"):
-            upright = upright.convert("L" if upright.mode in ("1", "LA") else "RGB")
-        return np.asarray(upright)
+        return from_pillow(picture)
+
+
+def from_pillow(picture: Image.Image) -> NDArray[Any]:
+    """Turn a Pillow image into an array, upright, grey or RGB: ``(H, W)`` or ``(H, W, 3)``."""
+    picture.load()
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode.startswith("I"):
+        return np.asarray(upright).astype(np.uint16)
+    if upright.mode not in ("L", "RGB", "F"):
+        upright = upright.convert("L" if upright.mode in ("1", "LA") else "RGB")
+    return np.asarray(upright)
 
 
 def _open_picture(content: bytes, path: Path) -> Image.Image:
@@ -231,6 +237,8 @@ def _read_tiff(path: Path) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
         mask = None if facts.mask_page is None else file.pages[facts.mask_page].asarray()
     valid = _find_valid(samples, facts, mask)
     pixels = facts.to_pixels(samples if facts.alpha is None else samples[..., : facts.alpha], valid)
+    if facts.georeferenced:  # its transform is for pixels as stored, whatever the orientation says
+        return pixels, valid
     return _upright(pixels, page), None if valid is None else _upright(valid, page)
 
 

@@ -77,14 +77,18 @@ class Preprocessing:
                 f"preprocessing: picked {self.picked} of {self.picked_from} must be {self.bands} of their bands"
             )
 
-    def to_input(self, image: NDArray[Any], source: str = "image") -> NDArray[Any]:
-        """Match bands and depth, then resize to the square the network takes.
+    def to_input(
+        self, image: NDArray[Any], source: str = "image", valid: NDArray[np.bool_] | None = None
+    ) -> NDArray[Any]:
+        """Match bands and depth, fill pixels that show nothing, then resize to the square the network takes.
 
-        Shrinking averages over areas, enlarging is bilinear; the aspect ratio is not kept.
+        Shrinking averages over areas, enlarging is bilinear; the aspect ratio is not kept. Pixels that show nothing
+        become the mean of the training images, which changes their neighbours least.
 
         Args:
             image: ``(H, W, C)`` ``uint8``, ``uint16`` or ``float32``.
             source: the file's name, for the error message.
+            valid: ``(H, W) bool``: which pixels show something; None where all do.
 
         Returns:
             ``(image_size, image_size, bands)`` of dtype ``depth``.
@@ -92,7 +96,19 @@ class Preprocessing:
         Raises:
             ImageError: the image has bands the model was not trained for, or numbers of unknown scale.
         """
-        return self._resize(self._match_depth(self._match_bands(self.pick(image), source), source))
+        matched = self._match_depth(self._match_bands(self.pick(image), source), source)
+        return self._resize(matched if valid is None else self.fill(matched, valid))
+
+    def fill(self, image: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
+        """Give pixels that show nothing the mean of the training images.
+
+        Args:
+            image: ``(H, W, bands)`` of dtype ``depth``.
+            valid: ``(H, W) bool``.
+        """
+        mean = np.asarray(self.mean) * DEPTH_SCALE[self.depth]
+        filler = (mean if self.depth == "float32" else np.rint(mean)).astype(self.depth)
+        return np.where(valid[..., None], image, filler)
 
     def pick(self, image: NDArray[Any]) -> NDArray[Any]:
         """Take the bands the network wants from an image ``(H, W, C)`` that has those they were picked from."""

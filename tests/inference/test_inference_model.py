@@ -1,15 +1,19 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from solarseg.errors import ArgumentError
-from solarseg.inference.model import Manner, Model, Strip, load_model
+from solarseg.inference.model import Model, load_model
+from solarseg.inference.options import PredictOptions
+from solarseg.inference.sources import ArraySource
 
 
-def opened(info, compute, **manner):
+def opened(info, compute, **options):
     """A model of a network that is given as a function."""
-    return Model("m.onnx", info, "none", "cpu", Manner(**manner), compute)
+    return Model(Path("m.onnx"), info, "none", "cpu", PredictOptions(**options), compute)
 
 
 @pytest.fixture(scope="session")
@@ -54,27 +58,31 @@ def test_tiles_of_a_network_that_sees_little_are_nearly_the_whole(info, height, 
     assert np.abs(found - smooth(image[None])[0]).mean() < 1e-3
 
 
-def test_what_is_much_larger_or_georeferenced_is_cut_into_tiles(info):
+def plan(model, *size, metres=None, georeferenced=None):
+    georeferenced = metres is not None if georeferenced is None else georeferenced
+    return model.pipeline.plan(ArraySource("a", np.zeros((*size, 3), np.uint8), None, georeferenced, metres))
+
+
+def test_what_is_much_larger_or_georeferenced_is_split_into_tiles(info):
     model = opened(info, brightness)
-    assert model.tiling((128, 128)) is None
-    assert model.tiling((129, 20)).tile == 64
-    assert model.tiling((129, 20)).overlap == 16
-    assert (
-        model.tiling((64, 64), metres_per_pixel=0.5).tile == 64
-    )  # nobody knows how wide the training images were
+    assert plan(model, 128, 128) is None
+    assert plan(model, 129, 20).tile == 64
+    assert plan(model, 129, 20).overlap == 16
+    assert plan(model, 64, 64, metres=0.5).tile == 64  # how wide the training images were is not known
+    assert plan(model, 64, 64, georeferenced=True).tile == 64  # nor how wide this one is
     known = opened(info.model_copy(update={"metres_per_pixel": 0.25}), brightness)
-    assert known.tiling((64, 64), metres_per_pixel=0.5).tile == 32
-    assert known.tiling((500, 500), metres_per_pixel=0.05).tile == 320
-    assert opened(info, brightness, tile=0).tiling((5000, 5000), metres_per_pixel=0.5) is None
-    assert opened(info, brightness, tile=40, overlap=7).tiling((10, 10)).overlap == 7
+    assert plan(known, 64, 64, metres=0.5).tile == 32
+    assert plan(known, 500, 500, metres=0.05).tile == 320
+    assert plan(opened(info, brightness, tile=0), 5000, 5000, metres=0.5) is None
+    assert plan(opened(info, brightness, tile=40, overlap=7), 10, 10).overlap == 7
 
 
 def test_what_fills_its_image_is_resized_as_a_whole_however_large(info):
     info = info.model_copy(update={"fills_image": True})
     whole = opened(info, brightness)
-    assert whole.tiling((5000, 5000)) is None
-    assert whole.tiling((5000, 5000), metres_per_pixel=0.1) is None
-    assert opened(info, brightness, tile=48).tiling((5000, 5000)).tile == 48
+    assert plan(whole, 5000, 5000) is None
+    assert plan(whole, 5000, 5000, metres=0.1) is None
+    assert plan(opened(info, brightness, tile=48), 5000, 5000).tile == 48
 
 
 def test_tiles_of_another_size_are_resized(info):
@@ -110,12 +118,14 @@ def test_thresholds_by_hand(info):
     names = {"class_names": ("cell", "crack", "dark"), "class_colours": ((0, 0, 0),) * 3}
     three = info.model_copy(update=names)
     values = np.array([[[0.5, 0.3, 0.2], [0.2, 0.3, 0.5], [0.1, 0.45, 0.45], [0.3, 0.29, 0.41]]], np.float32)
-    assert opened(three, None).choose(values).tolist() == [[0, 2, 1, 2]]
-    assert opened(three, None, thresholds={"crack": 0.3}).choose(values).tolist() == [[1, 1, 1, 2]]
-    assert opened(three, None, thresholds={"dark": 0.5}).choose(values).tolist() == [[0, 2, 1, 0]]
+    assert opened(three, None).pipeline.choose(values).tolist() == [[0, 2, 1, 2]]
+    assert opened(three, None, thresholds={"crack": 0.3}).pipeline.choose(values).tolist() == [[1, 1, 1, 2]]
+    assert opened(three, None, thresholds={"dark": 0.5}).pipeline.choose(values).tolist() == [[0, 2, 1, 0]]
     both = opened(three, None, thresholds={"crack": 0.3, "dark": 0.4})
-    assert both.choose(values).tolist() == [[1, 2, 1, 2]]
-    assert opened(three, None, thresholds={"crack": 0}).choose(np.float32([[[1, 0, 0]]])).tolist() == [[1]]
+    assert both.pipeline.choose(values).tolist() == [[1, 2, 1, 2]]
+    assert opened(three, None, thresholds={"crack": 0}).pipeline.choose(
+        np.float32([[[1, 0, 0]]])
+    ).tolist() == [[1]]
     assert values[0, 0, 0] == np.float32(0.5)  # what was given is left alone
 
 
@@ -130,25 +140,32 @@ def test_tiles_that_show_nothing_are_not_computed(info):
     image = np.full((64, 320, 3), 255, np.uint8)
     valid = np.zeros((64, 320), bool)
     valid[5, 70] = valid[60, 319] = True
-    (band,) = model.stitch(model.tiling((64, 320)), lambda top: Strip(image, valid))
+    (rows,) = model.pipeline.predict(ArraySource("a", image, valid))
     assert sum(seen) == 2
-    assert band.values[..., 1].any(axis=0).nonzero()[0].tolist() == [*range(64, 128), *range(256, 320)]
+    assert np.array_equal(rows.mask == 255, ~valid)
+    assert np.argwhere(rows.probabilities[..., 1]).tolist() == [[5, 70], [60, 319]]
 
 
 @pytest.mark.parametrize(
-    ("manner", "match"),
+    ("options", "match"),
     [
-        ({"tile": -4}, "--tile -4: must be 1 or more"),
-        ({"tile": 64, "overlap": 40}, "--overlap 40: must be from 0 to half a tile, 32"),
+        ({"tile": -4}, "`tile=-4`: must be 1 or more"),
+        ({"tile": 64, "overlap": 40}, "`overlap=40`: must be from 0 to half a tile, 32"),
+        ({"overlap": -1}, "`overlap=-1`: must be 0 or more"),
+        ({"thresholds": {"crack": 1.5}}, "must be from 0 to 1"),
     ],
 )
-def test_tilings_that_cannot_be_are_refused_at_once(trained, manner, match):
-    run, _ = trained
+def test_options_that_cannot_be_are_refused_at_once(options, match):
     with pytest.raises(ArgumentError, match=match):
-        load_model(run.path, manner=Manner(**manner))
+        PredictOptions(**options)
+
+
+def test_a_threshold_of_an_unknown_class_is_refused(trained):
+    with pytest.raises(ArgumentError, match="no class 'crack'; it has background, foreground"):
+        load_model(trained[0].path, options=PredictOptions(thresholds={"crack": 0.5}))
 
 
 @given(st.integers(0, 9))
 def test_of_two_classes_the_more_probable_is_given_and_the_first_of_equal_ones(info, seed):
     values = np.random.default_rng(seed).integers(0, 3, (6, 7, 2)).astype(np.float32)
-    assert np.array_equal(opened(info, None).choose(values), values.argmax(axis=-1))
+    assert np.array_equal(opened(info, None).pipeline.choose(values), values.argmax(axis=-1))

@@ -91,5 +91,5 @@ def test_between_two_tiles_one_passes_into_the_other():
 
 @pytest.mark.parametrize(("tile", "overlap"), [(0, 0), (8, 5), (8, -1)])
 def test_tiles_that_cannot_be(tile, overlap):
-    with pytest.raises(ArgumentError, match=r"--(tile|overlap) .*: must be"):
+    with pytest.raises(ArgumentError, match=r"`(tile|overlap)=.*`: must be"):
         Tiling(10, 10, tile, overlap)

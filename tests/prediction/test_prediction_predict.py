@@ -21,7 +21,8 @@ from solarseg.cli import main
 from solarseg.datasets.image_files import find_images, name_outputs
 from solarseg.errors import ArgumentError, OutputError
 from solarseg.images import read_mask_values
-from solarseg.inference.model import Manner, load_model
+from solarseg.inference.model import load_model
+from solarseg.inference.options import PredictOptions
 from solarseg.prediction.predict import predict
 
 
@@ -100,8 +101,8 @@ def test_a_second_start_does_what_is_left(trained, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"manner": Manner(tta=True)},
-        {"manner": Manner(thresholds={"foreground": 0.4})},
+        {"options": PredictOptions(tta=True)},
+        {"options": PredictOptions(thresholds={"foreground": 0.4})},
         {"probabilities": True},
         {"images": "im01.png"},
     ],
@@ -122,7 +123,7 @@ def test_what_others_wrote_is_not_replaced_unless_asked(trained, tmp_path):
     image = dataset / "images" / "im00.png"
     predict(run.path, image, tmp_path / "out")
     (tmp_path / "out" / "prediction.json").unlink()
-    with pytest.raises(OutputError, match=r"exists already; give another --out, or --overwrite"):
+    with pytest.raises(OutputError, match=r"exists already; give another `out`, or `overwrite=True`"):
         predict(run.path, image, tmp_path / "out")
     predict(run.path, image, tmp_path / "out", overwrite=True)
 
@@ -224,7 +225,7 @@ def test_a_large_image_is_cut_into_tiles_and_said(trained, tmp_path, capsys):
     ("option", "match"),
     [
         ("crack", "--threshold crack: must be CLASS=NUMBER"),
-        ("crack=0.4", "--threshold crack: no such class; the model knows background, foreground"),
+        ("crack=0.4", "--threshold: the model has no class 'crack'; it has background, foreground"),
         ("foreground=1.4", "--threshold foreground=1.4: must be from 0 to 1"),
     ],
 )
@@ -372,3 +373,44 @@ def test_rasters_and_images_in_one_folder(trained, tmp_path, capsys):
     assert again.areas["roofs"][1] == pytest.approx(area, abs=0.01)
     os.utime(images / "roofs.tif")
     assert predict(run.path, images, out).skipped == 1
+
+
+def test_a_file_whose_name_is_not_utf8_costs_only_itself(trained, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8))
+    picture.save(photos / "a.png")
+    odd = photos / os.fsdecode(b"S\xfcd.png")
+    shutil.copy(photos / "a.png", odd)
+    done = predict(trained[0].path, photos, tmp_path / "out")
+    assert list(done.pixels) == ["a"]
+    assert list(done.failed) == [odd]
+    assert "not valid UTF-8; rename it" in done.failed[odd]
+    assert (tmp_path / "out/summary.csv").read_text().count("\n") == 2
+
+
+@pytest.mark.parametrize("change", ["content", "older", "size", "touched"])
+def test_an_image_that_was_replaced_is_predicted_again(trained, tmp_path, change):
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(photos / f"{name}.bmp")
+    predict(trained[0].path, photos, out)
+    before = (photos / "a.bmp").stat()
+    if change != "touched":
+        size = (52, 40, 3) if change == "size" else (40, 40, 3)
+        Image.fromarray(rng.integers(0, 256, size, dtype=np.uint8)).save(photos / "a.bmp")
+    time = {
+        "content": before.st_mtime_ns,
+        "older": 1_500_000_000 * 10**9,
+        "size": 10**18,
+        "touched": 2 * 10**18,
+    }
+    os.utime(photos / "a.bmp", ns=(time[change], time[change]))
+    again = predict(trained[0].path, photos, out)
+    assert again.skipped == (2 if change == "touched" else 1)
+    fresh = predict(trained[0].path, photos, tmp_path / "fresh")
+    assert again.pixels == fresh.pixels
+    for name in "ab":
+        assert (out / f"masks/{name}.png").read_bytes() == (tmp_path / f"fresh/masks/{name}.png").read_bytes()

@@ -15,12 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from solarseg.errors import ImageError, MissingExtraError, OutputError
-from solarseg.inference.model import Manner, Model
+from solarseg.geotiff import is_georeferenced
+from solarseg.inference.model import Model
 from solarseg.inference.model_file import ModelInfo
-from solarseg.inference.tiling import Tiling
+from solarseg.inference.options import PredictOptions
 from solarseg.prediction.rasters.file import open_raster
 from solarseg.prediction.rasters.parts import Parts
-from solarseg.prediction.rasters.predict import is_raster, predict_raster
+from solarseg.prediction.rasters.predict import predict_raster
 
 HERE = str(Path(__file__).parent)
 UTM = "EPSG:32633"
@@ -52,8 +53,8 @@ def brightness(images):
     return np.concatenate([1 - share, share], axis=-1)
 
 
-def model_of(compute=brightness, info=INFO, **manner):
-    return Model("m.onnx", info, "none", "cpu", Manner(**manner), compute)
+def model_of(compute=brightness, info=INFO, **options):
+    return Model(Path("m.onnx"), info, "none", "cpu", PredictOptions(**options), compute)
 
 
 def write(path, pixels, crs=UTM, transform=PLACE, tags=None, alpha=False, palette=None, **options):
@@ -83,7 +84,7 @@ def noise(height, width, bands=3, seed=0):
 def found_in(tmp_path, pixels, model=None, name="r", **options):
     """The mask of a raster that is written first."""
     path = write(tmp_path / f"{name}.tif", pixels, **options)
-    return read(predict_raster(model or model_of(), path, tmp_path / "out", name, overwrite=True).mask)
+    return read(predict_raster(model or model_of(), path, tmp_path / "out", name=name, overwrite=True).mask)
 
 
 SIDES = st.integers(1, 300)
@@ -108,18 +109,18 @@ def test_tiles_of_a_network_that_sees_little_are_the_whole(tmp_path, height, wid
     rows, columns = np.mgrid[:height, :width]
     pixels = np.repeat(((rows + 2 * columns) / 1500).astype(np.float32)[..., None], 3, axis=-1)
     info = INFO.model_copy(update={"image_size": tile, "depth": "float32"})
-    model = model_of(lambda images: np.stack([look(image) for image in images]), info)
-    tiling = Tiling(height, width, tile, int(tile * share))
+    options = {"tile": tile, "overlap": int(tile * share)}
+    model = model_of(lambda images: np.stack([look(image) for image in images]), info, **options)
     with open_raster(write(tmp_path / "r.tif", pixels), model.preprocessing) as raster:
-        bands = list(model.stitch(tiling, lambda top: raster.strip(top, tile)))
-    assert np.abs(np.concatenate([band.values for band in bands]) - look(pixels)).max() < 1e-3
+        blocks = list(model.pipeline.predict(raster))
+    assert np.abs(np.concatenate([block.probabilities for block in blocks]) - look(pixels)).max() < 1e-3
 
 
 def test_mask_is_that_of_the_image_with_grid_tags_and_colours(tmp_path):
     pixels = noise(150, 211)
     turned = PLACE @ rasterio.Affine.rotation(20)
     path = write(tmp_path / "r.tif", pixels, transform=turned, tags={"FLIGHT": "a & <b>"})
-    done = predict_raster(model_of(), path, tmp_path / "out", "site/r", probabilities=True)
+    done = predict_raster(model_of(), path, tmp_path / "out", name="site/r", probabilities=True)
     assert done.mask == tmp_path / "out/masks/site/r.tif"
     with rasterio.open(done.mask) as file:
         assert np.array_equal(file.read(1), pixels[..., 0] > 127)
@@ -193,7 +194,7 @@ def test_transparency_and_masks_count(tmp_path):
         path = write(tmp_path / "masked.tif", pixels[..., :3])
         with rasterio.open(path, "r+") as file:
             file.write_mask(pixels[..., 3])
-    mask = read(predict_raster(model_of(), path, tmp_path / "out", "masked").mask)
+    mask = read(predict_raster(model_of(), path, tmp_path / "out", name="masked").mask)
     assert np.array_equal(mask == 255, pixels[..., 3] == 0)
 
 
@@ -207,7 +208,7 @@ def test_palettes_are_colours(tmp_path):
 def test_numbers_of_unknown_scale_are_told(tmp_path, dtype):
     path = write(tmp_path / "r.tif", (noise(70, 70) * 3.0).astype(dtype))
     with pytest.raises(ImageError, match=r"r\.tif: holds floats from .* to .*, the model takes uint8"):
-        predict_raster(model_of(), path, tmp_path / "out", "r")
+        predict_raster(model_of(), path, tmp_path / "out", name="r")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -264,19 +265,19 @@ def test_bands_that_do_not_fit_are_told_and_nothing_is_written(tmp_path):
     with rasterio.open(path, "r+") as file:
         file.colorinterp = [rasterio.enums.ColorInterp.gray] + [rasterio.enums.ColorInterp.undefined] * 3
     with pytest.raises(ImageError, match=r"r\.tif: image has 4 bands, the model takes 3"):
-        predict_raster(model_of(), path, tmp_path / "out", "r")
+        predict_raster(model_of(), path, tmp_path / "out", name="r")
     assert not (tmp_path / "out").exists()
 
 
 def test_tiles_are_as_wide_on_the_ground_as_the_training_images(tmp_path):
     info = INFO.model_copy(update={"metres_per_pixel": 0.2})
     path = write(tmp_path / "metres.tif", noise(300, 300))
-    assert predict_raster(model_of(info=info), path, tmp_path, "metres").tile == 128
+    assert predict_raster(model_of(info=info), path, tmp_path, name="metres").tile == 128
     # At 60 degrees north a degree of longitude is 55.80 km, one of latitude 111.41 km.
     degrees = rasterio.Affine(0.4 / 55_800, 0, 10, 0, -0.4 / 111_412, 60)
     path = write(tmp_path / "degrees.tif", noise(300, 300), crs="EPSG:4326", transform=degrees)
-    assert predict_raster(model_of(info=info), path, tmp_path, "degrees").tile == 32
-    whole = predict_raster(model_of(info=info, tile=0), path, tmp_path, "whole")
+    assert predict_raster(model_of(info=info), path, tmp_path, name="degrees").tile == 32
+    whole = predict_raster(model_of(info=info, tile=0), path, tmp_path, name="whole")
     assert whole.tile == 0
     assert read(whole.mask).shape == (300, 300)
 
@@ -293,7 +294,7 @@ KILLED = """
         if left == 0:
             os._exit(9)  # no cleanup, as if killed
         return brightness(images)
-    predict_raster(model_of(compute), Path({path!r}), Path({out!r}), "r", probabilities=True)
+    predict_raster(model_of(compute), Path({path!r}), Path({out!r}), name="r", probabilities=True)
 """
 
 
@@ -328,9 +329,9 @@ def test_a_killed_call_goes_on_and_ends_as_if_it_had_not_been(killed, tmp_path):
         computed.append(len(images))
         return brightness(images)
 
-    again = predict_raster(model_of(counting), path, out, "r", probabilities=True)
+    again = predict_raster(model_of(counting), path, out, name="r", probabilities=True)
     assert 0 < again.resumed <= done_before
-    whole = predict_raster(model_of(), path, tmp_path / "whole", "r", probabilities=True)
+    whole = predict_raster(model_of(), path, tmp_path / "whole", name="r", probabilities=True)
     assert sum(computed) < 45  # of 50 tiles
     for one, other in zip(again.files, whole.files, strict=True):
         if one.suffix == ".gpkg":  # which holds the time it was made
@@ -340,40 +341,40 @@ def test_a_killed_call_goes_on_and_ends_as_if_it_had_not_been(killed, tmp_path):
     assert not list(out.rglob(".*"))
 
 
-@pytest.mark.parametrize("change", ["model", "manner", "raster", "overwrite"])
+@pytest.mark.parametrize("change", ["model", "options", "raster", "overwrite"])
 def test_another_way_begins_anew_and_says_so(killed, caplog, change):
     path, out = killed
     info = INFO.model_copy(update={"fingerprint": "another"}) if change == "model" else INFO
-    model = model_of(info=info, **({"thresholds": {"panel": 0.9}} if change == "manner" else {}))
+    model = model_of(info=info, **({"thresholds": {"panel": 0.9}} if change == "options" else {}))
     if change == "raster":
         write(path, noise(400, 260, seed=1))
         os.utime(path, ns=(1, time.time_ns()))
-    done = predict_raster(model, path, out, "r", probabilities=True, overwrite=change == "overwrite")
+    done = predict_raster(model, path, out, name="r", probabilities=True, overwrite=change == "overwrite")
     assert done.resumed == 0
     assert ("begun anew" in caplog.text) == (change != "overwrite")
     with rasterio.open(path) as file:
-        limit = 0.9 * 255 if change == "manner" else 127
+        limit = 0.9 * 255 if change == "options" else 127
         shown = file.dataset_mask() > 0
         assert np.array_equal(read(done.mask)[shown], file.read(1)[shown] > limit)
 
 
 def test_what_stands_there_is_not_replaced_unasked(tmp_path):
     path = write(tmp_path / "r.tif", noise(70, 70))
-    done = predict_raster(model_of(), path, tmp_path / "out", "r")
-    with pytest.raises(OutputError, match=r"exists already; give another --out, or --overwrite"):
-        predict_raster(model_of(), path, tmp_path / "out", "r")
-    assert predict_raster(model_of(), path, tmp_path / "out", "r", overwrite=True) == done
+    done = predict_raster(model_of(), path, tmp_path / "out", name="r")
+    with pytest.raises(OutputError, match=r"exists already; give another `out`, or `overwrite=True`"):
+        predict_raster(model_of(), path, tmp_path / "out", name="r")
+    assert predict_raster(model_of(), path, tmp_path / "out", name="r", overwrite=True) == done
 
 
 def test_a_truncated_raster_is_told_in_one_line(tmp_path, capfd):
     path = write(tmp_path / "r.tif", noise(400, 260), compress="deflate")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 2 // 3])
-    assert is_raster(path)
+    assert is_georeferenced(path)
     with pytest.raises(
         ImageError, match=r"r\.tif: cannot be read as a GeoTIFF \(.*\); replace or remove"
     ) as told:
-        predict_raster(model_of(), path, tmp_path / "out", "r")
+        predict_raster(model_of(), path, tmp_path / "out", name="r")
     assert "\n" not in str(told.value)
     assert [file.name for file in (tmp_path / "out/masks").iterdir()] == [".r.part"]
     assert capfd.readouterr().err == ""
@@ -390,7 +391,7 @@ FULL = """
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         out = Path({out!r}) / str(limit)
         try:
-            predict_raster(model_of(), Path({path!r}), out, "r", probabilities=True)
+            predict_raster(model_of(), Path({path!r}), out, name="r", probabilities=True)
         except OutputError as error:
             print(limit, error)
 """
@@ -400,7 +401,7 @@ FULL = """
 def test_no_space_is_told_and_leaves_nothing_half_written(tmp_path):
     """A band, the mask, probabilities, GeoJSON or the GeoPackage meets the limit first."""
     path = write(tmp_path / "r.tif", noise(25, 20).repeat(8, axis=0).repeat(8, axis=1))
-    whole = predict_raster(model_of(), path, tmp_path / "whole", "r", probabilities=True)
+    whole = predict_raster(model_of(), path, tmp_path / "whole", name="r", probabilities=True)
     limits = sorted({1000, *(file.stat().st_size - 1000 for file in whole.files)})
     code = textwrap.dedent(FULL).format(folder=HERE, path=str(path), out=str(tmp_path), limits=limits)
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -413,35 +414,35 @@ def test_no_space_is_told_and_leaves_nothing_half_written(tmp_path):
         assert not (out / "masks/r.tif").exists()
         for file in (file for file in out.rglob("r.*") if file.is_file()):
             assert file.stat().st_size == (tmp_path / "whole" / file.relative_to(out)).stat().st_size
-        assert predict_raster(model_of(), path, out, "r", probabilities=True).pixels == whole.pixels
+        assert predict_raster(model_of(), path, out, name="r", probabilities=True).pixels == whole.pixels
 
 
 def test_a_raster_says_where_it_lies(tmp_path):
-    assert is_raster(write(tmp_path / "r.tif", noise(8, 8)))
-    assert is_raster(write(tmp_path / "turned.tiff", noise(8, 8), transform=PLACE @ PLACE.rotation(3)))
-    assert is_raster(write(tmp_path / "degrees.TIF", noise(8, 8), crs="EPSG:4326"))
-    assert not is_raster(write(tmp_path / "no_crs.tif", noise(8, 8), crs=None))
+    assert is_georeferenced(write(tmp_path / "r.tif", noise(8, 8)))
+    assert is_georeferenced(write(tmp_path / "turned.tiff", noise(8, 8), transform=PLACE @ PLACE.rotation(3)))
+    assert is_georeferenced(write(tmp_path / "degrees.TIF", noise(8, 8), crs="EPSG:4326"))
+    assert not is_georeferenced(write(tmp_path / "no_crs.tif", noise(8, 8), crs=None))
     tifffile.imwrite(tmp_path / "plain.tif", noise(8, 8))
-    assert not is_raster(tmp_path / "plain.tif")
+    assert not is_georeferenced(tmp_path / "plain.tif")
     (tmp_path / "torn.tif").write_bytes(b"II*\0")
-    assert not is_raster(tmp_path / "torn.tif")
-    assert not is_raster(tmp_path / "none.tif")
-    assert not is_raster(tmp_path / "r.png")
+    assert not is_georeferenced(tmp_path / "torn.tif")
+    assert not is_georeferenced(tmp_path / "none.tif")
+    assert not is_georeferenced(tmp_path / "r.png")
 
 
 def test_without_the_extra_it_is_named(tmp_path, monkeypatch):
     path = write(tmp_path / "r.tif", noise(8, 8))
     monkeypatch.setitem(sys.modules, "rasterio", None)
-    assert is_raster(path)
+    assert is_georeferenced(path)
     with pytest.raises(MissingExtraError, match=r"solarseg\[geo\]"):
-        predict_raster(model_of(), path, tmp_path / "out", "r")
+        predict_raster(model_of(), path, tmp_path / "out", name="r")
 
 
 def test_a_damaged_part_is_told(killed):
     path, out = killed
     (out / "masks/.r.part/000001.tif").write_bytes(b"torn")
     with pytest.raises(OutputError, match=r"000001\.tif: is damaged; remove .*\.r\.part to begin anew"):
-        predict_raster(model_of(), path, out, "r", probabilities=True)
+        predict_raster(model_of(), path, out, name="r", probabilities=True)
 
 
 @given(
@@ -461,3 +462,36 @@ def test_parts_come_back_in_blocks(tmp_path, heights, width, p):
     blocks = list(parts.blocks(len(heights)))
     assert [top for top, _ in blocks] == list(range(0, sum(heights), 256))
     assert np.array_equal(np.concatenate([block for _, block in blocks], axis=1), rows)
+
+
+def test_tags_of_the_raster_give_way_to_our_own(tmp_path, caplog):
+    """A mask of ours has CLASS_NAMES; 'ns' and 'bidx' are arguments of the function that writes tags."""
+    path = write(tmp_path / "r.tif", noise(64, 64))
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(CLASS_NAMES="[1, 2]", FLIGHT="7")
+    with rasterio.open(predict_raster(model_of(), path, tmp_path / "out").mask) as file:
+        assert json.loads(file.tags()["CLASS_NAMES"]) == ["background", "panel"]
+        assert file.tags()["FLIGHT"] == "7"
+
+
+def test_tags_called_as_arguments_are_left_out_with_a_word(tmp_path, caplog):
+    metadata = '<GDALMetadata><Item name="ns">x</Item><Item name="bidx">1</Item><Item name="K">v</Item></GDALMetadata>'
+    plain = write(tmp_path / "plain.tif", noise(64, 64))
+    with tifffile.TiffFile(plain) as file:
+        tags = [
+            (tag.code, int(tag.dtype), tag.count, tag.value, True)
+            for tag in file.pages[0].tags
+            if tag.code in (33550, 33922, 34735, 34737)
+        ]
+    path = tmp_path / "r.tif"
+    tifffile.imwrite(
+        path,
+        noise(64, 64),
+        photometric="rgb",
+        metadata=None,
+        extratags=[*tags, (42112, "s", 0, metadata.encode(), True)],
+    )
+    with rasterio.open(predict_raster(model_of(), path, tmp_path / "out").mask) as file:
+        assert file.tags()["K"] == "v"
+        assert "ns" not in file.tags()
+    assert "its tags ns, bidx are not taken over" in caplog.text

@@ -87,7 +87,7 @@ def _whole_way(model: Path, images: Path, best: "Timing", device: str, quiet: bo
         done = predict(loaded, images, out, overlays=False, overwrite=True, progress=is_shown(quiet))
         seconds = time.perf_counter() - begin
     if done.pixels:
-        rate, alone = len(done.pixels) / seconds, 1000 / best.milliseconds[loaded.batch_size]
+        rate, alone = len(done.pixels) / seconds, 1000 / best.milliseconds[loaded.pipeline.batch_size]
         print(
             f"from file to mask with {best.backend}: {rate:.1f} images a second, {rate / alone:.0%} of the network "
             f"alone ({len(done.pixels)} images, no overlays)"

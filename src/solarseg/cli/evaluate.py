@@ -5,7 +5,20 @@ from typing import Annotated, Literal
 
 import typer
 
-from solarseg.cli.options import Backend, Dataset, Device, GroupRegex, Groups, Model, Quiet, Tta
+from solarseg.cli.options import (
+    Backend,
+    Dataset,
+    Device,
+    GroupRegex,
+    Groups,
+    Model,
+    Overlap,
+    Quiet,
+    Threshold,
+    Tile,
+    Tta,
+    predict_options,
+)
 from solarseg.cli.report import is_shown
 
 __all__ = ["command"]
@@ -29,17 +42,20 @@ def command(
     group_regex: GroupRegex = None,
     backend: Backend = "auto",
     device: Device = "cpu",
+    tile: Tile = None,
+    overlap: Overlap = None,
     tta: Tta = False,
+    threshold: Threshold = None,
     quiet: Quiet = False,
 ) -> None:
     """Score a model on images with masks.
 
-    Accuracy, IoU with intervals, classification report, calibration, and pictures of the best and worst images.
+    Accuracy, IoU with intervals, classification report, calibration, and pictures of the best and worst images. The
+    masks that are scored are those that solarseg predict writes with the same options.
 
     Example: solarseg evaluate runs/first my-cells
     """
     from solarseg.evaluation.evaluate import evaluate
-    from solarseg.inference.model import Manner
 
     report = evaluate(
         model,
@@ -50,7 +66,7 @@ def command(
         group_regex=group_regex,
         backend=backend,
         device=device,
-        manner=Manner(tta=tta),
+        options=predict_options(tile, overlap, tta, threshold),
         progress=is_shown(quiet),
     )
     print(report.classification_text())

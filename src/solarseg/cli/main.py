@@ -1,5 +1,6 @@
 """The program ``solarseg``."""
 
+import io
 import logging
 import sys
 import warnings
@@ -9,6 +10,7 @@ import typer
 
 from solarseg.cli import benchmark, compare, demo, evaluate, export, measure, models, predict, train
 from solarseg.cli.data.main import app as data
+from solarseg.cli.messages import OptionFormatter, as_options, find_command
 from solarseg.cli.synth import app as synth
 from solarseg.errors import SolarsegError
 
@@ -41,7 +43,15 @@ app.add_typer(synth, name="synth")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 0 all done, 1 done in part, 2 wrong input, 130 stopped by Ctrl-C."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # a name that the terminal cannot show must not end a command
+            stream.reconfigure(errors="backslashreplace")
+    command = find_command(typer.main.get_command(app), words)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(OptionFormatter(command))
     logging.getLogger("solarseg").setLevel(logging.INFO)
     warnings.simplefilter("ignore")  # of libraries, about files that are read all the same
     try:
@@ -52,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("; ".join(["stopped", *hints]), file=sys.stderr)
         return int(done.code or 0)
     except SolarsegError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {as_options(str(error), command)}", file=sys.stderr)
         return USER_ERROR
     except OSError as error:  # a folder without permission, a disk that fails
         print(f"error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)

@@ -1,11 +1,30 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-__all__ = ["Backend", "CellSize", "Dataset", "Device", "GroupRegex", "Groups", "Model", "Quiet", "Tta"]
+from solarseg.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from solarseg.inference.options import PredictOptions
+
+__all__ = [
+    "Backend",
+    "CellSize",
+    "Dataset",
+    "Device",
+    "GroupRegex",
+    "Groups",
+    "Model",
+    "Overlap",
+    "Quiet",
+    "Threshold",
+    "Tile",
+    "Tta",
+    "predict_options",
+]
 
 Model = Annotated[
     Path,
@@ -37,3 +56,33 @@ GroupRegex = Annotated[
 Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="Folder with images/ and masks/.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
 Tta = Annotated[bool, typer.Option("--tta", help="Average over eight flips and turns: eight times as long.")]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        help="Side of the tiles that images are split into, pixels; 0: never. Default: as large as the training "
+        "images, where an image is more than twice as large or georeferenced."
+    ),
+]
+Overlap = Annotated[
+    int | None, typer.Option(help="Least pixels that neighbouring tiles share. Default: a quarter of a tile.")
+]
+Threshold = Annotated[
+    list[str] | None, typer.Option(metavar="CLASS=0.4", help="Minimum probability for a class; repeatable.")
+]
+
+
+def predict_options(
+    tile: int | None, overlap: int | None, tta: bool, threshold: list[str] | None
+) -> "PredictOptions":
+    """Put the options together that say how images are predicted."""
+    from solarseg.inference.options import PredictOptions
+
+    return PredictOptions(tile, overlap, tta, dict(map(_threshold, threshold or ())))
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    name, _, value = text.rpartition("=")
+    try:
+        return name, float(value)
+    except ValueError as error:
+        raise ArgumentError(f"--threshold {text}: must be CLASS=NUMBER, as in crack=0.4") from error

@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from solarseg.cli.options import Backend, CellSize, Device, Model, Quiet, Tta
+from solarseg.cli.options import (
+    Backend,
+    CellSize,
+    Device,
+    Model,
+    Overlap,
+    Quiet,
+    Threshold,
+    Tile,
+    Tta,
+    predict_options,
+)
 from solarseg.cli.report import DONE_IN_PART, counted, is_shown, say_worst
-from solarseg.errors import ArgumentError
 
 if TYPE_CHECKING:
     from solarseg.prediction.predict import Predictions
@@ -27,54 +37,38 @@ def command(
     out: Annotated[Path, typer.Option(help="Folder for masks/, overlays/ and summary.csv.")],
     backend: Backend = "auto",
     device: Device = "cpu",
-    tile: Annotated[
-        int | None,
-        typer.Option(
-            help="Side of the tiles that images are cut into, pixels; 0: never. Default: as large as the training "
-            "images, where an image is more than twice as large or georeferenced."
-        ),
-    ] = None,
-    overlap: Annotated[
-        int | None,
-        typer.Option(help="Least pixels that neighbouring tiles share. Default: a quarter of a tile."),
-    ] = None,
+    tile: Tile = None,
+    overlap: Overlap = None,
     tta: Tta = False,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Write probabilities/NAME.tif too, a band for each class.")
     ] = False,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CLASS=0.4", help="Probability from which on a pixel is given to a class; repeatable."
-        ),
-    ] = None,
+    threshold: Threshold = None,
     overlays: Annotated[
         bool | None,
         typer.Option("--overlays/--no-overlays", help="Draw overlays. Default: for up to 100 images."),
     ] = None,
     cell_mm: CellSize = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Segment images.
 
     Writes masks, overlays to look at, and a table of areas; of cells how bad each is; of georeferenced TIFFs
-    polygons with their m2. The same command again goes on where it was cut.
+    polygons with their m2. The same command again resumes an interrupted one.
 
     Example: solarseg predict runs/first my-photos --out found
     Or, of EL cells, without any training: solarseg predict el-cell my-cells --out found
     """
-    from solarseg.inference.model import Manner
     from solarseg.prediction.predict import predict
 
-    manner = Manner(tile, overlap, tta, dict(map(_threshold, threshold or ())))
     done = predict(
         model,
         images,
         out,
         backend=backend,
         device=device,
-        manner=manner,
+        options=predict_options(tile, overlap, tta, threshold),
         probabilities=probabilities,
         overlays=overlays,
         cell_mm=cell_mm,
@@ -88,17 +82,9 @@ def command(
         raise typer.Exit(DONE_IN_PART if done.pixels else _NOTHING_DONE)
 
 
-def _threshold(text: str) -> tuple[str, float]:
-    name, _, value = text.rpartition("=")
-    try:
-        return name, float(value)
-    except ValueError as error:
-        raise ArgumentError(f"--threshold {text}: must be CLASS=NUMBER, as in crack=0.4") from error
-
-
 def _say(done: "Predictions") -> None:
     before = f" ({done.skipped} of them by an earlier call)" if done.skipped else ""
-    tiled = f", {done.tiled} cut into tiles" if done.tiled else ""
+    tiled = f", {done.tiled} split into tiles" if done.tiled else ""
     written = ["masks", *["polygons"] * bool(done.areas), *["overlays"] * done.overlays, "summary.csv"]
     written += ["measurements.csv"] * bool(done.cells)
     where = ", ".join(f"{done.folder}/{name}" for name in written)

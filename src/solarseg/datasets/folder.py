@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from solarseg.classes import IGNORE_INDEX, ClassMap, few, find_classes
 from solarseg.datasets.description import Description, read_description
 from solarseg.datasets.groups import find_groups
+from solarseg.datasets.image_files import name_objection
 from solarseg.datasets.left_out import LeftOut, LeftOutItems, describe_left_out
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.walk import is_image_name, note_unread, walk
@@ -237,6 +238,9 @@ def list_files(
             if left_out is not None:
                 _note_other(file, left_out)
             continue
+        objection = name_objection(file)
+        if objection is not None:
+            raise DatasetError(objection)
         # macOS writes é as e and an accent, others as one letter.
         name = normalize("NFC", file.relative_to(folder).with_suffix("").as_posix())
         if name in found:

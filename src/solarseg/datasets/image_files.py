@@ -13,7 +13,7 @@ from solarseg.datasets.walk import is_image_name, walk, walk_images
 from solarseg.errors import ArgumentError
 from solarseg.images import IMAGE_SUFFIXES
 
-__all__ = ["find_images", "is_inside", "name_outputs"]
+__all__ = ["find_images", "is_inside", "name_objection", "name_outputs"]
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +129,23 @@ def _own_leaves(paths: list[Path]) -> list[Path]:
             taken.add(str(leaf).casefold())
         leaves.append(leaf)
     return leaves
+
+
+def name_objection(file: Path) -> str | None:
+    """Say why no table or output can have the name of a file, or None where it can.
+
+    Names from archives of other systems may be in another encoding.
+
+    Examples:
+        >>> name_objection(Path("Süd.png"))
+        >>> name_objection(Path("S\udcfcd.png")) is None
+        False
+    """
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        return f"{file}: its name is not valid UTF-8; rename it"
+    return None
 
 
 def is_inside(file: Path, folder: Path) -> bool:

@@ -1,29 +1,35 @@
 """Score a model on a dataset."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from solarseg.datasets import FolderDataset, Sample, open_dataset
+from solarseg.classes import IGNORE_INDEX
+from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.datasets.splits import SPLITS, check_split, read_split
 from solarseg.datasets.tables import read_table
 from solarseg.duplicates.leakage import LEAKS_NAME, Leak, read_leaks
-from solarseg.errors import ArgumentError, DatasetError
+from solarseg.errors import ArgumentError, DatasetError, ImageError
 from solarseg.evaluation.figures import Example, draw_confusion_matrix, draw_examples
 from solarseg.evaluation.reliability import Reliability, count_bins, without_temperature
 from solarseg.evaluation.reliability_figure import draw_reliability
 from solarseg.evaluation.report import Report
 from solarseg.evaluation.scores import confusion_matrix, iou
 from solarseg.files import check_folder, digest
+from solarseg.geotiff import read_facts
 from solarseg.images import true_colour
-from solarseg.inference.model import Manner, Model, load_model
+from solarseg.inference.model import Model, as_model
 from solarseg.inference.model_file import MODEL_NAME
+from solarseg.inference.options import PredictOptions
+from solarseg.inference.pipeline import Predicted
+from solarseg.inference.sources import ArraySource
 
 __all__ = ["evaluate"]
 
@@ -32,6 +38,7 @@ logger = logging.getLogger(__name__)
 _SHOWN_OF_EACH = 2  # best, median and worst images in the picture
 
 Split = Literal["train", "val", "test", "all"]
+Result = TypeVar("Result")
 
 
 def evaluate(
@@ -42,25 +49,27 @@ def evaluate(
     out: Path | str | None = None,
     groups: Path | str | None = None,
     group_regex: str | None = None,
-    backend: str = "auto",
-    device: str = "cpu",
-    manner: Manner | None = None,
+    backend: str | None = None,
+    device: str | None = None,
+    options: PredictOptions | None = None,
     progress: bool = False,
 ) -> Report:
-    """Score a model on a dataset, at each image's own size, on the masks that `predict` writes.
+    """Score a model on a dataset, at each image's own size, on the masks that `predict` writes with the same options.
+
+    Pixels are left out where the mask says so (255), and where the image shows nothing.
 
     Args:
-        model: a run folder, a model file, or what `load_model` returned.
-        dataset: folder with ``images/`` and ``masks/``.
+        model: a run folder, a model file, the name of a model that ships, or what `load_model` returned.
+        dataset: folder with ``images/`` and ``masks/``, or what `open_dataset` returned.
         split: which images; by default those of the run's test split, or all of a dataset the run never
             saw.
         out: folder for ``report.json``, ``classification_report.txt`` and pictures; by default
             ``evaluation`` in the run folder, or nowhere for a bare model file.
         groups: CSV of ``name,group`` over which intervals resample.
         group_regex: pattern that finds the group in a name.
-        backend: what computes the network; see `load_model`. Of a model that is loaded already, its own counts.
-        device: likewise.
-        manner: likewise.
+        backend: what computes the network, by default ``"auto"``; see `load_model`. Not allowed with a loaded model.
+        device: ``"cpu"``, the default, or ``"cuda"``. Not allowed with a loaded model.
+        options: tiles, symmetries and thresholds; by default those of a loaded model.
         progress: show progress on the terminal.
 
     Raises:
@@ -70,11 +79,7 @@ def evaluate(
     """
     if out is not None:
         check_folder(Path(out))
-    loaded = (
-        model
-        if isinstance(model, Model)
-        else load_model(model, backend=backend, device=device, manner=manner)
-    )
+    loaded = as_model(model, backend=backend, device=device, options=options)
     data = open_dataset(dataset, groups=groups, group_regex=group_regex, expected=loaded.classes)
     data.warn_if_left_out()
     _check_classes(loaded, data)
@@ -111,7 +116,7 @@ def evaluate(
         draw_reliability(reliability, folder / "reliability.png", title)
         logger.info("report and pictures: %s", folder)
     else:
-        logger.info("no report and pictures written: the model stands in no run folder; say where with --out")
+        logger.info("no report and pictures written: the model is in no run folder; say where with `out`")
     return report
 
 
@@ -181,18 +186,18 @@ def _choose(data: FolderDataset, own: _OwnSplit | None, asked: Split | None) -> 
     if chosen == "all":
         return chosen, data.names
     if chosen not in SPLITS:
-        raise ArgumentError(f"--split {chosen}: must be one of {', '.join(SPLITS)}, all")
+        raise ArgumentError(f"`split='{chosen}'`: must be one of {', '.join(SPLITS)}, all")
     split = own.split if own is not None else _split_of_dataset(data, chosen)
     unknown = [name for name in data.names if name not in split]
     if unknown:
         logger.warning(
-            "left out %d image(s) that the run's split does not know, such as %s; --split all scores them too",
+            "left out %d image(s) that the run's split does not know, such as %s; `split='all'` scores them too",
             len(unknown),
             unknown[0],
         )
     names = [name for name in data.names if split.get(name) == chosen]
     if not names:
-        raise ArgumentError(f"--split {chosen}: holds no image; use another split or --split all")
+        raise ArgumentError(f"`split='{chosen}'`: has no image; use another split or `split='all'`")
     return chosen, names
 
 
@@ -200,8 +205,8 @@ def _split_of_dataset(data: FolderDataset, asked: str) -> dict[str, str]:
     file = data.root / "split.csv"
     if not file.exists():
         raise ArgumentError(
-            f"--split {asked}: neither the run nor {data.root} holds a split.csv for these images; "
-            "use --split all"
+            f"`split='{asked}'`: neither the run nor {data.root} has a split.csv for these images; "
+            "use `split='all'`"
         )
     split = read_split(file)
     check_split(split, data.group_of, str(file))
@@ -216,13 +221,40 @@ def _default_folder(model: Model, data: FolderDataset, chosen: str, is_own: bool
     return model.path.parent / f"evaluation{of_export}{of_others}"
 
 
+@dataclass(frozen=True)
+class _SampleSource(ArraySource):
+    """The image of a sample, and its mask."""
+
+    truth: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 0), np.uint8))
+
+
+_Found = Predicted[_SampleSource]
+
+
+def _read(data: FolderDataset, name: str) -> _SampleSource:
+    sample, path = data[name], data.image_path(name)
+    facts = read_facts(path)
+    return _SampleSource(
+        str(path),
+        sample.image,
+        sample.valid,
+        facts is not None and facts.georeferenced,
+        facts.metres_per_pixel if facts is not None else None,
+        sample.mask,
+    )
+
+
 def _predict(
-    model: Model, data: FolderDataset, names: Iterable[str]
-) -> Iterator[tuple[Sample, NDArray[np.float32]]]:
-    """Each sample with the probabilities behind the mask that `predict` would write for it."""
-    for name in names:
-        sample = data[name]
-        yield sample, model.predict_probabilities(sample.image, str(data.image_path(name)))
+    model: Model, data: FolderDataset, names: Iterable[str], use: Callable[[str, _Found], Result]
+) -> Iterator[Result]:
+    """Predict samples as `predict` would, with the probabilities behind the masks."""
+
+    def checked(name: str, found: "Predicted[_SampleSource] | ImageError") -> Result:
+        if isinstance(found, ImageError):
+            raise found
+        return use(name, found)
+
+    return model.pipeline.predict_all(names, partial(_read, data), checked, probabilities=True)
 
 
 @dataclass(frozen=True)
@@ -235,35 +267,32 @@ class _Counts:
 
 
 def _count(model: Model, data: FolderDataset, names: list[str], progress: bool) -> _Counts:
-    shown = track(names, "evaluating", disable=not progress, transient=True)
-    ignore, temperature = data.classes.ignore_index, model.info.temperature
-    counts = [
-        (
-            confusion_matrix(sample.mask, model.choose(found), len(data.classes), ignore),
-            count_bins(found, sample.mask, ignore),
-            count_bins(without_temperature(found, temperature), sample.mask, ignore),
+    temperature = model.info.temperature
+
+    def count(_: str, found: _Found) -> tuple[NDArray[Any], ...]:
+        assert found.probabilities is not None
+        truth = found.source.truth  # 255 where the mask or the image says so
+        return (
+            confusion_matrix(truth, found.mask, len(data.classes), IGNORE_INDEX),
+            count_bins(found.probabilities, truth, IGNORE_INDEX),
+            count_bins(without_temperature(found.probabilities, temperature), truth, IGNORE_INDEX),
         )
-        for sample, found in _predict(model, data, shown)
-    ]
+
+    shown = track(names, "evaluating", disable=not progress, transient=True)
+    counts = list(_predict(model, data, shown, count))
     return _Counts(*(np.stack(parts) for parts in zip(*counts, strict=True)))
 
 
 def _draw(report: Report, model: Model, data: FolderDataset, folder: Path) -> None:
-    ranked = _rank(report)
-    examples = [
-        Example(
-            sample.name,
-            true_colour(sample.image, data.description.bands),
-            sample.mask,
-            model.choose(found),
-            note,
-        )
-        for (_, note), (sample, found) in zip(
-            ranked, _predict(model, data, [name for name, _ in ranked]), strict=True
-        )
-    ]
+    ranked = dict(_rank(report))
+
+    def show(name: str, found: _Found) -> Example:
+        shown = true_colour(found.source.pixels, data.description.bands)
+        return Example(name, shown, found.source.truth, found.mask, ranked[name])
+
+    examples = list(_predict(model, data, ranked, show))
     count = "1 image" if report.n_images == 1 else f"{report.n_images} images"
-    title = f"{data.root.resolve().name}, {report.split}: {_chosen(ranked)} of {count}"
+    title = f"{data.root.resolve().name}, {report.split}: {_chosen(list(ranked.items()))} of {count}"
     draw_examples(examples, data.classes, folder / "examples.png", title)
     draw_confusion_matrix(report.matrices.sum(axis=0), data.classes, folder / "confusion_matrix.png")
 

@@ -1,4 +1,4 @@
-"""Images larger than the network's input: cut into overlapping tiles, predicted, and blended without seams.
+"""Images larger than the network's input: split into overlapping tiles, predicted, and blended without seams.
 
 Rows of tiles are worked through from top to bottom, and rows of pixels are given as soon as no further tile adds to
 them, so that memory grows with the width of an image and not with its height.
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from solarseg.errors import ArgumentError
 
-__all__ = ["Band", "Tiling", "stitch"]
+__all__ = ["RowBlock", "Tiling", "stitch"]
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How an image is cut into tiles.
+    """How an image is split into tiles.
 
     Tiles are spread evenly, so that the first begins and the last ends with the image; they overlap by ``overlap``
     pixels or some more. An image smaller than a tile has a single one, that reaches beyond it.
@@ -45,9 +45,9 @@ class Tiling:
 
     def __post_init__(self) -> None:
         if self.tile < 1:
-            raise ArgumentError(f"--tile {self.tile}: must be 1 or more")
+            raise ArgumentError(f"`tile={self.tile}`: must be 1 or more")
         if not 0 <= self.overlap <= self.tile // 2:
-            raise ArgumentError(f"--overlap {self.overlap}: must be from 0 to half a tile, {self.tile // 2}")
+            raise ArgumentError(f"`overlap={self.overlap}`: must be from 0 to half a tile, {self.tile // 2}")
 
     @cached_property
     def tops(self) -> tuple[int, ...]:
@@ -60,7 +60,7 @@ class Tiling:
         return _starts(self.width, self.tile, self.overlap)
 
     def row_before(self, first: int) -> int:
-        """Number of the first row of tiles that adds to the band of a number."""
+        """Number of the first row of tiles that adds to the row block of a number."""
         return next(i for i, top in enumerate(self.tops) if top + self.tile > self.tops[first])
 
     def row_weights(self) -> NDArray[np.float32]:
@@ -96,7 +96,7 @@ def _weights(starts: tuple[int, ...], tile: int) -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True)
-class Band:
+class RowBlock:
     """Rows of pixels to which no further tile adds.
 
     Attributes:
@@ -111,16 +111,16 @@ class Band:
 Predict = Callable[[int, list[int]], Iterator[NDArray[np.float32]]]
 
 
-def stitch(tiling: Tiling, predict: Predict, first: int = 0) -> Iterator[Band]:
+def stitch(tiling: Tiling, predict: Predict, first: int = 0) -> Iterator[RowBlock]:
     """Blend the predictions of tiles.
 
     Args:
         tiling: of the image.
         predict: gives for the row of tiles at a top, and each of some lefts, ``(tile, tile, K) float32``, in order.
-        first: number of the band to begin with; the rows of tiles above it that add to it are predicted again.
+        first: number of the row block to begin with; the rows of tiles above it that add to it are predicted again.
 
     Yields:
-        The rows of the image from top to bottom: a band for each row of tiles, that ends where the next one begins.
+        The rows of the image from top to bottom: a block for each row of tiles, which ends where the next one begins.
     """
     down, across = tiling.row_weights(), tiling.column_weights()
     tops = tiling.tops
@@ -133,7 +133,7 @@ def stitch(tiling: Tiling, predict: Predict, first: int = 0) -> Iterator[Band]:
             rows[: len(held)] += held
         done = ends[i] - tops[i]
         if i >= first:
-            yield Band(tops[i], rows[:done])
+            yield RowBlock(tops[i], rows[:done])
         held = rows[done:]
 
 

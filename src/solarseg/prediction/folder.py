@@ -1,4 +1,4 @@
-"""The folder that predictions are written to: what is made of each image, what is there already, what was asked for."""
+"""The folder that predictions are written to: what is made of each image, what is done, and what was asked for."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -11,17 +11,18 @@ from solarseg.classes import ClassMap
 from solarseg.datasets.description import FILE_NAME, Description, write_description
 from solarseg.errors import OutputError
 from solarseg.files import remove_temporary, write_json, write_table
+from solarseg.geotiff import is_georeferenced
 from solarseg.prediction.measurements import JSON_NAME, TABLE_NAME, Measured, write_measurements
-from solarseg.prediction.rasters.file import is_raster
 
-__all__ = ["MARK", "Folder", "Found", "Job"]
+__all__ = ["REQUEST", "ImageResult", "Job", "PredictionFolder", "summary_rows"]
 
-MARK = "prediction.json"  # what a folder of predictions was made with, so that a second start goes on
+REQUEST = "prediction.json"  # what a folder of predictions was made with, so that a second call can resume
+_DONE = ".done.jsonl"  # a line for each image that is done: name of its outputs, digest of its file
 SUMMARY = "summary.csv"
 
 
 @dataclass(frozen=True)
-class Found:
+class ImageResult:
     """What was found in an image.
 
     Attributes:
@@ -44,8 +45,8 @@ class Job:
         name: of its outputs, without suffix.
         mask: written last.
         overlay: None where it is not wanted.
-        probabilities: likewise.
-        is_raster: whether it is georeferenced.
+        probabilities: None where they are not wanted.
+        georeferenced: whether the image is.
     """
 
     file: Path
@@ -53,23 +54,16 @@ class Job:
     mask: Path
     overlay: Path | None
     probabilities: Path | None
-    is_raster: bool
+    georeferenced: bool
 
     @property
     def outputs(self) -> list[Path]:
         """What is to be made, the mask last."""
         return [path for path in (self.overlay, self.probabilities, self.mask) if path is not None]
 
-    @property
-    def is_done(self) -> bool:
-        """Whether all was written, the mask last, after the image was."""
-        if not all(path.exists() for path in self.outputs):
-            return False
-        return self.mask.stat().st_mtime_ns >= self.file.stat().st_mtime_ns
-
 
 @dataclass(frozen=True)
-class Folder:
+class PredictionFolder:
     """The folder that predictions are written to.
 
     Attributes:
@@ -80,7 +74,7 @@ class Folder:
 
     def job(self, file: Path, name: str, overlay: bool, probabilities: bool) -> Job:
         """Say what is to be made of an image."""
-        georeferenced = is_raster(file)
+        georeferenced = is_georeferenced(file)
         return Job(
             file,
             name,
@@ -90,62 +84,114 @@ class Folder:
             georeferenced,
         )
 
-    def holds(self, mark: dict[str, Any]) -> bool:
-        """Whether an earlier call was the same; raise `OutputError` if it was another."""
-        file = self.root / MARK
+    def can_resume(self, request: dict[str, Any]) -> bool:
+        """Whether an earlier call asked for the same; raise `OutputError` if it asked for something else."""
+        file = self.root / REQUEST
         try:
-            found = json.loads(file.read_text(encoding="utf-8"))
+            found = json.loads(file.read_text())
         except (OSError, ValueError):
             return False
-        if found != mark:
+        if found != request:
             raise OutputError(
-                f"{file}: predictions of other images, by another model or with other options stand here; give "
-                "another --out, or --overwrite to replace them"
+                f"{file}: has predictions of other images, by another model or with other options; give another "
+                "`out`, or `overwrite=True` to replace them"
             )
         return True
 
+    def done(self) -> dict[str, str]:
+        """Say what earlier calls have done: name of the outputs -> digest of the image's file."""
+        found = {}
+        with suppress(OSError):
+            for line in (self.root / _DONE).read_text().splitlines():
+                with suppress(ValueError, TypeError):  # the last line of a call that was killed
+                    name, digest = json.loads(line)
+                    found[name] = digest
+        return found
+
+    def add_done(self, job: Job, digest: str) -> None:
+        """Say that an image is done; its mask has been written."""
+        line = json.dumps([job.name, digest]) + "\n"
+        try:
+            with (self.root / _DONE).open("a") as file:
+                file.write(line)
+        except OSError as error:
+            raise OutputError(
+                f"{self.root / _DONE}: could not be written ({error.strerror or error}); free space or choose another "
+                "folder"
+            ) from error
+
     def refuse_existing(self, jobs: Iterable[Job]) -> None:
-        """Raise `OutputError` where something else stands already."""
+        """Raise `OutputError` where something else is there already."""
         names = (SUMMARY, FILE_NAME, TABLE_NAME, JSON_NAME)
         files = [*(self.root / name for name in names), *(path for job in jobs for path in job.outputs)]
         existing = [file for file in files if file.exists()]
         if existing:
             raise OutputError(
-                f"{existing[0]}: exists already; give another --out, or --overwrite to replace it"
+                f"{existing[0]}: exists already; give another `out`, or `overwrite=True` to replace it"
             )
 
-    def begin(self, mark: dict[str, Any]) -> None:
+    def begin(self, request: dict[str, Any], *, resume: bool) -> None:
         """Say what the folder is made with."""
         if self.root.is_dir():
             remove_temporary(self.root)  # of a call that was killed
-        write_json(self.root / MARK, mark)
+        if not resume:
+            (self.root / _DONE).unlink(missing_ok=True)
+        write_json(self.root / REQUEST, request)
 
-    def end(self, found: Mapping[str, Found], classes: ClassMap) -> None:
+    def end(self, results: Mapping[str, ImageResult], classes: ClassMap) -> None:
         """Write what is known of all images, or leave nothing where none could be done."""
-        if found:
-            _write_summary(self.root / SUMMARY, found, classes)
+        if results:
+            _write_summary(self.root / SUMMARY, results, classes)
             write_description(self.root, Description(), classes)
-            cells = {name: one.measured for name, one in found.items() if one.measured is not None}
+            cells = {name: one.measured for name, one in results.items() if one.measured is not None}
             if cells:
                 write_measurements(self.root, cells)
             else:  # those of an earlier call that is overwritten
                 for name in (TABLE_NAME, JSON_NAME):
                     (self.root / name).unlink(missing_ok=True)
             return
-        (self.root / MARK).unlink()
-        with suppress(OSError):  # it holds something else
+        (self.root / REQUEST).unlink()
+        (self.root / _DONE).unlink(missing_ok=True)
+        with suppress(OSError):  # the folder has something else in it
             self.root.rmdir()
 
 
-def _write_summary(path: Path, found: Mapping[str, Found], classes: ClassMap) -> None:
-    """Write pixels and share of each class, and m2 too where an image is georeferenced."""
-    kinds = ["pixels", "share", *["m2"] * any(one.areas is not None for one in found.values())]
-    columns = [f"{name}_{kind}" for kind in kinds for name in classes.names]
-    rows = ((name, *_row(one))[: len(columns) + 1] for name, one in found.items())
-    write_table(path, ("image", *columns), rows)
+def summary_rows(
+    pixels: Mapping[str, tuple[int, ...]], areas: Mapping[str, tuple[float, ...]], classes: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Give a row an image: pixels and share of each class, and m2 where an image is georeferenced.
+
+    Args:
+        pixels: output name -> pixels of each class.
+        areas: output name -> m2 of each class, of georeferenced images.
+        classes: their names.
+    """
+    rows = []
+    for image, counts in pixels.items():
+        row: dict[str, Any] = {"image": image}
+        row |= {f"{name}_pixels": count for name, count in zip(classes, counts, strict=True)}
+        row |= {
+            f"{name}_share": count / max(1, sum(counts)) for name, count in zip(classes, counts, strict=True)
+        }
+        if areas:
+            own = areas.get(image, (None,) * len(classes))
+            row |= {f"{name}_m2": area for name, area in zip(classes, own, strict=True)}
+        rows.append(row)
+    return rows
 
 
-def _row(found: Found) -> tuple[object, ...]:
-    shares = (f"{count / max(1, sum(found.pixels)):.6f}" for count in found.pixels)
-    areas = ("",) * len(found.pixels) if found.areas is None else (f"{area:.3f}" for area in found.areas)
-    return (*found.pixels, *shares, *areas)
+def _write_summary(path: Path, results: Mapping[str, ImageResult], classes: ClassMap) -> None:
+    rows = summary_rows(
+        {name: one.pixels for name, one in results.items()},
+        {name: one.areas for name, one in results.items() if one.areas is not None},
+        classes.names,
+    )
+    write_table(path, tuple(rows[0]), ([_spell(key, value) for key, value in row.items()] for row in rows))
+
+
+def _spell(column: str, value: Any) -> object:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}" if column.endswith("_m2") else f"{value:.6f}"
+    return value

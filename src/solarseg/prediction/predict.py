@@ -1,10 +1,8 @@
-"""From image files to a folder of masks, overlays and a summary.
-
-Decoding, computing and encoding overlap: threads decode ahead and write behind while the network computes.
-"""
+"""From image files to a folder of masks, overlays and a summary."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,38 +10,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
-from solarseg.datasets.image_files import find_images, is_inside, name_outputs
+from solarseg.datasets.image_files import find_images, is_inside, name_objection, name_outputs
 from solarseg.errors import ArgumentError, ImageError
+from solarseg.files import digest
 from solarseg.images import read_image, read_mask_values, true_colour, write_bands, write_image, write_mask
-from solarseg.inference.model import Manner, Model, load_model
+from solarseg.inference.model import Model, as_model
+from solarseg.inference.options import PredictOptions
+from solarseg.inference.pipeline import Predicted
+from solarseg.inference.sources import ArraySource, read_source
 from solarseg.measurement import check_cell_size, is_measurable
-from solarseg.prediction.folder import Folder, Found, Job
+from solarseg.prediction.folder import ImageResult, Job, PredictionFolder, summary_rows
 from solarseg.prediction.measurements import Measured, measure_one
 from solarseg.prediction.overlay import side_by_side
-from solarseg.threads import count_cores, map_ahead
 
 __all__ = ["Predictions", "predict"]
 
 _MOST_OVERLAYS = 100  # images beyond which none is drawn unasked: drawing takes longer than the network
-_THREADS = 4  # for decoding and for encoding; more would only wait for the network
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions:
     """What `predict` wrote.
 
     Attributes:
         folder: where.
+        classes: names of the classes, in class-id order.
         pixels: output name -> pixels of each class, in class-id order.
         failed: image file -> why it could not be done.
         skipped: images that an earlier call had done.
-        tiled: images that were cut into tiles; the others were resized as a whole.
+        tiled: images that were split into tiles; the others were resized as a whole.
         overlays: whether overlays were drawn.
         areas: output name of each georeferenced image -> area of each class, m2, in class-id order.
         cells: output name -> what was measured, where the model's classes are those of cells.
     """
 
     folder: Path
+    classes: tuple[str, ...]
     pixels: dict[str, tuple[int, ...]]
     failed: dict[Path, str] = field(default_factory=dict)
     skipped: int = 0
@@ -52,15 +54,23 @@ class Predictions:
     areas: dict[str, tuple[float, ...]] = field(default_factory=dict)
     cells: dict[str, Measured] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"<Predictions {self.folder}: {len(self.pixels)} images{failed}; {', '.join(self.classes)}>"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a row an image, as ``pandas.DataFrame`` takes them: what ``summary.csv`` has."""
+        return summary_rows(self.pixels, self.areas, self.classes)
+
 
 def predict(
     model: Model | Path | str,
     images: Path | str | Sequence[Path | str],
     out: Path | str,
     *,
-    backend: str = "auto",
-    device: str = "cpu",
-    manner: Manner | None = None,
+    backend: str | None = None,
+    device: str | None = None,
+    options: PredictOptions | None = None,
     probabilities: bool = False,
     overlays: bool | None = None,
     cell_mm: float | None = None,
@@ -69,63 +79,71 @@ def predict(
 ) -> Predictions:
     """Segment images and write ``masks/NAME.png``, ``overlays/NAME.jpg`` and ``summary.csv``.
 
-    A ``dataset.yaml`` beside them names the classes of the masks, so that `export` can hand them to a labelling
-    tool. A call that was cut and is made again goes on where it stood; so does one after images were added. Of
-    georeferenced TIFFs the mask is a GeoTIFF, and there are polygons beside; see `predict_raster`. Where the classes
-    are those of cells, ``measurements.csv`` and ``measurements.json`` say how bad each is; see `measure_cell`.
+    A ``dataset.yaml`` next to them names the classes of the masks, so that `solarseg.data.export` can hand them to a
+    labelling tool. An interrupted call is resumed when it is made again; images that were added or replaced since are
+    then done too. Of georeferenced TIFFs the mask is a GeoTIFF, and there are polygons; see `predict_raster`. Where the
+    classes are those of cells, ``measurements.csv`` and ``measurements.json`` say how bad each is; see `measure_cell`.
 
     Args:
         model: a run folder, a model file, the name of a model that ships, or what `load_model` returned.
         images: files, folders (searched with all folders in them; of a dataset folder its ``images/``) or glob
             patterns.
         out: folder to write to.
-        backend: what computes the network; see `load_model`. Of a model that is loaded already, its own counts.
-        device: likewise.
-        manner: tiles, symmetries and thresholds; likewise.
+        backend: what computes the network, by default ``"auto"``; see `load_model`. Not allowed with a loaded model.
+        device: ``"cpu"``, the default, or ``"cuda"``. Not allowed with a loaded model.
+        options: tiles, symmetries and thresholds; by default those of a loaded model.
         probabilities: also write ``probabilities/NAME.tif``, float32, a band for each class.
         overlays: draw them; by default for up to 100 images.
         cell_mm: longer side of the cells, mm, for lengths in mm.
-        overwrite: replace what stands there.
+        overwrite: replace existing files.
         progress: show progress on the terminal.
 
     Returns:
-        Pixels of each class for each image, and the images that could not be read with the reason; these
+        Pixels of each class for each image, and the images that could not be used with the reason; these
         do not keep the others from being done.
 
     Raises:
         ArgumentError: no images were found, or an option cannot be used.
         ModelFileError: the model cannot be used.
-        OutputError: something of that name exists, or could not be written.
+        OutputError: a file of that name exists, or could not be written.
     """
     check_cell_size(cell_mm)
     sources = [images] if isinstance(images, (str, Path)) else list(images)
-    folder = Folder(Path(out))
+    folder = PredictionFolder(Path(out))
     named = name_outputs(_without_own(find_images(sources), folder.root))
-    loaded = (
-        model
-        if isinstance(model, Model)
-        else load_model(model, backend=backend, device=device, manner=manner)
-    )
+    loaded = as_model(model, backend=backend, device=device, options=options)
     drawn = len(named) <= _MOST_OVERLAYS if overlays is None else overlays
-    jobs = [folder.job(file, name, drawn, probabilities) for file, name in named.items()]
-    mark = _describe(loaded, sources, probabilities)
-    goes_on = not overwrite and folder.holds(mark)
-    if not overwrite and not goes_on:
+    failed = {file: reason for file in named if (reason := name_objection(file)) is not None}
+    jobs = [
+        folder.job(file, name, drawn, probabilities) for file, name in named.items() if file not in failed
+    ]
+    request = _describe(loaded, sources, probabilities)
+    resume = not overwrite and folder.can_resume(request)
+    if not overwrite and not resume:
         folder.refuse_existing(jobs)
     counting = _Counting(loaded.classes, cell_mm)
-    done = {job.name: counting.again(job) for job in jobs if goes_on and job.is_done}
-    left = [job for job in jobs if job.name not in done]
-    folder.begin(mark)
-    worked = [*_work(loaded, left, counting, progress), *_work_rasters(loaded, left, overwrite, progress)]
-    done |= {one.job.name: one.result for one in worked if one.result is not None}
-    found = {name: done[name] for name in named.values() if name in done}
+    before = folder.done() if resume else {}
+    skipped = {job.name for job in jobs if _is_done(job, before)}
+    results = {job.name: counting.again(job) for job in jobs if job.name in skipped}
+    left = [job for job in jobs if job.name not in skipped]
+    folder.begin(request, resume=resume)
+    images_left, rasters_left = (
+        [job for job in left if job.georeferenced is georeferenced] for georeferenced in (False, True)
+    )
+    done = [
+        *_predict_images(loaded, images_left, folder, counting, progress),
+        *_predict_rasters(loaded, rasters_left, folder, overwrite, progress),
+    ]
+    results |= {one.job.name: one.result for one in done if one.result is not None}
+    found = {job.name: results[job.name] for job in jobs if job.name in results}
     folder.end(found, loaded.classes)
     return Predictions(
         folder.root,
+        loaded.classes.names,
         {name: one.pixels for name, one in found.items()},
-        {one.job.file: one.error for one in worked if one.error is not None},
-        skipped=len(jobs) - len(left),
-        tiled=sum(one.tiled for one in worked),
+        failed | {one.job.file: one.error for one in done if one.error is not None},
+        skipped=len(skipped),
+        tiled=sum(one.tiled for one in done),
         overlays=drawn,
         areas={name: one.areas for name, one in found.items() if one.areas is not None},
         cells={name: one.measured for name, one in found.items() if one.measured is not None},
@@ -142,13 +160,25 @@ def _without_own(found: list[tuple[Path, Path]], out: Path) -> list[tuple[Path, 
 
 
 def _describe(model: Model, sources: Sequence[Path | str], probabilities: bool) -> dict[str, Any]:
-    """What must be equal for a call to go on with an earlier one."""
+    """What must be equal for a call to resume an earlier one."""
     return {
         "model": model.info.fingerprint,
-        **asdict(model.manner),
+        **asdict(model.options),
         "probabilities": probabilities,
-        "images": [str(Path(source).absolute()) for source in sources],
+        "images": [
+            str(Path(source).absolute()).encode("utf-8", "backslashreplace").decode() for source in sources
+        ],
     }
+
+
+def _is_done(job: Job, before: dict[str, str]) -> bool:
+    """Whether all outputs are there, made of a file with the content that the image's file has now."""
+    if job.name not in before or not all(path.exists() for path in job.outputs):
+        return False
+    try:
+        return digest(job.file) == before[job.name]
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -162,142 +192,106 @@ class _Counting:
     def measures(self) -> bool:
         return is_measurable(self.classes)
 
-    def of(self, mask: NDArray[np.integer], image: NDArray[Any] | None) -> Found:
+    def of(self, mask: NDArray[np.integer], image: NDArray[Any] | None) -> ImageResult:
         measured = (
             measure_one(mask.astype(np.uint8), self.classes, image, self.cell_mm) if self.measures else None
         )
         # Class by class, which takes a tenth of the time that `numpy.bincount` does.
         pixels = tuple(int(np.count_nonzero(mask == class_id)) for class_id in range(len(self.classes)))
-        return Found(pixels, measured=measured)
+        return ImageResult(pixels, measured=measured)
 
-    def again(self, job: Job) -> Found:
-        """Of a mask that an earlier call wrote."""
-        if not job.is_raster:
+    def again(self, job: Job) -> ImageResult:
+        """Count in a mask that an earlier call wrote."""
+        if not job.georeferenced:
             return self.of(read_mask_values(job.mask), read_image(job.file) if self.measures else None)
         from solarseg.prediction.rasters.predict import measure_mask
 
-        return Found(*measure_mask(job.mask, len(self.classes)))
+        return ImageResult(*measure_mask(job.mask, len(self.classes)))
 
 
-@dataclass
-class _Work:
-    """An image on its way from file to mask."""
+@dataclass(frozen=True)
+class _Done:
+    """What came of an image: a result, or an error."""
 
     job: Job
-    image: NDArray[Any] | None = None
-    inputs: NDArray[Any] | None = None
-    found: NDArray[np.float32] | None = None
-    mask: NDArray[np.uint8] | None = None
-    tiled: bool = False
-    result: Found | None = None
+    result: ImageResult | None = None
     error: str | None = None
+    tiled: bool = False
 
 
-def _work_rasters(model: Model, jobs: Sequence[Job], overwrite: bool, progress: bool) -> Iterator[_Work]:
-    """Do the rasters, one after another; each reads ahead and writes behind by itself."""
-    for job in jobs:
-        if not job.is_raster:
-            continue
-        from solarseg.prediction.rasters.predict import draw_overview, predict_raster
-
-        out, stale = job.mask.parents[len(Path(job.name).parts)], any(file.exists() for file in job.outputs)
-        wanted = {"probabilities": job.probabilities is not None, "progress": progress}
-        try:
-            done = predict_raster(model, job.file, out, job.name, overwrite=overwrite or stale, **wanted)
-            if job.overlay is not None:
-                draw_overview(job.file, done.mask, model, job.overlay)
-            yield _Work(job, tiled=done.tile > 0, result=Found(done.pixels, done.areas))
-        except ImageError as error:
-            yield _Work(job, error=str(error))
-
-
-def _work(model: Model, jobs: Sequence[Job], counting: _Counting, progress: bool) -> Iterable[_Work]:
-    """Do all other images in their order, some of them at a time."""
-    jobs = [job for job in jobs if not job.is_raster]
+def _predict_images(
+    model: Model, jobs: Sequence[Job], folder: PredictionFolder, counting: _Counting, progress: bool
+) -> Iterable[_Done]:
+    """Predict images in memory, some of them at a time, in their order."""
+    wanted = any(job.probabilities is not None for job in jobs)
+    done = model.pipeline.predict_all(
+        jobs, _read, partial(_write, model, folder, counting), probabilities=wanted
+    )
     if not progress or not jobs:
-        return _overlapped(model, jobs, counting)
+        return done
     from rich.progress import track  # takes a while to import
 
-    return track(_overlapped(model, jobs, counting), "predicting", total=len(jobs))
+    return track(done, "predicting", total=len(jobs))
 
 
-def _overlapped(model: Model, jobs: Iterable[Job], counting: _Counting) -> Iterator[_Work]:
-    threads = min(_THREADS, count_cores())
-    decoded = map_ahead(
-        lambda job: _decode(model, job), jobs, threads=threads, ahead=threads + model.batch_size
-    )
-    encoded = map_ahead(
-        lambda one: _encode(model, one, counting),
-        _compute(model, decoded),
-        threads=threads,
-        ahead=2 * threads,
-    )
+@dataclass(frozen=True)
+class _FileSource(ArraySource):
+    """An image in memory, and the digest of the file it was read from."""
+
+    digest: str = ""
+
+
+def _read(job: Job) -> _FileSource:
     try:
-        yield from encoded
-    finally:
-        encoded.close()
-        decoded.close()
+        content = digest(job.file)
+    except OSError as error:
+        raise ImageError(f"{job.file}: cannot be read ({error.strerror or error})") from error
+    return _FileSource(**vars(read_source(job.file)), digest=content)
 
 
-def _decode(model: Model, job: Job) -> _Work:
-    work = _Work(job)
-    try:
-        work.image = read_image(job.file)
-        work.tiled = model.tiling((work.image.shape[0], work.image.shape[1])) is not None
-        if not work.tiled:
-            work.inputs = model.preprocessing.to_input(work.image, str(job.file))
-    except ImageError as error:
-        work.error = str(error)
-    return work
-
-
-def _compute(model: Model, decoded: Iterable[_Work]) -> Iterator[_Work]:
-    for batch in _batches(decoded, model.batch_size):
-        inputs = [one.inputs for one in batch if one.inputs is not None and one.error is None]
-        found = iter(model.probabilities(np.stack(inputs)) if inputs else ())
-        for one in batch:
-            if one.inputs is not None:
-                one.inputs, one.found = None, next(found)
-            elif one.error is None:
-                _compute_tiles(model, one)
-            yield one
-
-
-def _batches(items: Iterable[_Work], size: int) -> Iterator[list[_Work]]:
-    batch: list[_Work] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _compute_tiles(model: Model, one: _Work) -> None:
-    assert one.image is not None
-    try:
-        if one.job.probabilities is not None:
-            one.found = model.predict_probabilities(one.image, str(one.job.file))
-        else:  # they may be larger than memory
-            one.mask = model.predict(one.image, str(one.job.file))
-    except ImageError as error:
-        one.error = str(error)
-
-
-def _encode(model: Model, one: _Work, counting: _Counting) -> _Work:
-    """Write what was found, the mask last, and forget it."""
-    if one.image is None or one.error is not None:
-        return one
-    job, classes = one.job, model.classes
-    if one.found is not None:
-        values = model.preprocessing.from_output(one.found, (one.image.shape[0], one.image.shape[1]))
-        one.mask = model.choose(values)
-        if job.probabilities is not None:
-            write_bands(job.probabilities, values, classes.names)
-    assert one.mask is not None
+def _write(
+    model: Model,
+    folder: PredictionFolder,
+    counting: _Counting,
+    job: Job,
+    found: "Predicted[_FileSource] | ImageError",
+) -> _Done:
+    """Write what was found, the mask last."""
+    if isinstance(found, ImageError):
+        return _Done(job, error=str(found))
+    image, classes = found.source.pixels, model.classes
+    if job.probabilities is not None and found.probabilities is not None:
+        write_bands(job.probabilities, found.probabilities, classes.names)
     if job.overlay is not None:
-        shown = true_colour(model.preprocessing.pick(one.image), model.info.band_names)
-        write_image(job.overlay, side_by_side(shown, one.mask, classes))
-    write_mask(job.mask, one.mask, classes)
-    return _Work(job, tiled=one.tiled, result=counting.of(one.mask, one.image))
+        shown = true_colour(model.preprocessing.pick(image), model.info.band_names)
+        write_image(job.overlay, side_by_side(shown, found.mask, classes))
+    write_mask(job.mask, found.mask, classes)
+    folder.add_done(job, found.source.digest)
+    return _Done(job, counting.of(found.mask, image), tiled=found.tiled)
+
+
+def _predict_rasters(
+    model: Model, jobs: Sequence[Job], folder: PredictionFolder, overwrite: bool, progress: bool
+) -> Iterator[_Done]:
+    """Predict georeferenced images one after another; each reads ahead and writes behind by itself."""
+    for job in jobs:
+        from solarseg.prediction.rasters.predict import draw_overview, predict_raster
+
+        stale = any(file.exists() for file in job.outputs)
+        try:
+            content = digest(job.file)
+            done = predict_raster(
+                model,
+                job.file,
+                folder.root,
+                name=job.name,
+                overwrite=overwrite or stale,
+                probabilities=job.probabilities is not None,
+                progress=progress,
+            )
+            if job.overlay is not None:
+                draw_overview(job.file, done.mask, model, job.overlay)
+            folder.add_done(job, content)
+            yield _Done(job, ImageResult(done.pixels, done.areas), tiled=done.tile > 0)
+        except ImageError as error:
+            yield _Done(job, error=str(error))

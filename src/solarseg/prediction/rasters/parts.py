@@ -1,4 +1,4 @@
-"""The bands of rows of a raster that are done already, so that a second start goes on where the first was cut."""
+"""The row blocks of a raster that are done, so that an interrupted prediction can be resumed."""
 
 import json
 import logging
@@ -26,11 +26,11 @@ Planes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Parts:
-    """A hidden folder beside the outputs, with a file for each band and one that says what they were made with.
+    """A hidden folder next to the outputs, with a file for each row block and one that says how they were made.
 
     Attributes:
         folder: where.
-        state: what must be equal for them to be of use; of what JSON holds.
+        state: what must be equal for them to be reused; JSON values.
         planes: P, numbers that a pixel has.
         width: W, pixels.
     """
@@ -40,22 +40,22 @@ class Parts:
     planes: int
     width: int
 
-    def holds(self) -> bool:
-        """Whether an earlier call with the same state was cut."""
+    def can_resume(self) -> bool:
+        """Whether an earlier call with the same state was interrupted."""
         try:
             return bool(json.loads(self._state_file.read_text(encoding="utf-8")) == self.state)
         except (OSError, ValueError):
             return False
 
     def begin(self) -> int:
-        """Say how many bands are done; remove what was made in another way.
+        """Say how many row blocks are done; remove those of another state.
 
         Raises:
             OutputError: the folder could not be written.
         """
-        if not self.holds():
+        if not self.can_resume():
             if self.folder.exists():
-                logger.warning("%s: was made in another way; begun anew", self.folder)
+                logger.warning("%s: is of another image, model or options; starting again", self.folder)
                 self.remove()
             write_json(self._state_file, self.state)
         remove_temporary(self.folder)
@@ -65,7 +65,7 @@ class Parts:
         return done
 
     def write(self, number: int, planes: Planes) -> None:
-        """Write a band, ``(P, rows, W) uint8``, whole or not at all.
+        """Write a row block, ``(P, rows, W) uint8``, whole or not at all.
 
         Raises:
             OutputError: it could not be written.
@@ -81,7 +81,7 @@ class Parts:
             )
 
     def blocks(self, count: int) -> Iterator[tuple[int, Planes]]:
-        """Give the rows of all bands, 256 at a time: the number of the first, and ``(P, 256 or less, W) uint8``.
+        """Give the rows of all blocks, 256 at a time: the number of the first, and ``(P, 256 or less, W) uint8``.
 
         Raises:
             OutputError: a file is damaged.
@@ -112,4 +112,4 @@ class Parts:
         try:
             return np.asarray(tifffile.imread(file), np.uint8).reshape(self.planes, -1, self.width)
         except Exception as error:  # decoders raise whatever they like on a damaged file
-            raise OutputError(f"{file}: is damaged; remove {self.folder} to begin anew") from error
+            raise OutputError(f"{file}: is damaged; remove {self.folder} to start again") from error

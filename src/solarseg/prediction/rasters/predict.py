@@ -1,12 +1,13 @@
 """From a GeoTIFF of any size to a mask on the same grid, and to polygons on the ground.
 
-Rows are read ahead and written behind while the network computes. Each band of rows that is done becomes a file, so
-that a call that was cut and is made again goes on where it stood; the outputs are put together from them at the end.
+Rows are read ahead and written behind while the network computes. Each row block that is done becomes a file, so that
+an interrupted call is resumed when it is made again; the outputs are put together from these files at the end.
 """
 
 import json
+import logging
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,21 +22,24 @@ from solarseg.errors import OutputError
 from solarseg.extras import require
 from solarseg.files import atomic_path, digest
 from solarseg.images import check_pixels, true_colour, write_image
-from solarseg.inference.model import Model, Strip
-from solarseg.inference.tiling import Band, Tiling
+from solarseg.inference.model import Model, as_model
+from solarseg.inference.options import PredictOptions
+from solarseg.inference.pipeline import PredictedRows
+from solarseg.inference.tiling import Tiling
 from solarseg.prediction.overlay import side_by_side
-from solarseg.prediction.rasters.file import CACHE, RasterFile, is_raster, open_raster
+from solarseg.prediction.rasters.file import CACHE, RasterFile, open_raster
 from solarseg.prediction.rasters.ground import Grid
 from solarseg.prediction.rasters.parts import BLOCK, Parts
 from solarseg.prediction.rasters.polygons import Regions, trace_polygons, write_geojson, write_geopackage
 from solarseg.threads import map_ahead
 
-__all__ = ["RasterPrediction", "draw_overview", "is_raster", "measure_mask", "predict_raster"]
+__all__ = ["RasterPrediction", "draw_overview", "measure_mask", "predict_raster"]
+
+logger = logging.getLogger(__name__)
 
 _NOTHING = (128, 128, 128, 0)  # colour of pixels that show nothing
 _OVERVIEW = 2000  # pixels of the longer side
-
-_Found = tuple[Band, NDArray[np.bool_] | None]
+_ARGUMENTS = ("ns", "bidx")  # of rasterio's update_tags, which therefore writes no tags of these names
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class RasterPrediction:
         areas: of each class, m2 on the ellipsoid.
         polygons: how many were found.
         tile: side of the tiles, pixels; 0 where the raster was resized as a whole.
-        resumed: bands of rows that an earlier call, which was cut, had done.
+        resumed: row blocks that an earlier, interrupted call had done.
     """
 
     mask: Path
@@ -62,40 +66,48 @@ class RasterPrediction:
 
 
 def predict_raster(
-    model: Model,
-    path: Path,
-    out: Path,
-    name: str,
+    model: Model | Path | str,
+    raster: Path | str,
+    out: Path | str,
     *,
+    name: str | None = None,
+    backend: str | None = None,
+    device: str | None = None,
+    options: PredictOptions | None = None,
     overwrite: bool = False,
     probabilities: bool = False,
     progress: bool = False,
 ) -> RasterPrediction:
     """Segment a GeoTIFF and write ``masks/NAME.tif``, ``polygons/NAME.geojson`` and ``polygons/NAME.gpkg``.
 
-    The mask has the raster's grid, coordinate system and tags. What the raster does not show (nodata, transparency)
-    is 255 there, and belongs to no polygon. Polygons are simplified by up to a pixel, their areas are not.
+    The mask has the raster's grid, coordinate system and tags. Where the raster shows nothing (nodata, transparency),
+    the mask is 255, and there is no polygon. Polygons are simplified by up to a pixel, their areas are not.
 
     Memory grows with the raster's width and with the number of polygons, not with its height.
 
     Args:
-        model: what `load_model` returned; its manner says how the raster is cut into tiles.
-        path: the raster.
+        model: a run folder, a model file, the name of a model that ships, or what `load_model` returned.
+        raster: the GeoTIFF.
         out: folder to write to.
-        name: of the outputs, without suffix.
-        overwrite: replace what stands there, and go on with nothing.
+        name: of the outputs, without suffix, ``/`` between folders; by default that of the raster.
+        backend: what computes the network; see `load_model`. Not allowed with a loaded model.
+        device: ``"cpu"`` or ``"cuda"``. Not allowed with a loaded model.
+        options: tiles, symmetries and thresholds; by default those of a loaded model.
+        overwrite: replace existing files, and resume nothing.
         probabilities: also write ``probabilities/NAME.tif``, a band for each class, 0 to 255 for 0 to 1.
         progress: show progress on the terminal.
 
     Raises:
         ImageError: the raster cannot be read, or its bands are not those the model takes.
-        OutputError: something of that name exists, or could not be written.
+        OutputError: a file of that name exists, or could not be written.
         MissingExtraError: the extra ``geo`` is not installed.
     """
-    with open_raster(path, model.preprocessing) as raster:
-        job = _Job.plan(model, raster, _Outputs.below(out, name, probabilities))
+    path, loaded = Path(raster), as_model(model, backend=backend, device=device, options=options)
+    outputs = _Outputs.below(Path(out), name or path.stem, probabilities)
+    with open_raster(path, loaded.preprocessing) as opened:
+        job = _Job.plan(loaded, opened, outputs)
         done = job.begin(overwrite)
-        job.compute(raster, done, progress)
+        job.compute(opened, done, progress)
     return job.finish(done, progress)
 
 
@@ -128,12 +140,14 @@ class _Outputs:
     def refuse_existing(self) -> None:
         for file in self.files:
             if file.exists():
-                raise OutputError(f"{file}: exists already; give another --out, or --overwrite to replace it")
+                raise OutputError(
+                    f"{file}: exists already; give another `out`, or `overwrite=True` to replace it"
+                )
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A raster, how it is cut, and where what is found of it goes."""
+    """A raster, how it is split into tiles, and where the results go."""
 
     model: Model
     grid: Grid
@@ -145,82 +159,56 @@ class _Job:
     @classmethod
     def plan(cls, model: Model, raster: RasterFile, outputs: _Outputs) -> "_Job":
         grid = raster.grid
-        tiling = model.tiling((grid.height, grid.width), grid.metres_per_pixel)
+        tiling = model.pipeline.plan(raster)
         if tiling is None:
             check_pixels(raster.path, grid.width, grid.height)
-        file = raster.path.stat()
         state = {
             "model": model.info.fingerprint or digest(model.path),
-            "manner": asdict(model.manner),
-            "cut": (tiling.tile, tiling.overlap) if tiling is not None else None,
-            "raster": [raster.path.name, file.st_size, file.st_mtime_ns],
+            "options": asdict(model.options),
+            "tiles": (tiling.tile, tiling.overlap) if tiling is not None else None,
+            "raster": [raster.path.name, digest(raster.path)],
             "probabilities": outputs.probabilities is not None,
         }
         planes = 2 + len(model.classes) * (outputs.probabilities is not None)
         parts = Parts(outputs.parts, json.loads(json.dumps(state)), planes, grid.width)
-        return cls(model, grid, raster.tags, tiling, outputs, parts)
+        return cls(model, grid, _kept_tags(raster), tiling, outputs, parts)
 
     @property
-    def bands(self) -> int:
+    def blocks(self) -> int:
         return len(self.tiling.tops) if self.tiling is not None else 1
 
     def begin(self, overwrite: bool) -> int:
-        """Say how many bands an earlier call has done."""
+        """Say how many row blocks an earlier call has done."""
         if overwrite:
             self.parts.remove()
-        elif not self.parts.holds():
+        elif not self.parts.can_resume():
             self.outputs.refuse_existing()
         return self.parts.begin()
 
     def compute(self, raster: RasterFile, done: int, progress: bool) -> None:
-        """Predict the bands that are not done, and write each to a file of its own."""
-        if done == self.bands:
+        """Predict the row blocks that are not done, and write each to a file of its own."""
+        if done == self.blocks:
             return
         with (
-            closing(self._predict(raster, done)) as found,
+            closing(self.model.pipeline.predict(raster, done)) as found,
             closing(map_ahead(self._write_part, enumerate(found, done), ahead=1)) as written,
         ):
             steps = track(
-                written, f"predicting {raster.path.name}", self.bands, completed=done, disable=not progress
+                written, f"predicting {raster.path.name}", self.blocks, completed=done, disable=not progress
             )
             for _ in steps:
                 pass
 
-    def _predict(self, raster: RasterFile, done: int) -> Generator[_Found, None, None]:
-        """Give bands, and which of their pixels show something."""
-        valid: dict[int, NDArray[np.bool_] | None] = {}
-        source = str(raster.path)
-
-        def read(top: int) -> Strip:
-            strip = raster.strip(top, self.tiling.tile if self.tiling is not None else self.grid.height)
-            valid[top] = strip.valid
-            return strip
-
-        if self.tiling is None:
-            inputs = self.model.preprocessing.to_input(read(0).pixels, source)[None]
-            values = self.model.probabilities(inputs)[0]
-            size = (self.grid.height, self.grid.width)
-            yield Band(0, self.model.preprocessing.from_output(values, size)), valid[0]
-            return
-        with closing(self.model.stitch(self.tiling, read, source, done)) as bands:
-            for band in bands:
-                yield band, valid.pop(band.top)
-
-    def _write_part(self, found: tuple[int, _Found]) -> None:
+    def _write_part(self, found: tuple[int, PredictedRows]) -> None:
         """Write mask, confidence and, where they are wanted, probabilities."""
-        number, (band, valid) = found
-        mask = self.model.choose(band.values)
-        confidence = np.take_along_axis(band.values, mask[..., None], axis=-1)
-        wanted = [confidence] if self.outputs.probabilities is None else [confidence, band.values]
-        planes = np.concatenate([mask[None], *(_to_bytes(values) for values in wanted)])
-        if valid is not None:
-            missing = ~valid[: len(mask)]
-            planes[:, missing] = 0
-            planes[0, missing] = IGNORE_INDEX
-        self.parts.write(number, planes)
+        number, rows = found
+        classes = np.where(rows.mask == IGNORE_INDEX, 0, rows.mask)
+        confidence = np.take_along_axis(rows.probabilities, classes[..., None], axis=-1)
+        wanted = [confidence] if self.outputs.probabilities is None else [confidence, rows.probabilities]
+        self.parts.write(number, np.concatenate([rows.mask[None], *(_to_bytes(values) for values in wanted)]))
 
     def finish(self, resumed: int, progress: bool) -> RasterPrediction:
-        """Put the bands together, trace polygons, and give all files their names, the mask's last."""
+        """Put the row blocks together, trace polygons, and give all files their names, the mask's last."""
         classes, outputs, grid = self.model.classes, self.outputs, self.grid
         layer = outputs.mask.name.removesuffix(".tif")
         rasterio = require("rasterio", "geo")
@@ -246,7 +234,7 @@ class _Job:
             writers = [stack.enter_context(self._mask_file(mask, classes))]
             if deep is not None:
                 writers.append(stack.enter_context(self._probabilities_file(deep, classes)))
-            blocks = self.parts.blocks(self.bands)
+            blocks = self.parts.blocks(self.blocks)
             total = -(-self.grid.height // BLOCK)
             for top, planes in track(blocks, "putting together", total, disable=not progress):
                 square_metres = self.grid.areas(top, top + planes.shape[1])
@@ -263,7 +251,7 @@ class _Job:
         with _written(path, self.grid, 1, nodata=IGNORE_INDEX) as writer:
             colours = {i: (*colour, 255) for i, colour in enumerate(classes.colours)}
             writer.file.write_colormap(1, {**colours, IGNORE_INDEX: _NOTHING})
-            writer.file.update_tags(**self.tags, CLASS_NAMES=json.dumps(classes.names))
+            writer.file.update_tags(**{**self.tags, "CLASS_NAMES": json.dumps(classes.names)})
             yield writer
 
     @contextmanager
@@ -273,6 +261,16 @@ class _Job:
             writer.file.descriptions = classes.names
             writer.file.update_tags(**self.tags)
             yield writer
+
+
+def _kept_tags(raster: RasterFile) -> dict[str, str]:
+    """The raster's tags that its mask takes over."""
+    dropped = [name for name in raster.tags if name in _ARGUMENTS]
+    if dropped:
+        logger.warning(
+            "%s: its tags %s are not taken over; GDAL's own words", raster.path, ", ".join(dropped)
+        )
+    return {name: value for name, value in raster.tags.items() if name not in _ARGUMENTS}
 
 
 def measure_mask(path: Path, classes: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
@@ -299,7 +297,8 @@ def draw_overview(raster: Path, mask: Path, model: Model, out: Path) -> None:
     rasterio = require("rasterio", "geo")
     with open_raster(raster, model.preprocessing) as opened, rasterio.open(mask) as file:
         share = min(1.0, _OVERVIEW / max(file.shape))
-        size = tuple(max(1, round(side * share)) for side in file.shape)
+        height, width = (max(1, round(side * share)) for side in file.shape)
+        size = (height, width)
         write_image(
             out,
             side_by_side(
