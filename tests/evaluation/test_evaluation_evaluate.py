@@ -71,7 +71,7 @@ def test_a_renamed_training_image_is_still_known(trained, tmp_path):
 
 def test_a_split_nobody_knows_is_refused(trained, make_squares):
     run, _ = trained
-    with pytest.raises(ArgumentError, match=r"--split test: neither the run nor .* holds a split\.csv"):
+    with pytest.raises(ArgumentError, match=r"`split='test'`: neither the run nor .* has a split\.csv"):
         evaluate(run.path, make_squares(seed=9), split="test")
 
 

@@ -351,7 +351,7 @@ def test_another_way_begins_anew_and_says_so(killed, caplog, change):
         os.utime(path, ns=(1, time.time_ns()))
     done = predict_raster(model, path, out, name="r", probabilities=True, overwrite=change == "overwrite")
     assert done.resumed == 0
-    assert ("begun anew" in caplog.text) == (change != "overwrite")
+    assert ("starting again" in caplog.text) == (change != "overwrite")
     with rasterio.open(path) as file:
         limit = 0.9 * 255 if change == "options" else 127
         shown = file.dataset_mask() > 0
@@ -441,7 +441,7 @@ def test_without_the_extra_it_is_named(tmp_path, monkeypatch):
 def test_a_damaged_part_is_told(killed):
     path, out = killed
     (out / "masks/.r.part/000001.tif").write_bytes(b"torn")
-    with pytest.raises(OutputError, match=r"000001\.tif: is damaged; remove .*\.r\.part to begin anew"):
+    with pytest.raises(OutputError, match=r"000001\.tif: is damaged; remove .*\.r\.part to start again"):
         predict_raster(model_of(), path, out, name="r", probabilities=True)
 
 

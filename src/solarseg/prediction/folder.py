@@ -17,7 +17,7 @@ from solarseg.prediction.measurements import JSON_NAME, TABLE_NAME, Measured, wr
 __all__ = ["REQUEST", "ImageResult", "Job", "PredictionFolder", "summary_rows"]
 
 REQUEST = "prediction.json"  # what a folder of predictions was made with, so that a second call can resume
-_DONE = ".done.jsonl"  # a line for each image that is done: name of its outputs, digest of its file
+_DONE = "done.jsonl"  # a line for each image that is done: name of its outputs, digest of its file
 SUMMARY = "summary.csv"
 
 
