@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import solarseg
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = [
@@ -35,6 +37,11 @@ def test_links_lead_to_files(page):
 def test_every_page_is_in_the_navigation():
     named = re.findall(r"(\S+\.md)$", read(ROOT / "mkdocs.yml"), re.MULTILINE)
     assert sorted(named) == sorted(str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md"))
+
+
+def test_every_public_name_is_on_the_python_page():
+    named = re.findall(r"^::: solarseg\.(\w+)$", read(DOCS / "reference/python.md"), re.MULTILINE)
+    assert sorted(named) == sorted({*solarseg.__all__, "errors"} - {"__version__"})
 
 
 def test_every_decision_is_in_the_index_and_has_three_parts():
