@@ -115,9 +115,9 @@ def test_gives_what_was_put_in(name: str, tmp_path: Path) -> None:
 @each_reader
 def test_an_image_file_is_what_is_loaded(name: str, tmp_path: Path) -> None:
     path, _, _ = build(name, tmp_path / "data")
-    for entry in entries_of(open_source(path)):
-        if entry.image is not None:
-            assert np.array_equal(read_image(entry.image), entry.load().image)
+    for sample in open_source(path):
+        if sample.file is not None:
+            assert np.array_equal(read_image(sample.file), sample.image)
 
 
 @each_reader

@@ -77,7 +77,7 @@ def test_a_polygon_becomes_the_pixels_within(tmp_path: Path) -> None:
     assert (sample.name, sample.group, sample.image.shape) == ("a", "a", (6, 8, 3))
     assert source.classes.names == ("background", "crack", "busbar")
     [entry] = source.parts[0].entries()
-    assert entry.image == tmp_path / "a.png"
+    assert entry.load().file == tmp_path / "a.png"
     assert source.parts[0].count == 1
 
 
@@ -234,9 +234,49 @@ def test_images_are_found_where_tools_put_them(tmp_path: Path, file: str, images
         assert READER.detect(path)
         [entry] = read(path).parts[0].entries()
         assert entry.load().mask.sum() == len(PIXELS)
-        assert entry.image == tmp_path / images / "a.png"
+        assert entry.load().file == tmp_path / images / "a.png"
         inside = path.is_file() and path.parent.name == "train"
         assert entry.name == ("a" if inside else name)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("C:\\Users\\me\\pics\\a.png", "a.png"),
+        ("/home/me/set/data/a.png", "data/a.png"),
+        ("../../label-studio/data/media/upload/1/a.png", "images/a.png"),
+        ("/data/local-files/?d=roof/1/a.png", "images/roof/1/a.png"),
+        ("somewhere/a.png", "pictures/of/2024/a.png"),
+        ("http://host/bucket/a.png", "data/a.png"),
+    ],
+)
+def test_images_that_were_moved_are_found_by_the_end_of_their_path(
+    tmp_path: Path, name: str, file: str
+) -> None:
+    (tmp_path / "set" / file).parent.mkdir(parents=True)
+    Image.new("RGB", (8, 6)).save(tmp_path / "set" / file)
+    Image.new("RGB", (8, 6)).save(tmp_path / "a.png")  # outside
+    images = [{"id": 7, "file_name": name}]
+    (tmp_path / "set" / "labels.json").write_text(json.dumps(content(images=images)))
+    [sample] = read(tmp_path / "set")
+    assert sample.file == tmp_path / "set" / file
+    assert sample.mask.sum() == len(PIXELS)
+
+
+def test_of_images_of_one_name_none_is_taken_for_another(tmp_path: Path) -> None:
+    images = [{"id": i, "file_name": f"{folder}/a.png"} for i, folder in ((7, "x"), (8, "y"), (9, "z"))]
+    for folder in (tmp_path, tmp_path / "y"):
+        folder.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 6)).save(folder / "a.png")
+    (tmp_path / "labels.json").write_text(json.dumps(content(images=images)))
+    found = {}
+    for entry in read(tmp_path).parts[0].entries():
+        try:
+            found[entry.name] = entry.load().file
+        except ImageError as error:
+            found[entry.name] = str(error).partition(": ")[2]
+    missing = "no such file; replace or remove the file"
+    assert found == {"x/a": missing, "y/a": tmp_path / "y" / "a.png", "z/a": missing}
 
 
 def test_names_keep_the_folders_of_the_file(tmp_path: Path) -> None:
@@ -344,11 +384,11 @@ def test_an_unknown_category_and_another_size_cost_their_sample_alone(tmp_path: 
         ({"images": []}, r"labels\.json: lists no images"),
         ({"images": [{"id": 7}]}, r"labels\.json: images\.0\.file_name: Field required"),
         ({"images": [{"id": 7, "file_name": ""}]}, r"images\.0\.file_name: '' leads out"),
-        ({"images": [{"id": 7, "file_name": "../a.png"}]}, r"images\.0\.file_name: '\.\./a\.png' leads out"),
-        ({"images": [{"id": 7, "file_name": "x/../../a.png"}]}, "leads out of the folder"),
-        ({"images": [{"id": 7, "file_name": "/etc/a.png"}]}, "leads out of the folder"),
-        ({"images": [{"id": 7, "file_name": "C:\\a.png"}]}, "leads out of the folder"),
-        ({"images": [{"id": 7, "file_name": "..\\a.png"}]}, "leads out of the folder"),
+        ({"images": [{"id": 7, "file_name": "../b.png"}]}, r"images\.0\.file_name: '\.\./b\.png' leads out"),
+        ({"images": [{"id": 7, "file_name": "x/../../b.png"}]}, "leads out of the folder"),
+        ({"images": [{"id": 7, "file_name": "/etc/b.png"}]}, "leads out of the folder"),
+        ({"images": [{"id": 7, "file_name": "C:\\b.png"}]}, "leads out of the folder"),
+        ({"images": [{"id": 7, "file_name": "..\\b.png"}]}, "leads out of the folder"),
         (
             {"images": [{"id": 7, "file_name": "none.png"}]},
             r"none of its 1 images is there, such as 'none\.png'",

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -87,7 +88,7 @@ def test_an_image_file_is_taken_over_byte_for_byte(monkeypatch, tmp_path):
     sample = make_sample("x")
     file = tmp_path / "x.JPG"
     write_image(file, sample.image)
-    part = Part("all", lambda: iter([Entry("x", lambda: sample, file)]), 1)
+    part = Part("all", lambda: iter([Entry("x", lambda: replace(sample, file=file))]), 1)
     monkeypatch.setattr(module, "open_source", lambda *_: Source(tmp_path, CLASSES, [part]))
     convert(tmp_path, tmp_path / "out")
     assert (tmp_path / "out" / "images" / "x.jpg").read_bytes() == file.read_bytes()
@@ -314,7 +315,7 @@ def test_a_kill_in_the_middle_leaves_what_can_be_gone_on_with(squares, tmp_path)
     out = tmp_path / "out"
     command = [sys.executable, "-m", "solarseg", "data", "convert", str(squares), str(out), "--quiet"]
     process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    while len(list(out.glob("masks/*.png"))) < 20 and process.poll() is None:
+    while len(list(out.glob("masks/[!.]*.png"))) < 20 and process.poll() is None:
         time.sleep(0.01)
     process.kill()
     process.wait()

@@ -66,7 +66,7 @@ def test_layouts(image, mask, name, tmp_path):
     source = open_source(tmp_path)
     [entry] = entries_of(source)
     assert entry.name == name
-    assert entry.image == tmp_path / image
+    assert entry.load().file == tmp_path / image
     sample = entry.load()
     assert sample.mask.tolist() == [[1, 0, 0, 0, 0, 0]] * 4
     assert sample.group == name
@@ -94,7 +94,9 @@ def test_the_published_panels_of_several_resolutions(codes, tmp_path):
         write_pair(file, file.with_stem(f"{file.stem}_label"), code)
     source = open_source(tmp_path / "PV01")
     assert source.classes.names == ("background", "solar_panel")
-    assert [entry.image for entry in entries_of(source)] == sorted((tmp_path / "PV01").glob("*/PV01_*51.bmp"))
+    assert [entry.load().file for entry in entries_of(source)] == sorted(
+        (tmp_path / "PV01").glob("*/PV01_*51.bmp")
+    )
     samples = list(source)
     assert [sample.name for sample in samples] == [
         "PV01_Rooftop_Brick/PV01_325206_1204151",
@@ -281,14 +283,14 @@ def test_bands_are_chosen_by_name_or_number(tmp_path):
     write(tmp_path / "masks" / "a.png", np.pad(np.ones((16, 19), np.uint8), ((0, 0), (0, 1))))
     source = open_source(tmp_path, options=ReadOptions(bands=("4", "2")))
     [entry] = entries_of(source)
-    assert entry.image is None
+    assert entry.load().file is None
     assert source.description.bands is None
     assert np.array_equal(entry.load().image, pixels[..., [3, 1]])
     (tmp_path / "dataset.yaml").write_text("bands: [B2, B3, B4, B8, B11]\n")
     source = open_source(tmp_path, options=ReadOptions(bands=("B4", "B2")))
     assert source.description.bands == ["B4", "B2"]
     assert np.array_equal(entries_of(source)[0].load().image, pixels[..., [2, 0]])
-    assert entries_of(open_source(tmp_path))[0].image == tmp_path / "images" / "a.tif"
+    assert entries_of(open_source(tmp_path))[0].load().file == tmp_path / "images" / "a.tif"
 
 
 @pytest.mark.parametrize(
@@ -346,7 +348,7 @@ def test_what_glosofarids_converter_writes(converted):
     assert source.classes.names == ("background", "solar_panel")
     assert source.description.bands == BANDS
     for entry, image, mask in zip(entries_of(source), pixels, masks, strict=True):
-        assert entry.image is None  # its pages are rows, which nobody else would know
+        assert entry.load().file is None  # its pages are rows, which nobody else would know
         sample = entry.load()
         assert sample.image.dtype == np.uint16
         assert np.array_equal(sample.image, image)

@@ -68,7 +68,7 @@ def only(folder: Path, **options: Any) -> Entry:
 
 def test_image_files_are_kept_with_their_georeference(tmp_path):
     entry = only(write_pair(tmp_path))
-    assert entry.image == tmp_path / "images" / "a.tif"
+    assert entry.load().file == tmp_path / "images" / "a.tif"
     sample = entry.load()
     assert np.array_equal(sample.image, IMAGE.transpose(1, 2, 0))
     assert np.array_equal(sample.mask, MASK[0])
@@ -127,8 +127,8 @@ def test_pixels_without_data_are_ignored(how, tmp_path):
     assert source.classes.ignore
     assert np.array_equal(sample.mask, np.where(missing, 255, MASK[0]))
     assert np.array_equal(sample.image, image[:3].transpose(1, 2, 0))
-    assert entry.image is not None
-    assert np.array_equal(read_image(entry.image), sample.image)
+    assert entry.load().file is not None
+    assert np.array_equal(read_image(sample.file), sample.image)
 
 
 @pytest.mark.parametrize("nodata", [255, 0])
@@ -151,7 +151,7 @@ def test_odd_nodata_does_not_stay_in_the_image(nodata, dtype, tmp_path):
     image[:, :3] = image[1, 5, 5] = nodata  # the last in one band alone
     entry = only(write_pair(tmp_path, image, nodata=nodata))
     sample = entry.load()
-    assert entry.image is None
+    assert entry.load().file is None
     assert sample.image.dtype == np.float32
     assert np.array_equal(sample.image, expected.transpose(1, 2, 0).astype(np.float32))
     assert (sample.mask[:3] == 255).all()
@@ -165,7 +165,7 @@ def test_band_names_are_the_descriptions(tmp_path):
     source = open_source(folder, options=ReadOptions(bands=("B8", "B2")))
     assert source.description.bands == ["B8", "B2"]
     [entry] = entries_of(source)
-    assert entry.image is None
+    assert entry.load().file is None
     assert np.array_equal(entry.load().image, image[[3, 0]].transpose(1, 2, 0))
 
 

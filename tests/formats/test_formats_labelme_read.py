@@ -2,7 +2,7 @@ import base64
 import io
 import json
 import logging
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def test_polygons_belong_to_the_pixels_their_points_are_in(tmp_path: Path) -> No
     assert (sample.name, sample.group, sample.image.shape) == ("a", "a", (8, 10, 3))
     assert source.classes.names == ("background", "crack")
     [entry] = source.parts[0].entries()
-    assert (entry.image, source.parts[0].count) == (tmp_path / "a.png", 1)
+    assert (entry.load().file, source.parts[0].count) == (tmp_path / "a.png", 1)
     for kind in (None, "oriented_rectangle"):
         assert np.array_equal(only(write(tmp_path, shape(SQUARE, kind))), FILLED)
 
@@ -204,29 +204,90 @@ def test_folders_and_images_elsewhere(tmp_path: Path) -> None:
     Image.new("L", (10, 8)).save(tmp_path / "images" / "two.png")
     assert [sample.name for sample in read(tmp_path)] == ["labels/two", "roof/one"]
     [entry] = read(tmp_path / "roof" / "one.json").parts[0].entries()
-    assert (entry.name, entry.image) == ("one", tmp_path / "roof" / "one.png")
-    # From the folder of labels alone, the image is outside.
+    assert (entry.name, entry.load().file) == ("one", tmp_path / "roof" / "one.png")
     [entry] = READER.open(tmp_path / "roof", ReadOptions()).parts[0].entries()
     assert entry.load().name == "one"
-    with pytest.raises(DatasetError, match=r"imagePath: '\.\.\\images\\two\.png' leads out of the folder"):
-        read(tmp_path / "labels")
+    # From the folder of labels alone, the image is outside.
+    with pytest.raises(
+        ImageError, match=r"its image '\.\.\\images\\two\.png' is neither next to it nor within"
+    ):
+        list(read(tmp_path / "labels"))
 
 
-@pytest.mark.parametrize(
-    "name", ["../a.png", "/etc/passwd", "C:\\a.png", "x/../../a.png", "..\\..\\a.png", "a" * 300]
-)
+OUTSIDE = [
+    "../b.png",
+    "{above}/b.png",
+    "C:\\b.png",
+    "x/../../b.png",
+    "..\\..\\b.png",
+    "b" * 300,
+    "b.png\0",
+    "",
+    ".",
+]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
 def test_names_never_leave_the_folder(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "data"
     write(folder, shape(SQUARE), name="good", image="good.png")
-    write(folder, shape(SQUARE), image=None, imagePath=name, imageData=png(np.zeros((8, 10), np.uint8)))
-    Image.new("L", (10, 8)).save(tmp_path / "a.png")
+    write(folder, shape(SQUARE), image=None, imagePath=name.format(above=tmp_path))
+    Image.new("L", (10, 8)).save(tmp_path / "b.png")
     bad, good = read(folder).parts[0].entries()
-    assert bad.image is None
     with pytest.raises(
-        DatasetError, match=r"a\.json: imagePath: .*(leads out of the folder|is longer than names)"
+        ImageError, match=r"a\.json: its image '.*' is neither next to it nor within it; put it"
     ):
         bad.load()
     assert np.array_equal(good.load().mask, FILLED)
+
+
+@pytest.mark.parametrize("name", [*OUTSIDE, "C:\\Users\\me\\pics\\b.png", "IMG_0001.png"])
+@pytest.mark.parametrize(
+    ("file", "least"), [("data/a.png", 0), ("data/A.JPG", 9), ("data/b.png", 1), ("data/pics/b.png", 2)]
+)
+def test_images_of_a_set_that_was_moved_are_found(tmp_path: Path, name: str, file: str, least: int) -> None:
+    folder = tmp_path / "data"
+    parts = [part for part in PureWindowsPath(name.replace("{above}", "above")).parts if part]
+    agrees = parts[-least:] == list(Path(file).parts)[-least:] if least else True
+    write(folder, shape(SQUARE), image=None, imagePath=name.format(above=tmp_path))
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    Image.new("L", (10, 8)).save(tmp_path / file)
+    [entry] = read(folder).parts[0].entries()
+    if agrees:
+        assert entry.load().file == tmp_path / file
+    else:
+        with pytest.raises(ImageError, match="is neither next to it nor within it"):
+            entry.load()
+
+
+def test_the_longest_end_of_a_path_that_is_there_counts(tmp_path: Path) -> None:
+    write(tmp_path, shape(SQUARE), name="labels/a", image=None, imagePath="D:\\set\\images\\n\\1.png")
+    for value, file in enumerate(("images/n/1.png", "labels/a.png", "labels/1.png", "labels/n/1.png")):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (10, 8), value).save(tmp_path / file)
+        [sample] = read(tmp_path)
+        assert sample.file == tmp_path / file
+        assert (sample.image == value).all()
+
+
+def test_an_image_within_the_json_counts_more_than_a_file_that_shows_something_else(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    inside = np.kron(rng.integers(0, 256, (2, 2), dtype=np.uint8), np.ones((5, 5), np.uint8))[:8]
+    write(tmp_path, shape(SQUARE), image=None, imageData=png(inside))
+    Image.fromarray(255 - inside).save(tmp_path / "a.png")
+    [sample] = read(tmp_path)
+    assert sample.file is None
+    assert np.array_equal(sample.image[..., 0], inside)
+    Image.fromarray(inside[:4]).save(tmp_path / "a.png")
+    assert np.array_equal(next(iter(read(tmp_path))).image[..., 0], inside)
+    (tmp_path / "a.png").write_bytes(b"damaged")
+    assert np.array_equal(next(iter(read(tmp_path))).image[..., 0], inside)
+    # LabelMe writes 8 bits anew; the file that shows the same has what it was made of.
+    deep = inside.astype(np.uint16) * 257
+    Image.fromarray(deep).save(tmp_path / "a.png")
+    [sample] = read(tmp_path)
+    assert sample.file == tmp_path / "a.png"
+    assert np.array_equal(sample.image[..., 0], deep)
 
 
 def test_images_within_the_json_are_used_where_there_is_no_file(tmp_path: Path) -> None:
@@ -236,7 +297,7 @@ def test_images_within_the_json_are_used_where_there_is_no_file(tmp_path: Path) 
     assert np.array_equal(sample.image[..., 0], inside)
     assert np.array_equal(sample.mask, FILLED)
     [entry] = read(tmp_path).parts[0].entries()
-    assert entry.image is None
+    assert entry.load().file is None
     deep = np.arange(80, dtype=np.uint16).reshape(8, 10) * 700
     write(tmp_path, shape(SQUARE), image=None, imageData=png(deep))
     assert np.array_equal(entry.load().image[..., 0], deep)
@@ -283,7 +344,7 @@ def test_a_bad_shape_costs_its_sample_alone(tmp_path: Path, thing: dict[str, Any
     ("text", "match"),
     [
         ("", "the file: "),
-        ('{"shapes": []}', "imagePath: Field required"),
+        ('{"imagePath": "a.png"}', "shapes: Field required"),
         ('{"shapes": {}, "imagePath": "a.png"}', "shapes: "),
         ('{"shapes": [{"label": null}], "imagePath": "a.png"}', r"shapes\.0\.label: "),
     ],
@@ -314,7 +375,7 @@ def test_another_size_a_missing_image_and_a_new_label_cost_their_sample_alone(tm
     with pytest.raises(MaskError, match=r"shapes\.0: label 'new' is new; open the folder again"):
         entry.load()
     (tmp_path / "a.png").unlink()
-    with pytest.raises(ImageError, match=r"a\.json: its image 'a\.png' is not there"):
+    with pytest.raises(ImageError, match=r"a\.json: its image 'a\.png' is neither next to it"):
         entry.load()
 
 

@@ -94,7 +94,7 @@ def test_classes_colours_and_samples(tmp_path: Path) -> None:
     assert (sample.mask > 0).sum() == 3
     assert (sample.name, sample.group, sample.image.shape) == ("ds/a", "ds/a", (8, 10, 1))
     [entry] = source.parts[0].entries()
-    assert (entry.image, source.parts[0].count) == (tmp_path / "ds" / "img" / "a.png", 1)
+    assert (entry.load().file, source.parts[0].count) == (tmp_path / "ds" / "img" / "a.png", 1)
 
 
 @pytest.mark.parametrize("mode", ["palette", "alpha", "grey", "bits"])

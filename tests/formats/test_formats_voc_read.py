@@ -78,7 +78,7 @@ def test_masks_are_colours_or_numbers(kind, tmp_path):
     assert source.classes.colours == ((0, 0, 0), (10, 20, 30), (255, 0, 0))
     assert source.classes.ignore
     [entry] = entries_of(source)
-    assert entry.image == tmp_path / "JPEGImages" / "a.png"
+    assert entry.load().file == tmp_path / "JPEGImages" / "a.png"
     assert entry.load().mask.tolist() == EXPECTED
 
 

@@ -105,7 +105,7 @@ class FolderDataset:
             )
         if valid is not None:
             mask = np.where(valid, mask, np.uint8(IGNORE_INDEX))
-        return Sample(image, mask, name, entry.group, valid)
+        return Sample(image, mask, name, entry.group, valid, entry.image)
 
     def read_mask(self, name: str) -> NDArray[np.uint8]:
         """Read the mask of one sample alone: ``(H, W) uint8`` class ids.

@@ -1,6 +1,7 @@
 """What every dataset yields."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ class Sample:
         name: the image's path in the dataset, without suffix.
         group: what must not be divided by a split, such as the module or site the image shows.
         valid: ``(H, W) bool``: which pixels show something; None where all do. Where one does not, its mask is 255.
+        file: image file with just these pixels; None if there is none, as of images within another file.
     """
 
     image: NDArray[Any]
@@ -26,3 +28,4 @@ class Sample:
     name: str
     group: str
     valid: NDArray[np.bool_] | None = None
+    file: Path | None = None

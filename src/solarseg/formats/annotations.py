@@ -4,7 +4,8 @@ import base64
 import io
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any, TypeVar
@@ -25,7 +26,9 @@ __all__ = [
     "decode_base64",
     "decode_bitmap",
     "find_inside",
+    "find_moved",
     "is_background",
+    "is_file",
     "json_files",
     "looks_like",
     "read_json",
@@ -48,6 +51,7 @@ Text = Annotated[str, BeforeValidator(_as_text)]
 _MAX_BYTES = 2**30
 _HEAD = 2**16
 _ENOUGH_JSON = 50
+_MOST_PARTS = 16  # folders of a path that are looked at
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes, on Linux
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors on Windows write it
 
@@ -124,6 +128,46 @@ def find_inside(name: str, folder: Path, root: Path, source: str) -> Path:
     if len(_bytes(path)) > _LONGEST_PATH or any(len(_bytes(part)) > _LONGEST_NAME for part in path.parts):
         raise DatasetError(f"{source}: '{name[:40]}...' is longer than names of files can be; shorten it")
     return root / path.relative_to(top)
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is such a file; no name from an annotation raises an error here."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # longer than names can be
+        return False
+
+
+def find_moved(
+    name: str, folders: Iterable[Path], least: int = 1, kind: Callable[[Path], bool] = Path.is_file
+) -> Path | None:
+    r"""Find a file by the path that it had before it was moved, on this computer or another.
+
+    Args:
+        name: the path, absolute or relative, with slashes or backslashes.
+        folders: where to look; nothing outside of them is looked at.
+        least: how many parts of the path must agree, 1 for the name alone.
+        kind: whether a path is what is looked for.
+
+    Returns:
+        The file that agrees with as many of the last parts of the path as possible, or None.
+
+    Examples:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "a.png").touch()
+        >>> find_moved(r"C:\pictures\a.png", [folder]) == folder / "a.png"
+        True
+    """
+    path = PureWindowsPath(name)
+    parts = [part for part in path.parts if part not in (path.anchor, "..", ".")][-_MOST_PARTS:]
+    tops = list(folders)
+    for first in range(len(parts) + 1 - least):
+        for top in tops:
+            with suppress(OSError, ValueError):  # longer than names can be
+                if kind(found := top.joinpath(*parts[first:])):
+                    return found
+    return None
 
 
 def _bytes(name: object) -> bytes:

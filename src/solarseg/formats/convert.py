@@ -259,13 +259,13 @@ def _convert_one(folder: Path, source: Source, item: Entry | _Broken) -> _Outcom
 def _is_within(name: str) -> bool:
     """The last line of defence against names that leave the folder, or that are not found in it."""
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name:
+    if path.is_absolute() or "\\" in name:
         return False
-    return bool(path.name) and not path.name.startswith(".")  # a dataset folder passes over such files
+    return bool(path.name) and not any(part.startswith(".") for part in path.parts)  # `walk` leaves them out
 
 
 def _write_pixels(stem: Path, sample: Sample, item: Entry, bands: Sequence[str]) -> None:
-    file, depth = item.image, sample.image.dtype
+    file, depth = sample.file, sample.image.dtype
     if file is not None:
         with atomic_path(stem.with_name(f"{stem.name}{file.suffix.lower()}")) as temporary:
             shutil.copyfile(file, temporary)

@@ -172,8 +172,7 @@ def part_of(
             kept = keeps_file(pair)
             yield Entry(
                 name,
-                partial(_load, name, pair, group or name, load),
-                image=pair.image if kept else None,
+                partial(_load, name, pair, group or name, load, kept),
                 grid=None if kept or pair.image.suffix.lower() not in _TIFF else pair.image,
                 group=group,
             )
@@ -182,7 +181,7 @@ def part_of(
 
 
 def _load(
-    name: str, pair: Pair, group: str, load: Callable[[Pair], tuple[Pixels, NDArray[np.uint8]]]
+    name: str, pair: Pair, group: str, load: Callable[[Pair], tuple[Pixels, NDArray[np.uint8]]], kept: bool
 ) -> Sample:
     image, mask = load(pair)
     if mask.shape != image.shape[:2]:
@@ -190,7 +189,7 @@ def _load(
             f"{pair.mask}: mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image "
             f"{image.shape[1]} x {image.shape[0]}; they must be equal"
         )
-    return Sample(image, mask, name, group)
+    return Sample(image, mask, name, group, file=pair.image if kept else None)
 
 
 def _find_folders(root: Path) -> list[_Folders]:

@@ -26,7 +26,6 @@ class Entry:
         name: its path in a dataset folder, without suffix, ``/`` between folders; one of a kind in its source.
         load: reads it; raises `DataError` where something is wrong with this sample. May be called from any
             thread.
-        image: the image file, where it can be taken over as it is; None where ``load`` makes the image.
         group: what must not be divided by a split, where the data tells; else None, and the sample is its own
             group.
         grid: TIFF whose place on the ground the sample has, pixel upon pixel, where ``load`` makes the image of it.
@@ -34,7 +33,6 @@ class Entry:
 
     name: str
     load: Callable[[], Sample]
-    image: Path | None = None
     group: str | None = None
     grid: Path | None = None
 

@@ -5,10 +5,10 @@ Images are found beside the file, or where CVAT, Roboflow, Label Studio and COCO
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.sample import Sample
-from solarseg.datasets.walk import note_unused
+from solarseg.datasets.walk import note_unused, walk_images
 from solarseg.errors import DatasetError, MaskError
 from solarseg.extras import require
 from solarseg.formats.annotations import (
@@ -25,6 +25,8 @@ from solarseg.formats.annotations import (
     check_size,
     class_map,
     find_inside,
+    find_moved,
+    is_file,
     json_files,
     looks_like,
     read_json,
@@ -39,6 +41,8 @@ __all__ = ["READER"]
 logger = logging.getLogger(__name__)
 
 _Id = int | str
+_HOMES = ("images", "data")
+_ENOUGH_FILES = 200_000  # that are looked through for images that are not where they should be
 _LONGEST = 1e7  # pixels around a polygon; pycocotools walks along it in fifths of a pixel
 
 
@@ -172,45 +176,72 @@ def _refuse_strangers(path: Path, content: _Coco) -> None:
 def _find_images(
     path: Path, root: Path, images: list[_Image]
 ) -> tuple[dict[_Id, Path], dict[_Id, DatasetError]]:
-    """The files of images, and what is wrong with names that can be of none."""
+    """Find the files of images; return also what is wrong with names that cannot be those of a file."""
     folders = _folders(path, root)
-    named: dict[_Id, Path] = {}
+    stated: dict[_Id, Path] = {}
     refused: dict[_Id, DatasetError] = {}
     for i, image in enumerate(images):
         try:
-            named[image.id] = find_inside(image.file_name, Path(), Path(), f"{path}: images.{i}.file_name")
+            stated[image.id] = find_inside(image.file_name, Path(), Path(), f"{path}: images.{i}.file_name")
         except DatasetError as error:
             refused[image.id] = error
-    if not named:
-        raise next(iter(refused.values()))
     homes = {
         image_id: home
-        for image_id, relative in named.items()
-        if (home := next((folder for folder in folders if (folder / relative).is_file()), None))
+        for image_id, name in stated.items()
+        if (home := next((folder for folder in folders if is_file(folder / name)), None))
     }
-    if not homes:
+    found = {image_id: home / stated[image_id] for image_id, home in homes.items()}
+    lost = {image.id: image.file_name for image in images if image.id not in found}
+    found |= _find_lost(lost, folders, root, set(found.values()))
+    if not found and stated:
         raise DatasetError(
-            f"{path}: none of its {len(named)} images is there, such as '{next(iter(named.values()))}'; looked in "
+            f"{path}: none of its {len(images)} images is there, such as '{next(iter(stated.values()))}'; looked in "
             f"{', '.join(map(str, folders))}; put them into one of these folders"
         )
-    usual = Counter(homes.values()).most_common(1)[0][0]
-    return {image_id: homes.get(image_id, usual) / relative for image_id, relative in named.items()}, refused
+    if not found:
+        raise next(iter(refused.values()))
+    usual = Counter(homes.values()).most_common(1)[0][0] if homes else root
+    missing = {image_id: usual / name for image_id, name in stated.items() if image_id not in found}
+    return found | missing, {image_id: error for image_id, error in refused.items() if image_id not in found}
+
+
+def _find_lost(lost: Mapping[_Id, str], folders: list[Path], root: Path, taken: set[Path]) -> dict[_Id, Path]:
+    """Find images that were moved, by the end of their path, else by their name anywhere in the folder.
+
+    Two images of one file are none: which of them it is cannot be known.
+    """
+    if not lost:
+        return {}
+    by_name: dict[str, list[Path]] = defaultdict(list)
+    for file in islice(walk_images(root), _ENOUGH_FILES):
+        by_name[file.name].append(file)
+    found: dict[_Id, Path] = {}
+    for image_id, name in lost.items():
+        same = by_name[PureWindowsPath(name).name]
+        moved = find_moved(name, folders) or (same[0] if len(same) == 1 else None)
+        if moved is not None and moved not in taken:
+            found[image_id] = moved
+    counts = Counter(found.values())
+    return {image_id: file for image_id, file in found.items() if counts[file] == 1}
 
 
 def _folders(path: Path, root: Path) -> list[Path]:
-    """Where images may be, the most particular first.
+    """Return where images may be, the most particular first.
 
-    For ``annotations/instances_train.json`` these are ``images/train``, ``images`` and ``train`` beside
+    For ``annotations/instances_train.json`` these are ``images/train``, ``images``, ``train`` and ``data`` next to
     ``annotations``, and the same within it.
     """
     subset = path.stem.partition("_")[2]
     tops = [path.parent] if path.parent == root else [path.parent, path.parent.parent]
-    places = ([top, top / "images" / subset, top / "images", top / subset] for top in tops)
+    places = (
+        [top, top / "images" / subset, top / "images", top / subset, top / "data" / subset, top / "data"]
+        for top in tops
+    )
     return list(dict.fromkeys(chain.from_iterable(places)))
 
 
 def _names(files: list[_File], root: Path) -> dict[Path, str]:
-    """Name each image by its path in the source, without the first folder called ``images``."""
+    """Name each image by its path in the source, without the first folder called ``images`` or ``data``."""
     names: dict[Path, str] = {}
     owners: dict[Path, Path] = {}
     for file in files:
@@ -220,8 +251,9 @@ def _names(files: list[_File], root: Path) -> dict[Path, str]:
                     f"{file.path}: {image} is in {owners[image]} already; name it once, or give one file"
                 )
             *folders, leaf = image.relative_to(root).with_suffix("").parts
-            if "images" in folders:
-                folders.remove("images")
+            home = next((folder for folder in _HOMES if folder in folders), None)
+            if home is not None:
+                folders.remove(home)
             names[image] = "/".join([*folders, leaf])
             owners[image] = file.path
     refuse_equal_names(names)
@@ -290,9 +322,9 @@ def _entry(
             # Crowds are regions like any other: their pixels are of the class, whatever number of objects they show.
             _paint(columns, _counts(annotation.segmentation, height, width, source), class_id)
         mask = np.ascontiguousarray(columns.reshape(width, height).T)
-        return Sample(pixels, mask, name, name)
+        return Sample(pixels, mask, name, name, file=path)
 
-    return Entry(name, load, path)
+    return Entry(name, load)
 
 
 def _refused(name: str, reason: str) -> Entry:

@@ -26,13 +26,15 @@ from solarseg.formats.annotations import (
     decode_base64,
     decode_bitmap,
     find_inside,
+    find_moved,
+    is_file,
     json_files,
     looks_like,
     read_json,
 )
 from solarseg.formats.polygons import Ring, as_points, draw, stroke
 from solarseg.formats.source import Entry, Part, Reader, ReadOptions, Source
-from solarseg.images import IMAGE_SUFFIXES, Pixels, decode_image, read_image
+from solarseg.images import IMAGE_SUFFIXES, Pixels, as_rgb, decode_image, read_image
 
 __all__ = ["IGNORE", "LABELS", "READER"]
 
@@ -41,6 +43,7 @@ logger = logging.getLogger(__name__)
 IGNORE = "__ignore__"  # LabelMe's own name for pixels to leave out
 LABELS = "labels.txt"  # LabelMe's own name for the list of classes, one a line
 
+_ALIKE = 8.0  # levels of 255, on average, that JPEG may change
 _MAX_LABELS = 2**20  # bytes
 _ENOUGH = 20_000  # files that are looked at to detect the format
 
@@ -63,12 +66,11 @@ class _Shape(_Kind):
 
 class _Summary(BaseModel):
     shapes: list[_Kind]
-    imagePath: str  # noqa: N815 - the format's own name
+    imagePath: str = ""  # noqa: N815 - the format's own name
 
 
-class _Labels(BaseModel):
-    shapes: list[_Shape]
-    imagePath: str  # noqa: N815
+class _Labels(_Summary):
+    shapes: list[_Shape]  # type: ignore[assignment]
     imageData: str | None = None  # noqa: N815
     imageHeight: int | None = None  # noqa: N815
     imageWidth: int | None = None  # noqa: N815
@@ -96,10 +98,10 @@ def _open(path: Path, options: ReadOptions) -> Source:
     for file in files:
         try:
             summary = read_json(file, _Summary)
-            images[file] = _image(file, summary.imagePath, root)
+            images[file] = _find_image(file, summary.imagePath, root)
             kinds += summary.shapes
         except DatasetError as error:  # said when the sample is loaded
-            images[file] = _beside(file)
+            images[file] = _find_by_stem(file)
             errors.append(error)
     if len(errors) == len(files):
         raise errors[0]
@@ -108,14 +110,14 @@ def _open(path: Path, options: ReadOptions) -> Source:
     names = [name for name in _in_order(labels, root / LABELS) if name != IGNORE]
     classes, ids = class_map(names, path, ignore=IGNORE in labels)
     ids[IGNORE] = IGNORE_INDEX
-    entries = [_entry(file, image, root, ids, options, left_out) for file, image in images.items()]
+    entries = [_entry(file, root, ids, options, left_out) for file in images]
     return Source(path, classes, [Part(str(path), lambda: iter(entries), len(entries))], left_out=left_out)
 
 
 def _files(path: Path, left_out: LeftOut) -> list[Path]:
     """What looks like LabelMe's, or has an image beside it, and may be damaged."""
     found = [file for file in walk(path, left_out) if file.suffix.lower() == ".json"]
-    return [file for file in found if _is_labelme(file) or _beside(file)]
+    return [file for file in found if _is_labelme(file) or _find_by_stem(file)]
 
 
 def _in_order(labels: set[str], file: Path) -> list[str]:
@@ -139,24 +141,32 @@ def _read_lines(file: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def _beside(file: Path) -> Path | None:
-    images = (file.with_suffix(suffix) for suffix in sorted(IMAGE_SUFFIXES))
-    return next((image for image in images if image.is_file()), None)
+def _find_image(file: Path, name: str, root: Path) -> Path | None:
+    """Find the image of a JSON file, within the folder.
+
+    ``imagePath`` is out of date as soon as a set is moved or divided. After the path itself come: as much of its end
+    as is found next to the JSON file, the JSON file's own stem, and the end of the path within the folder.
+    """
+    try:
+        stated = find_inside(name, file.parent, root, "imagePath")
+    except DatasetError:
+        stated = None
+    if stated is not None and is_file(stated):
+        return stated
+    return find_moved(name, [file.parent]) or _find_by_stem(file) or find_moved(name, [root], least=2)
 
 
-def _image(file: Path, name: str, root: Path) -> Path | None:
-    path = find_inside(name, file.parent, root, f"{file}: imagePath")
-    return path if path.is_file() else None
+def _find_by_stem(file: Path) -> Path | None:
+    suffixes = sorted({*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)})
+    return next((image for suffix in suffixes if is_file(image := file.with_suffix(suffix))), None)
 
 
-def _entry(
-    file: Path, image: Path | None, root: Path, ids: dict[str, int], options: ReadOptions, left_out: LeftOut
-) -> Entry:
+def _entry(file: Path, root: Path, ids: dict[str, int], options: ReadOptions, left_out: LeftOut) -> Entry:
     name = file.relative_to(root).with_suffix("").as_posix()
 
     def load() -> Sample:
         labels = read_json(file, _Labels)
-        pixels = _read_image(labels, file, root)
+        pixels, image = _read_image(labels, file, root)
         check_size(pixels, labels.imageHeight, labels.imageWidth, str(file))
         mask = np.zeros(pixels.shape[:2], dtype=np.uint8)
         for i, shape in enumerate(labels.shapes):
@@ -165,21 +175,50 @@ def _entry(
                 left_out.add(f"{shape.kind}, which is no region", source)
             else:
                 _paint(mask, shape, _class_id(shape, ids, source), options.line_width, source)
-        return Sample(pixels, mask, name, name)
+        return Sample(pixels, mask, name, name, file=image)
 
-    return Entry(name, load, image)
+    return Entry(name, load)
 
 
-def _read_image(labels: _Labels, file: Path, root: Path) -> Pixels:
-    path = _image(file, labels.imagePath, root)
-    if path is not None:
-        return read_image(path)
-    if labels.imageData is None:
+def _read_image(labels: _Labels, file: Path, root: Path) -> tuple[Pixels, Path | None]:
+    """Read the image that was labelled, and return the file with just these pixels, if there is one.
+
+    As in LabelMe an image within the JSON file counts more than a file of its name. LabelMe writes it anew, though, as
+    PNG or JPEG of 8 bits: a file that shows the same is taken instead.
+    """
+    image = _find_image(file, labels.imagePath, root)
+    if labels.imageData:
+        source = f"{file}: imageData"
+        inside = decode_image(decode_base64(labels.imageData, source), source)
+        return (inside, None) if image is None else _choose(inside, image)
+    if image is None:
         raise ImageError(
-            f"{file}: its image '{labels.imagePath}' is not there; put it there or remove this file"
+            f"{file}: its image '{labels.imagePath[:99]}' is neither next to it nor within it; put it there, or "
+            "give the folder that contains both"
         )
-    source = f"{file}: imageData"
-    return decode_image(decode_base64(labels.imageData, source), source)
+    return read_image(image), image
+
+
+def _choose(inside: Pixels, image: Path) -> tuple[Pixels, Path | None]:
+    try:
+        pixels = read_image(image)
+    except ImageError:
+        return inside, None
+    return (pixels, image) if _show_the_same(pixels, inside) else (inside, None)
+
+
+def _show_the_same(one: Pixels, other: Pixels) -> bool:
+    """Return whether two images are the same but for depth and compression."""
+    if one.shape[:2] != other.shape[:2]:
+        return False
+    if one.dtype == other.dtype and _difference(one, other) > _ALIKE:
+        return False
+    return _difference(one.astype(np.float32), other.astype(np.float32)) <= _ALIKE
+
+
+def _difference(one: Pixels, other: Pixels) -> float:
+    """Return the mean difference in levels of 255; floats are stretched, so that depth does not matter."""
+    return float(np.abs(as_rgb(one).astype(np.int16) - as_rgb(other)).mean())
 
 
 def _class_id(shape: _Shape, ids: dict[str, int], source: str) -> int:

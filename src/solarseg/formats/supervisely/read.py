@@ -219,9 +219,9 @@ def _entry(
                     f"{source}: meta.json names no class '{each.classTitle}'; add it or remove the object"
                 )
             _paint(mask, each, ids[each.classTitle], options.line_width, source)
-        return Sample(pixels, mask, name, name)
+        return Sample(pixels, mask, name, name, file=image)
 
-    return Entry(name, load, image)
+    return Entry(name, load)
 
 
 def _paint(mask: NDArray[np.uint8], each: _Object, class_id: int, line_width: int, source: str) -> None:

@@ -19,7 +19,7 @@ from solarseg.datasets.sample import Sample
 from solarseg.datasets.walk import note_unused, walk, walk_images
 from solarseg.datasets.yaml_file import first_problem, read_yaml
 from solarseg.errors import DatasetError, MaskError
-from solarseg.formats.annotations import class_map, find_inside, refuse_equal_names
+from solarseg.formats.annotations import class_map, find_inside, find_moved, refuse_equal_names
 from solarseg.formats.source import Entry, Part, Reader, ReadOptions, Source
 from solarseg.images import read_image
 
@@ -127,8 +127,14 @@ def _find_place(path: Path, file: Path, data: _Data, place: str) -> Path | None:
     within = re.sub(r"^(\.\./)+", "", place.replace("\\", "/"))
     # A root elsewhere is that of another machine, or of Ultralytics' own settings.
     root = re.sub(r"^(\w:)?(\.{0,2}/)+", "", (data.path or "").replace("\\", "/"))
-    found = (find_inside(str(PurePosixPath(top, within)), path, path, f"{file}") for top in ("", root))
-    return next((each for each in found if each.exists()), None)
+    for top in ("", root):
+        try:
+            found = find_inside(str(PurePosixPath(top, within)), path, path, f"{file}")
+        except DatasetError:
+            continue
+        if found.exists():
+            return found
+    return find_moved(place, [path], kind=Path.exists)
 
 
 def _images_of(path: Path, place: Path, left_out: LeftOut) -> Iterator[Path]:
@@ -143,8 +149,9 @@ def _images_of(path: Path, place: Path, left_out: LeftOut) -> Iterator[Path]:
     listed: list[Path] = []
     refused: list[DatasetError] = []
     for line in filter(None, map(str.strip, lines)):
+        moved = find_moved(line, [place.parent, path])
         try:
-            listed.append(find_inside(line, place.parent, path, f"{place}"))
+            listed.append(moved or find_inside(line, place.parent, path, f"{place}"))
         except DatasetError as error:
             refused.append(error)
     if refused and not listed:
@@ -199,9 +206,9 @@ def _entry(name: str, image: Path, label: Path, class_ids: Sequence[int]) -> Ent
     def load() -> Sample:
         pixels = read_image(image)
         polygons = _read_polygons(label, pixels.shape[:2], class_ids) if label.is_file() else []
-        return Sample(pixels, _draw(polygons, pixels.shape[:2]), name, name)
+        return Sample(pixels, _draw(polygons, pixels.shape[:2]), name, name, file=image)
 
-    return Entry(name, load, image)
+    return Entry(name, load)
 
 
 _Polygon = tuple[int, NDArray[np.int32]]
