@@ -3,6 +3,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -60,6 +61,45 @@ def region_of(segmentation: Any, size: tuple[int, ...]) -> np.ndarray:
     columns = np.zeros(height * width, np.uint8)
     _paint(columns, _counts(segmentation, height, width, "x"), 1)
     return columns.reshape(width, height).T > 0
+
+
+THIN = {
+    "a line and back": [20, 20, 200, 90, 20, 20],
+    "narrow": [20, 20.1, 200, 20.1, 200, 20.45, 20, 20.45],
+    "narrow and upright": [20.6, 20, 20.95, 20, 20.95, 200, 20.6, 200],
+    "narrow and slanting": [20, 20, 200, 90, 200, 90.5, 20, 20.5],
+    "less than a pixel": [50.1, 60.1, 50.3, 60.1, 50.3, 60.3],
+    "on the edge": [256, 0, 256, 100, 256, 0],
+}
+
+
+@pytest.mark.parametrize("case", THIN)
+def test_polygons_thinner_than_a_pixel_are_the_pixels_along_them(tmp_path: Path, case: str) -> None:
+    write(tmp_path, annotations=[annotation([THIN[case]])])
+    size = {"width": 256, "height": 256}
+    images = [{"id": 7, "file_name": "a.png"} | size]
+    (tmp_path / "labels.json").write_text(
+        json.dumps(content(images=images, annotations=[annotation([THIN[case]])]))
+    )
+    Image.new("L", (256, 256)).save(tmp_path / "a.png")
+    mask = only(read(tmp_path))
+    points = np.array(THIN[case]).reshape(-1, 2)
+    longer = np.ptp(np.minimum(np.floor(points), 255), axis=0).max()
+    assert longer + 1 <= mask.sum() <= 2 * longer + 2  # connected, at most two pixels wide
+    assert cv2.connectedComponents(mask, connectivity=8)[0] == 2
+    y, x = np.nonzero(mask)
+    for px, py in zip(x, y, strict=True):
+        near = cv2.pointPolygonTest(points.astype(np.float32), (float(px) + 0.5, float(py) + 0.5), True)
+        assert abs(near) <= 1
+
+
+def test_annotations_that_draw_nothing_are_named(tmp_path: Path) -> None:
+    nothing = [[[20, 20, 30, 20, 30, 30]], {"size": [6, 8], "counts": [48]}]
+    write(tmp_path, annotations=[annotation([SQUARE]), *map(annotation, nothing)])
+    source = read(tmp_path)
+    assert only(source).sum() == len(PIXELS)
+    place = f"{tmp_path / 'labels.json'}: annotations.{{}} (image 'a.png')"
+    assert source.left_out.items() == {"annotation that draws no pixel": (place.format(1), place.format(2))}
 
 
 def test_names_that_are_numbers_or_booleans_are_text(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -24,6 +25,8 @@ __all__ = [
     "as_points",
     "bridge",
     "draw",
+    "draw_outline",
+    "is_thin",
     "length",
     "outlines",
     "simplify",
@@ -203,6 +206,44 @@ def area(ring: Ring) -> float:
 def length(ring: Ring) -> float:
     """Return the length of a ring, in pixels."""
     return float(np.hypot(*(np.roll(ring, -1, axis=0) - ring).T).sum())
+
+
+def is_thin(ring: Ring) -> bool:
+    """Return whether a ring is narrower than a pixel: as wide as the rectangle of its area and length.
+
+    Examples:
+        >>> is_thin(np.array([[0, 0], [9, 0], [9, 0.4], [0, 0.4]])), is_thin(np.array([[0, 0], [9, 0], [9, 1], [0, 1]]))
+        (True, False)
+    """
+    half, covered = length(ring) / 2, area(ring)
+    width = (half - max(half**2 - 4 * covered, 0) ** 0.5) / 2
+    return width < 0.999  # rounding; what is made of whole pixels is 1 or more
+
+
+def draw_outline(mask: NDArray[np.uint8], ring: Ring, class_id: int) -> int:
+    """Draw the pixels along a ring on a mask itself, and return how many there are.
+
+    Args:
+        mask: ``(H, W) uint8`` class ids.
+        ring: the ring; points on the right or lower edge of the image count as within.
+        class_id: to draw.
+
+    Examples:
+        >>> mask = np.zeros((3, 4), dtype=np.uint8)
+        >>> draw_outline(mask, np.array([[0.5, 1.2], [4, 1.2], [0.5, 1.2]]), 2)
+        4
+        >>> mask.tolist()
+        [[0, 0, 0, 0], [2, 2, 2, 2], [0, 0, 0, 0]]
+    """
+    edge = np.array(mask.shape[::-1])
+    pixels = np.where(ring == edge, edge - 1, np.floor(ring)).astype(np.int32)
+    rows, columns = window(pixels, mask.shape)
+    drawn = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
+    if not drawn.size:
+        return 0
+    cv2.polylines(drawn, [pixels - np.array([columns.start, rows.start], np.int32)], True, 1)
+    mask[rows, columns][drawn > 0] = class_id
+    return int(np.count_nonzero(drawn))
 
 
 def simplify(polygon: Polygon, tolerance: float) -> Polygon:

@@ -11,6 +11,7 @@ from itertools import chain, islice
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
@@ -32,7 +33,7 @@ from solarseg.formats.annotations import (
     read_json,
     refuse_equal_names,
 )
-from solarseg.formats.polygons import as_points, length
+from solarseg.formats.polygons import Ring, as_points, draw_outline, is_thin, length, window
 from solarseg.formats.source import Entry, Part, Reader, ReadOptions, Source
 from solarseg.images import read_image
 
@@ -285,7 +286,7 @@ def _part(file: _File, named: dict[Path, str], ids: dict[str, int], left_out: Le
         annotations[annotation.image_id].append((i, annotation))
     _note_counts(file, set(annotations), left_out)
     entries = [
-        _entry(file, image, named[file.images[image.id]], classes, annotations.get(image.id, []))
+        _entry(file, image, named[file.images[image.id]], classes, annotations.get(image.id, []), left_out)
         if image.id in file.images
         else _refused(f"{file.name}/images.{i}", str(file.refused[image.id]))
         for i, image in enumerate(file.content.images)
@@ -303,7 +304,12 @@ def _note_counts(file: _File, annotated: set[_Id], left_out: LeftOut) -> None:
 
 
 def _entry(
-    file: _File, image: _Image, name: str, classes: dict[_Id, int | None], annotations: list[_Numbered]
+    file: _File,
+    image: _Image,
+    name: str,
+    classes: dict[_Id, int | None],
+    annotations: list[_Numbered],
+    left_out: LeftOut,
 ) -> Entry:
     path = file.images[image.id]
 
@@ -320,7 +326,8 @@ def _entry(
                     f"{source}: no category has the id {annotation.category_id}; add it or remove this"
                 )
             # Crowds are regions like any other: their pixels are of the class, whatever number of objects they show.
-            _paint(columns, _counts(annotation.segmentation, height, width, source), class_id)
+            if not _draw(columns, annotation.segmentation, class_id, (height, width), source):
+                left_out.add("annotation that draws no pixel", source)
         mask = np.ascontiguousarray(columns.reshape(width, height).T)
         return Sample(pixels, mask, name, name, file=path)
 
@@ -339,6 +346,41 @@ def _paint(columns: NDArray[np.uint8], counts: list[int], class_id: int) -> None
     bounds = np.cumsum([0, *counts]).tolist()
     for start, end in zip(bounds[1::2], bounds[2::2], strict=False):
         columns[start:end] = class_id
+
+
+def _draw(
+    columns: NDArray[np.uint8], segmentation: Any, class_id: int, size: tuple[int, int], source: str
+) -> int:
+    """Draw a region on ``columns`` itself, and return how many pixels it has.
+
+    Of a polygon narrower than a pixel pycocotools may draw nothing, or parts. Then the pixels along its outline are
+    drawn too, so that no crack vanishes.
+    """
+    height, width = size
+    counts = _counts(segmentation, height, width, source)
+    _paint(columns, counts, class_id)
+    drawn = sum(counts[1::2])
+    for flat in segmentation if isinstance(segmentation, list) else ():
+        ring = as_points(_pairs(flat), source)
+        if is_thin(ring) and not _is_whole(ring, size):
+            drawn += draw_outline(columns.reshape(width, height).T, ring, class_id)
+    return drawn
+
+
+def _is_whole(ring: Ring, size: tuple[int, int]) -> bool:
+    """Return whether pycocotools draws a ring in one piece and as long as it is."""
+    rows, columns = window(ring, size)
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    if not height * width:
+        return True  # outside of the image
+    moved = ring - np.array([columns.start, rows.start])
+    masks = require("pycocotools.mask", "data")
+    drawn = masks.decode(masks.frPyObjects([moved.ravel().tolist()], height, width))[..., 0]
+    count, _, found, _ = cv2.connectedComponentsWithStats(drawn, connectivity=8)
+    sides = (cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT)
+    return count == 2 and all(
+        found[1, side] > extent - 1 for side, extent in zip(sides, np.ptp(ring, axis=0), strict=True)
+    )
 
 
 def _counts(segmentation: Any, height: int, width: int, source: str) -> list[int]:
