@@ -11,24 +11,37 @@ from solarseg._version import __version__
 from solarseg.errors import MissingExtraError, SolarsegError
 
 if TYPE_CHECKING:
-    from solarseg.datasets import open_dataset
+    from solarseg import data
+    from solarseg.classes import ClassMap
+    from solarseg.datasets import FolderDataset, open_dataset
     from solarseg.evaluation.comparison import compare
     from solarseg.evaluation.evaluate import evaluate
-    from solarseg.inference.model import load_model
+    from solarseg.evaluation.report import Report
+    from solarseg.inference.model import Model, load_model
+    from solarseg.inference.options import PredictOptions
     from solarseg.inference.shipped import shipped_models
     from solarseg.measurement import measure_cell
-    from solarseg.prediction.measurements import measure
-    from solarseg.prediction.predict import predict
+    from solarseg.prediction.measurements import Measurements, measure
+    from solarseg.prediction.predict import Predictions, predict
+    from solarseg.prediction.rasters.predict import predict_raster
     from solarseg.synthesis import generate_cell, write_cells
     from solarseg.training.config import Machine
     from solarseg.training.export import export
     from solarseg.training.fit import train
 
 __all__ = [
+    "ClassMap",
+    "FolderDataset",
     "Machine",
+    "Measurements",
+    "Model",
+    "PredictOptions",
+    "Predictions",
+    "Report",
     "SolarsegError",
     "__version__",
     "compare",
+    "data",
     "evaluate",
     "export",
     "generate_cell",
@@ -37,12 +50,21 @@ __all__ = [
     "measure_cell",
     "open_dataset",
     "predict",
+    "predict_raster",
     "shipped_models",
     "train",
     "write_cells",
 ]
 
 _HOMES = {
+    "ClassMap": "solarseg.classes",
+    "FolderDataset": "solarseg.datasets",
+    "Measurements": "solarseg.prediction.measurements",
+    "Model": "solarseg.inference.model",
+    "PredictOptions": "solarseg.inference.options",
+    "Predictions": "solarseg.prediction.predict",
+    "Report": "solarseg.evaluation.report",
+    "predict_raster": "solarseg.prediction.rasters.predict",
     "Machine": "solarseg.training.config",
     "compare": "solarseg.evaluation.comparison",
     "evaluate": "solarseg.evaluation.evaluate",
@@ -60,6 +82,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "data":
+        return import_module("solarseg.data")
     if name not in _HOMES:
         raise AttributeError(f"module 'solarseg' has no attribute '{name}'")
     try:

@@ -144,7 +144,7 @@ def test_a_conversion_in_part_leaves_with_1_and_lists_what_failed(squares, tmp_p
             "--bands: the format coco has no use for it",
         ),
         (["export", ".", "--format", "dicom"], "unknown format 'dicom'; choose one of: coco,"),
-        (["download", "nothing", "--to", "out"], "unknown set 'nothing'; choose one of: glosofarid,"),
+        (["download", "nothing", "--out", "out"], "unknown set 'nothing'; choose one of: glosofarid,"),
         (["check", ".", "--out", "."], "--out .: is a folder; give a file, such as problems.csv"),
         (["split", ".", "--val", "15"], "val 15 and test 0.15: must be 0 or more and together less than 1"),
         (["split", "nowhere"], "nowhere: no such folder; check the path"),

@@ -136,10 +136,10 @@ def flat(passed):
 
 def defaults_of_records():
     from solarseg.formats import ReadOptions
-    from solarseg.inference.model import Manner
+    from solarseg.inference.options import PredictOptions
     from solarseg.training.config import Machine, TrainConfig
 
-    return flat({str(i): one for i, one in enumerate((Machine(), Manner(), ReadOptions()))}) | dict(
+    return flat({str(i): one for i, one in enumerate((Machine(), PredictOptions(), ReadOptions()))}) | dict(
         TrainConfig()
     )
 

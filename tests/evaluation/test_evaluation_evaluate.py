@@ -123,11 +123,11 @@ def test_compare_ranks_runs_and_says_what_is_noise(trained, tmp_path):
     run, _ = trained
     shutil.copytree(run.path, tmp_path / "again $_$")  # which is no formula
     result = compare([run.path, tmp_path / "again $_$"], tmp_path / "out")
-    assert [row.encoder for row in result.rows] == ["resnet18"] * 2
-    assert result.rows[0].iou == pytest.approx(run.report.iou["foreground"])
+    assert [row.encoder for row in result.runs] == ["resnet18"] * 2
+    assert result.runs[0].iou == pytest.approx(run.report.iou["foreground"])
     assert result.differences[0].value == 0
     assert (tmp_path / "out" / "compare.md").read_text() == result.markdown() + "\n"
-    assert all(row.seconds > 0 for row in result.rows)
+    assert all(row.seconds > 0 for row in result.runs)
     assert (tmp_path / "out" / "compare.csv").read_text().startswith("run,encoder,parameters")
     assert (tmp_path / "out" / "compare.png").exists()
 
@@ -239,7 +239,7 @@ def test_compare_tells_a_difference_from_noise(trained, tmp_path):
     worse = rescored(run, tmp_path / "worse", [40, 50])
     other = rescored(run, tmp_path / "other", [25, 25, 5, 5])
     told = compare([worse, good, other])
-    assert [row.run for row in told.rows] == ["good", "other", "worse"]
+    assert [row.run for row in told.runs] == ["good", "other", "worse"]
     assert told.differences[1].value == pytest.approx(0.85 - 0.55)
     sentences = [line for line in told.markdown().splitlines() if line.startswith("- good over")]
     assert "within the noise" in sentences[0]

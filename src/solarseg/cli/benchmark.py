@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from solarseg.cli.options import Device, Model, Quiet
+from solarseg.cli.options import Model, Quiet
 from solarseg.cli.report import is_shown
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def command(
         Path | None,
         typer.Option(help="Folder of images: also how many are predicted a second, from file to mask."),
     ] = None,
-    device: Device = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, or cuda where there is a GPU.")] = "cpu",
     save: Annotated[
         bool,
         typer.Option(

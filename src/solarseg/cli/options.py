@@ -33,13 +33,13 @@ Model = Annotated[
     ),
 ]
 Backend = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="What computes: onnxruntime, openvino, torch, or auto: the quickest that solarseg benchmark --save found, "
-        "else onnxruntime."
+        help="What computes: onnxruntime, openvino, torch, or auto (default): the fastest that solarseg benchmark "
+        "--save found, else onnxruntime."
     ),
 ]
-Device = Annotated[str, typer.Option(help="cpu, or cuda where there is a GPU.")]
+Device = Annotated[str | None, typer.Option(help="cpu (default), or cuda where there is a GPU.")]
 CellSize = Annotated[
     float | None,
     typer.Option(help="Longer side of the cells, mm: 156, 166, 182, ...; gives lengths in mm too."),

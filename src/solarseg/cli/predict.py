@@ -35,8 +35,8 @@ def command(
         list[str], typer.Argument(metavar="IMAGE_OR_FOLDER", help="Images, folders or 'patterns/*.jpg'.")
     ],
     out: Annotated[Path, typer.Option(help="Folder for masks/, overlays/ and summary.csv.")],
-    backend: Backend = "auto",
-    device: Device = "cpu",
+    backend: Backend = None,
+    device: Device = None,
     tile: Tile = None,
     overlap: Overlap = None,
     tta: Tta = False,

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from solarseg.classes import ClassMap
 from solarseg.curation.inspection import Inspection, inspect_all
@@ -13,7 +13,7 @@ from solarseg.curation.problems import KINDS, Problem
 from solarseg.curation.split_problems import find_split_problems
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import read_description
-from solarseg.datasets.folder import MaskLook, list_files, look_into, open_pairs
+from solarseg.datasets.folder import MaskLook, folder_of, list_files, look_into, open_pairs
 from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.splits import read_split
 from solarseg.duplicates.leakage import Leak, find_copies, find_leaks
@@ -27,7 +27,7 @@ __all__ = ["Check", "check"]
 Value = TypeVar("Value")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Check:
     """What `check` found.
 
@@ -45,6 +45,17 @@ class Check:
     searched: bool
     problems: tuple[Problem, ...]
 
+    def __repr__(self) -> str:
+        found = f"{len(self.problems)} problems, {self.errors} of them errors"
+        return f"<Check {self.dataset}: {self.samples} samples, {found}>"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a row a problem, as ``pandas.DataFrame`` takes them: kind, error, where, what."""
+        return [
+            {"kind": one.kind, "error": one.is_error, "where": one.where, "what": one.what}
+            for one in self.problems
+        ]
+
     @property
     def errors(self) -> int:
         """How many problems must be mended."""
@@ -57,7 +68,7 @@ class Check:
 
 
 def check(
-    dataset: Path | str,
+    dataset: FolderDataset | Path | str,
     *,
     groups: Path | str | None = None,
     group_regex: str | None = None,
@@ -68,7 +79,7 @@ def check(
     """Look through a dataset folder for all that is wrong with it.
 
     Args:
-        dataset: folder with ``images/`` and ``masks/``.
+        dataset: folder with ``images/`` and ``masks/``, or what `open_dataset` returned.
         groups: CSV of ``name,group``; by default ``groups.csv`` in the folder.
         group_regex: pattern that finds the group in a name.
         split: CSV of ``name,split``; by default ``split.csv`` in the folder.
@@ -78,7 +89,7 @@ def check(
     Raises:
         DatasetError: the folder is no dataset, or its tables cannot be read.
     """
-    root = Path(dataset)
+    root = folder_of(dataset)
     left_out = LeftOut()
     images, masks = (list_files(root, kind, left_out=left_out) for kind in ("images", "masks"))
     pairs = {name: (images[name], masks[name]) for name in images if name in masks}

@@ -23,7 +23,7 @@ __all__ = ["SplitDataset", "split_dataset"]
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SplitDataset:
     """What `split_dataset` wrote.
 
@@ -45,9 +45,13 @@ class SplitDataset:
     joined: int
     left_out: LeftOutItems
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{split} {count}" for split, count in self.counts[0].items())
+        return f"<SplitDataset {self.files[0]}: {len(self.files)} file(s), {self.groups} groups; {counts}>"
+
 
 def split_dataset(
-    dataset: Path | str,
+    dataset: FolderDataset | Path | str,
     *,
     by: Literal["groups", "images"] = "groups",
     val: float = 0.15,
@@ -66,7 +70,7 @@ def split_dataset(
     Groups are never cut, and those that hold copies or near copies of one image stay together.
 
     Args:
-        dataset: folder with ``images/`` and ``masks/``.
+        dataset: folder with ``images/`` and ``masks/``, or what `open_dataset` returned.
         by: ``"groups"``, or ``"images"`` to take each image for a group of its own.
         val: share of samples for validation; with folds, of what a fold does not test.
         test: share of samples for testing, by default 0.15; not with folds, of which each tests its own part.

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +89,19 @@ class Statistics(BaseModel):
     grouped: bool
     unreadable: dict[str, str]
     left_out: dict[str, tuple[str, ...]]
+
+    def __repr__(self) -> str:
+        classes = ", ".join(f"{one.name} {one.share:.1%}" for one in self.classes[:4])
+        return f"<Statistics {self.dataset}: {self.images} images of {self.groups} groups; {classes}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a row a class, as ``pandas.DataFrame`` takes them: name, pixels, share, images, regions."""
+        return [
+            one.model_dump(include={"name", "pixels", "share", "images", "regions"}) for one in self.classes
+        ]
 
 
 def summarise(

@@ -6,7 +6,7 @@ from solarseg.curation.inspection import inspect_all
 from solarseg.curation.sample_sheet import choose_samples, draw_sheet
 from solarseg.curation.statistics import Statistics, summarise
 from solarseg.curation.statistics_figure import draw_statistics
-from solarseg.datasets import open_dataset
+from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.files import write_text
 
 __all__ = ["stats"]
@@ -14,11 +14,13 @@ __all__ = ["stats"]
 _SHOWN = 24  # samples on the sheet
 
 
-def stats(dataset: Path | str, *, out: Path | str | None = None, progress: bool = False) -> Statistics:
+def stats(
+    dataset: FolderDataset | Path | str, *, out: Path | str | None = None, progress: bool = False
+) -> Statistics:
     """Measure a dataset folder, and draw what was found.
 
     Args:
-        dataset: folder with ``images/`` and ``masks/``.
+        dataset: folder with ``images/`` and ``masks/``, or what `open_dataset` returned.
         out: folder for ``statistics.json``, ``statistics.png`` and ``samples.png``; None to write nothing.
         progress: show progress on the terminal.
 

@@ -20,7 +20,7 @@ from solarseg.datasets.image_files import name_objection
 from solarseg.datasets.left_out import LeftOut, LeftOutItems, describe_left_out
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.walk import is_image_name, note_unread, walk
-from solarseg.errors import DatasetError, MaskError
+from solarseg.errors import ArgumentError, DatasetError, MaskError
 from solarseg.images import IMAGE_SUFFIXES, mask_palette, read_mask_values, read_picture
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "FolderDataset",
     "MaskLook",
     "classes_of",
+    "folder_of",
     "list_files",
     "look_into",
     "look_into_all",
@@ -82,6 +83,10 @@ class FolderDataset:
         self._files = dict(sorted(files.items()))
         self.names = list(self._files)
         self.groups = [entry.group for entry in self._files.values()]
+
+    def __repr__(self) -> str:
+        grouped = f"{len(set(self.groups))} groups" if self.grouped else "no groups"
+        return f"<FolderDataset {self.root}: {len(self)} samples, {grouped}; {few(self.classes.names)}>"
 
     def __len__(self) -> int:
         return len(self.names)
@@ -143,8 +148,13 @@ class FolderDataset:
         return dict(zip(self.names, self.groups, strict=True))
 
 
+def folder_of(dataset: "FolderDataset | Path | str") -> Path:
+    """Give the folder of a dataset, opened or not."""
+    return dataset.root if isinstance(dataset, FolderDataset) else Path(dataset)
+
+
 def open_dataset(
-    path: Path | str,
+    path: FolderDataset | Path | str,
     *,
     groups: Path | str | None = None,
     group_regex: str | None = None,
@@ -153,7 +163,7 @@ def open_dataset(
     """Open a dataset folder.
 
     Args:
-        path: a folder with ``images/`` and ``masks/``.
+        path: a folder with ``images/`` and ``masks/``; or what this function returned, which is given back.
         groups: CSV file of ``name,group``; by default ``groups.csv`` in the folder, where there is one.
         group_regex: pattern searched for in each name, whose first group (or whole match) is its group.
         expected: the classes of the model to be scored, which masks without ``dataset.yaml`` are taken to
@@ -163,6 +173,11 @@ def open_dataset(
         ArgumentError: ``groups`` and ``group_regex`` are both given, or the pattern is not valid.
         DatasetError: something is missing in the folder, or images and masks do not pair.
     """
+    if isinstance(path, FolderDataset):
+        for name, value in (("groups", groups), ("group_regex", group_regex)):
+            if value is not None:
+                raise ArgumentError(f"`{name}`: not allowed with an opened dataset; give it to open_dataset")
+        return path
     root, left_out = Path(path), LeftOut()
     pairs = read_pairs(root, left_out=left_out)
     return open_pairs(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["Sample"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sample:
     """An image with its mask.
 
@@ -29,3 +29,7 @@ class Sample:
     group: str
     valid: NDArray[np.bool_] | None = None
     file: Path | None = None
+
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, self.image.shape))
+        return f"<Sample {self.name}: {size} {self.image.dtype}, group {self.group}>"

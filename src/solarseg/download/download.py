@@ -26,7 +26,7 @@ from solarseg.files import check_folder, check_space, folder_lock, remove_tempor
 __all__ = ["Download", "download", "download_set"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Download:
     """What `download` fetched.
 
@@ -42,9 +42,12 @@ class Download:
     unpacked: tuple[Path, ...]
     licence: str | None
 
+    def __repr__(self) -> str:
+        return f"<Download {self.entry.name}: {len(self.files)} files, {len(self.unpacked)} unpacked; {self.licence}>"
+
 
 def download(
-    name: str, to: Path | str, *, files: str | None = None, unpack: bool = True, progress: bool = False
+    name: str, out: Path | str, *, files: str | None = None, unpack: bool = True, progress: bool = False
 ) -> Download:
     """Fetch a public data set.
 
@@ -53,7 +56,7 @@ def download(
 
     Args:
         name: of the set, as in `solarseg.download.catalogue.CATALOGUE`.
-        to: folder to put its files in.
+        out: folder to put its files in.
         files: pattern of the names of files to fetch, as in ``"*us*"``; all by default.
         unpack: also unpack archives, each into a folder of its name; the archive is kept.
         progress: show progress on the terminal.
@@ -66,7 +69,7 @@ def download(
         OutputError: there is not enough room, another download writes to the folder, or it cannot be written to.
     """
     with Web() as web:
-        return download_set(find_set(name), Path(to), web, files=files, unpack=unpack, progress=progress)
+        return download_set(find_set(name), Path(out), web, files=files, unpack=unpack, progress=progress)
 
 
 def download_set(

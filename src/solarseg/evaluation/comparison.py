@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -72,12 +73,12 @@ class Row:
     megabytes: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Rows from the best IoU to the worst, and how each differs from the best.
 
     Attributes:
-        rows: one a run.
+        runs: one row a run.
         differences: IoU of the best run minus that of each other, paired over groups.
         n_images: images scored.
         n_groups: groups they come from.
@@ -87,7 +88,7 @@ class Comparison:
         searched: whether near copies of images trained on were looked for, too, for each of the runs.
     """
 
-    rows: tuple[Row, ...]
+    runs: tuple[Row, ...]
     differences: tuple[Difference, ...]
     n_images: int
     n_groups: int
@@ -95,6 +96,15 @@ class Comparison:
     reliable: bool
     n_trained_on: int = 0
     searched: bool = True
+
+    def __repr__(self) -> str:
+        runs = ", ".join(f"{row.run} {row.iou:.3f}" for row in self.runs[:4])
+        more = f" and {len(self.runs) - 4} more" if len(self.runs) > 4 else ""
+        return f"<Comparison on {self.n_images} images of {self.n_groups} groups, IoU: {runs}{more}>"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a row a run, as ``pandas.DataFrame`` takes them: the attributes of `Row`."""
+        return [asdict(row) for row in self.runs]
 
     def markdown(self) -> str:
         """A table, and below it a sentence for each difference."""
@@ -106,7 +116,7 @@ class Comparison:
             f"| {row.run} | {row.encoder} | {row.parameters:.1f} | {row.gmacs:.1f} | "
             f"{row.iou:.3f} ({row.low:.3f} to {row.high:.3f}) | {row.accuracy:.3f} | {row.f1:.3f} | "
             f"{row.seconds:.3f} | {row.megabytes:.0f} |"
-            for row in self.rows
+            for row in self.runs
         ]
         lines += [
             "",
@@ -126,7 +136,7 @@ class Comparison:
             )
         lines += [
             "",
-            *(self._sentence(row, gap) for row, gap in zip(self.rows[1:], self.differences, strict=True)),
+            *(self._sentence(row, gap) for row, gap in zip(self.runs[1:], self.differences, strict=True)),
         ]
         return "\n".join(lines)
 
@@ -137,7 +147,7 @@ class Comparison:
         if not self.reliable:
             verdict = "too few groups to tell it from noise"
         return (
-            f"- {self.rows[0].run} over {row.run}: {gap.value:+.3f} IoU "
+            f"- {self.runs[0].run} over {row.run}: {gap.value:+.3f} IoU "
             f"(95% interval {interval.low:+.3f} to {interval.high:+.3f}, p = {gap.p_value:.3f}), {verdict}."
         )
 
@@ -146,7 +156,7 @@ class Comparison:
         text = io.StringIO()
         writer = csv.DictWriter(text, list(Row.__annotations__), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(row) for row in self.rows)
+        writer.writerows(asdict(row) for row in self.runs)
         return text.getvalue()
 
     def save(self, folder: Path) -> None:
@@ -154,7 +164,7 @@ class Comparison:
         write_text(folder / "compare.md", self.markdown() + "\n")
         write_text(folder / "compare.csv", self.csv())
         seen = f", {self.n_trained_on} of them trained on" if self.n_trained_on else ""
-        _draw(self.rows, folder / "compare.png", f"IoU on {self.n_images} images{seen}, with 95% interval")
+        _draw(self.runs, folder / "compare.png", f"IoU on {self.n_images} images{seen}, with 95% interval")
 
 
 def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Comparison:

@@ -43,7 +43,7 @@ Result = TypeVar("Result")
 
 def evaluate(
     model: Model | Path | str,
-    dataset: Path | str,
+    dataset: FolderDataset | Path | str,
     *,
     split: Split | None = None,
     out: Path | str | None = None,

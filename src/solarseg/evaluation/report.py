@@ -39,7 +39,7 @@ ONLY_EXACT = "Only exact copies of the images trained on were looked for, near c
 _NAMED_IMAGES = 3  # of the images trained on, in the summary
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report:
     """What a model scored on a set of images; all its numbers come from the images' confusion matrices.
 
@@ -87,6 +87,12 @@ class Report:
             )
         if not self.matrices.any():
             raise ArgumentError("matrices: no pixel to score; masks must hold more than the ignore index")
+
+    def __repr__(self) -> str:
+        return (
+            f"<Report {self.split} of {self.dataset}: {self.n_images} images of {self.n_groups} groups, "
+            f"mean IoU {self.mean_iou:.3f}, accuracy {self.accuracy:.3f}>"
+        )
 
     @property
     def n_images(self) -> int:
@@ -172,6 +178,32 @@ class Report:
             }
         )
         return scores
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a row a class, as ``pandas.DataFrame`` takes them: scores with 95% intervals.
+
+        Columns: ``class``, ``iou``, ``iou_low``, ``iou_high``, ``image_iou`` and ``dice`` with theirs, ``precision``,
+        ``recall`` and ``support`` (pixels). NaN where a score is not defined.
+        """
+        table = self.classification_report
+        scores = {"iou": self.iou, "image_iou": self.image_iou, "dice": self.dice}
+        rows = []
+        for i, name in enumerate(self.class_names):
+            row: dict[str, Any] = {"class": name}
+            for score, values in scores.items():
+                interval = self.intervals[score][i]
+                row |= {score: values[name], f"{score}_low": interval.low, f"{score}_high": interval.high}
+            row |= {key: table[name][key] for key in ("precision", "recall", "support")}
+            rows.append(row)
+        return rows
+
+    def image_rows(self) -> list[dict[str, Any]]:
+        """Give a row an image: ``name``, ``group``, ``accuracy``, ``mean_iou`` and ``iou_CLASS`` of each class."""
+        return [
+            {key: one[key] for key in ("name", "group", "accuracy", "mean_iou")}
+            | {f"iou_{name}": value for name, value in one["iou"].items()}
+            for one in self._per_image()
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Give `scores`, and all that `from_dict` needs: the confusion matrix of each image with the rest."""

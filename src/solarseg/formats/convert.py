@@ -42,7 +42,7 @@ __all__ = ["Conversion", "convert"]
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Conversion:
     """What `convert` did.
 
@@ -61,6 +61,9 @@ class Conversion:
     same_places: int
     failed: dict[str, str]
     left_out: dict[str, tuple[str, ...]]
+
+    def __repr__(self) -> str:
+        return f"<Conversion {self.folder}: {self.written} samples, {len(self.failed)} failed>"
 
 
 @dataclass(frozen=True)

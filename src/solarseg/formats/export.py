@@ -9,6 +9,7 @@ from rich.progress import track
 
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import write_description
+from solarseg.datasets.folder import folder_of
 from solarseg.datasets.groups import write_groups
 from solarseg.datasets.left_out import LeftOutItems
 from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
@@ -20,7 +21,7 @@ from solarseg.registry import lookup
 __all__ = ["Exported", "export"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exported:
     """What `export` did.
 
@@ -36,9 +37,12 @@ class Exported:
     failed: dict[str, str]
     left_out: LeftOutItems
 
+    def __repr__(self) -> str:
+        return f"<Exported {self.folder}: {self.written} samples, {len(self.failed)} failed>"
+
 
 def export(
-    dataset: Path | str,
+    dataset: FolderDataset | Path | str,
     out: Path | str,
     format_name: str,
     *,
@@ -71,7 +75,7 @@ def export(
     folder = Path(out)
     if folder.exists():
         raise OutputError(f"{folder}: exists already; give another --out")
-    data = _open(Path(dataset), Path(images) if images is not None else None)
+    data = _open(folder_of(dataset), Path(images) if images is not None else None)
     failed: dict[str, str] = {}
     with atomic_folder(folder) as temporary:
         write(_read(data, failed, progress), data.classes, temporary, tolerance)

@@ -121,6 +121,13 @@ class ModelInfo(BaseModel):
     citation: str | None = None
     scores: dict[str, Any] = Field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        size = f"{self.bands} x {self.image_size} x {self.image_size} {self.depth}"
+        return f"<ModelInfo {self.encoder}, {', '.join(self.class_names)}; {size}, {self.precision}, {self.dataset}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
     @property
     def classes(self) -> ClassMap:
         """The classes the model tells apart."""

@@ -22,6 +22,7 @@ __all__ = [
     "Measurements",
     "measure",
     "measure_one",
+    "measurement_rows",
     "write_measurements",
 ]
 
@@ -42,7 +43,7 @@ class Measured:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Measurements:
     """What `measure` wrote.
 
@@ -55,6 +56,16 @@ class Measurements:
     folder: Path
     cells: dict[str, Measured]
     failed: dict[str, str]
+
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        worst = max(self.cells, key=lambda name: self.cells[name].cell.severity)
+        severity = self.cells[worst].cell.severity
+        return f"<Measurements {self.folder}: {len(self.cells)} cells{failed}; worst {worst}, severity {severity:.3g}>"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give a row a cell, as ``pandas.DataFrame`` takes them; see `CellMeasurement` and ``measurements.csv``."""
+        return measurement_rows(self.cells)
 
 
 def measure(
@@ -136,16 +147,23 @@ def measure_one(
     return Measured(measure_cell(mask, classes, image, cell_mm), warnings)
 
 
+def measurement_rows(cells: Mapping[str, Measured]) -> list[dict[str, Any]]:
+    """Give a row a cell: its name, the attributes of `CellMeasurement` but the regions, and the warnings."""
+    return [
+        {"image": name}
+        | {column: getattr(one.cell, column) for column in _COLUMNS}
+        | {"warnings": "; ".join(one.warnings)}
+        for name, one in cells.items()
+    ]
+
+
 def write_measurements(folder: Path, cells: Mapping[str, Measured]) -> None:
     """Write both files.
 
     Raises:
         OutputError: they could not be written.
     """
-    rows = (
-        (name, *(_spell(getattr(one.cell, column)) for column in _COLUMNS), "; ".join(one.warnings))
-        for name, one in cells.items()
-    )
+    rows = ([_spell(value) for value in row.values()] for row in measurement_rows(cells))
     write_table(folder / TABLE_NAME, ("image", *_COLUMNS, "warnings"), rows)
     write_json(
         folder / JSON_NAME,

@@ -20,7 +20,7 @@ from solarseg.inference.pipeline import Predicted
 from solarseg.inference.sources import ArraySource, read_source
 from solarseg.measurement import check_cell_size, is_measurable
 from solarseg.prediction.folder import ImageResult, Job, PredictionFolder, summary_rows
-from solarseg.prediction.measurements import Measured, measure_one
+from solarseg.prediction.measurements import Measured, measure_one, measurement_rows
 from solarseg.prediction.overlay import side_by_side
 
 __all__ = ["Predictions", "predict"]
@@ -59,8 +59,14 @@ class Predictions:
         return f"<Predictions {self.folder}: {len(self.pixels)} images{failed}; {', '.join(self.classes)}>"
 
     def rows(self) -> list[dict[str, Any]]:
-        """Give a row an image, as ``pandas.DataFrame`` takes them: what ``summary.csv`` has."""
-        return summary_rows(self.pixels, self.areas, self.classes)
+        """Give a row an image, as ``pandas.DataFrame`` takes them.
+
+        Pixels and share of each class as in ``summary.csv``, m2 of georeferenced images; of cells also what
+        ``measurements.csv`` has.
+        """
+        cells = {row["image"]: row for row in measurement_rows(self.cells)}
+        rows = summary_rows(self.pixels, self.areas, self.classes)
+        return [row | cells.get(row["image"], {}) for row in rows]
 
 
 def predict(

@@ -64,7 +64,7 @@ logger = logging.getLogger(__name__)
 _MEASURED = 64  # training images, at least where there are as many, whose size is looked at
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """What a training left.
 
@@ -78,9 +78,13 @@ class Run:
     model: Path
     report: Report | None
 
+    def __repr__(self) -> str:
+        scores = "not scored" if self.report is None else repr(self.report)
+        return f"<Run {self.path}: {self.model.name}, {scores}>"
+
 
 def train(
-    dataset: Path | str,
+    dataset: FolderDataset | Path | str,
     out: Path | str,
     *,
     resume: bool = False,
@@ -91,7 +95,7 @@ def train(
     """Train a U-Net on a dataset folder, export it, and evaluate it on the test split.
 
     Args:
-        dataset: folder with ``images/`` and ``masks/``.
+        dataset: folder with ``images/`` and ``masks/``, or what `open_dataset` returned.
         out: run folder to make.
         resume: go on with a run that was cut, exactly as if it had not been; begin it where there is none.
         machine: where it runs and what it shows.

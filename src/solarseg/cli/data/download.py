@@ -15,7 +15,7 @@ def command(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Of the set, as 'solarseg data list' shows it.")
     ],
-    to: Annotated[Path, typer.Option(help="Folder to put its files in.")],
+    out: Annotated[Path, typer.Option(help="Folder to put its files in.")],
     files: Annotated[
         str | None, typer.Option(help="Pattern of the names of files to fetch, such as '*us*' (all).")
     ] = None,
@@ -26,11 +26,11 @@ def command(
 
     Cut in the middle, the same command goes on where it stopped.
 
-    Example: solarseg data download glosofarid --to glosofarid --files '*us*'
+    Example: solarseg data download glosofarid --out glosofarid --files '*us*'
     """
     from solarseg.download.download import download
 
-    done = download(name, to, files=files, unpack=unpack, progress=is_shown(quiet))
+    done = download(name, out, files=files, unpack=unpack, progress=is_shown(quiet))
     for path in (*done.files, *done.unpacked):
         print(path)
     print(f"licence: {done.licence or 'none stated by the source'}\ncite: {done.entry.citation}")

@@ -42,7 +42,7 @@ _OVERVIEW = 2000  # pixels of the longer side
 _ARGUMENTS = ("ns", "bidx")  # of rasterio's update_tags, which therefore writes no tags of these names
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RasterPrediction:
     """What `predict_raster` wrote.
 
@@ -63,6 +63,10 @@ class RasterPrediction:
     polygons: int
     tile: int
     resumed: int
+
+    def __repr__(self) -> str:
+        areas = ", ".join(f"{area:.6g}" for area in self.areas)
+        return f"<RasterPrediction {self.mask}: {self.polygons} polygons; {areas} m2 by class>"
 
 
 def predict_raster(
