@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -128,3 +128,59 @@ def test_folds_are_nearer_to_equal_than_scikit_learns(seed):
 def test_one_fold_is_none():
     with pytest.raises(ArgumentError, match="folds 1: must be 2 or more"):
         folds_by_group({"a": "1"}, 1)
+
+
+GROUPED = st.lists(st.integers(1, 6), min_size=10, max_size=30)  # samples of each group
+
+
+def grouped(sizes):
+    return {f"g{group}-{i}": f"g{group}" for group, size in enumerate(sizes) for i in range(size)}
+
+
+@settings(max_examples=40)
+@given(GROUPED, st.sampled_from([(0.15, 0.15), (0.3, 0.1), (0.2, 0.0), (0.0, 0.4)]), st.integers(0, 5))
+def test_no_split_is_further_from_its_share_than_the_largest_group(sizes, shares, seed):
+    val, test = shares
+    groups = grouped(sizes)
+    split = split_by_group(groups, val=val, test=test, seed=seed)
+    assert split.keys() == groups.keys()
+    counts = Counter(split.values())
+    wanted = {"train": 1 - val - test, "val": val, "test": test}
+    assert counts.keys() == {name for name, share in wanted.items() if share > 0}
+    for name, share in wanted.items():
+        assert abs(counts[name] - share * len(groups)) <= max(sizes)
+
+
+@settings(max_examples=40)
+@given(GROUPED, st.integers(0, 5), st.randoms(use_true_random=False))
+def test_the_order_of_names_does_not_matter(sizes, seed, random):
+    groups = grouped(sizes)
+    present = {name: {len(name) % 3} for name in groups}
+    shuffled = dict(random.sample(list(groups.items()), len(groups)))
+    for options in ({}, {"present": present}):
+        assert split_by_group(shuffled, seed=seed, **options) == split_by_group(groups, seed=seed, **options)
+        one, other = (folds_by_group(some, 3, seed=seed, val=0.0, **options) for some in (shuffled, groups))
+        assert one == other
+    assert list(split_by_group(shuffled, seed=seed)) == list(shuffled)
+
+
+@settings(max_examples=40)
+@given(GROUPED, st.integers(0, 5))
+def test_other_class_numbers_give_the_same_split(sizes, seed):
+    groups = grouped(sizes)
+    present = {name: {i % 3, i % 5} for i, name in enumerate(groups)}
+    renumbered = {name: {10 * class_id + 7 for class_id in some} for name, some in present.items()}
+    split = split_by_group(groups, seed=seed, present=present)
+    assert split == split_by_group(groups, seed=seed, present=renumbered)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(1, 3), min_size=8, max_size=30), st.integers(2, 4), st.integers(0, 5))
+def test_folds_are_as_large_as_one_another_and_leave_val_its_share(sizes, folds, seed):
+    groups = grouped(sizes)
+    for split in folds_by_group(groups, folds, val=0.25, seed=seed):
+        counts = Counter(split.values())
+        assert counts.keys() == {"train", "val", "test"}
+        assert abs(counts["test"] - len(groups) / folds) <= max(sizes)
+        assert abs(counts["val"] - 0.25 * (len(groups) - counts["test"])) <= max(sizes)
+        check_split(split, groups)

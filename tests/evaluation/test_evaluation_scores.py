@@ -128,3 +128,74 @@ def test_leading_axes_are_scored_one_by_one(score):
     expected = [[score(matrix) for matrix in row] for row in matrices]
     np.testing.assert_array_equal(score(matrices), expected)
     np.testing.assert_array_equal(score(matrices.astype(np.float64)), expected)
+
+
+def permuted(matrix, order):
+    return matrix[np.ix_(order, order)]
+
+
+@settings(max_examples=40)
+@given(masks(), st.randoms(use_true_random=False))
+def test_other_class_numbers_permute_the_scores(drawn, random):
+    truth, prediction, num_classes = drawn
+    order = random.sample(range(num_classes), num_classes)  # order[new] = old
+    new = np.full(256, IGNORE, np.uint8)
+    new[order] = np.arange(num_classes)
+    matrix = confusion_matrix(truth, prediction, num_classes, IGNORE)
+    renumbered = confusion_matrix(new[truth], new[prediction], num_classes, IGNORE)
+    np.testing.assert_array_equal(renumbered, permuted(matrix, order))
+    for score in (scores.iou, scores.dice, scores.precision, scores.recall, scores.support):
+        np.testing.assert_array_equal(score(renumbered), score(matrix)[order])
+    np.testing.assert_allclose(scores.mean_iou(renumbered), scores.mean_iou(matrix), rtol=1e-12)
+    np.testing.assert_array_equal(scores.pixel_accuracy(renumbered), scores.pixel_accuracy(matrix))
+
+
+@settings(max_examples=40)
+@given(masks())
+def test_scores_satisfy_their_identities(drawn):
+    truth, prediction, num_classes = drawn
+    matrix = confusion_matrix(truth, prediction, num_classes, IGNORE)
+    iou, dice, precision, recall = (
+        score(matrix) for score in (scores.iou, scores.dice, scores.precision, scores.recall)
+    )
+    np.testing.assert_allclose(dice, 2 * iou / (1 + iou))
+    both = np.nan_to_num(precision) + np.nan_to_num(recall) > 0
+    # Harmonic mean, and 1 / iou = 1 / precision + 1 / recall - 1.
+    np.testing.assert_allclose(dice[both], 2 / (1 / precision[both] + 1 / recall[both]))
+    np.testing.assert_allclose(iou[both], 1 / (1 / precision[both] + 1 / recall[both] - 1))
+    if truth.size > (truth == IGNORE).sum():
+        there = scores.support(matrix) > 0
+        weighted = np.average(recall[there], weights=scores.support(matrix)[there])
+        assert scores.pixel_accuracy(matrix) == pytest.approx(weighted)
+
+
+@settings(max_examples=40)
+@given(masks(), masks())
+def test_matrices_of_parts_add_up_and_turn_with_truth_and_prediction(one, other):
+    num_classes = max(one[2], other[2])
+    truth, prediction = (np.concatenate([one[i], other[i]]) for i in (0, 1))
+    parts = [confusion_matrix(part[0], part[1], num_classes, IGNORE) for part in (one, other)]
+    np.testing.assert_array_equal(confusion_matrix(truth, prediction, num_classes, IGNORE), sum(parts))
+    counted = truth != IGNORE
+    exchanged = confusion_matrix(prediction[counted], truth[counted], num_classes)
+    np.testing.assert_array_equal(exchanged, sum(parts).T)
+    np.testing.assert_array_equal(scores.recall(exchanged), scores.precision(sum(parts)))
+
+
+@settings(max_examples=40)
+@given(masks(), st.integers(0, 59))
+def test_a_corrected_pixel_lowers_no_score(drawn, which):
+    truth, prediction, num_classes = drawn
+    which %= truth.size
+    before = confusion_matrix(truth, prediction, num_classes, IGNORE)
+    if truth[which] != IGNORE and truth[which] != prediction[which]:
+        right, wrong = truth[which], prediction[which]
+        prediction = prediction.copy()
+        prediction[which] = right
+        after = confusion_matrix(truth, prediction, num_classes, IGNORE)
+        assert scores.iou(after)[right] > scores.iou(before)[right]
+        assert not scores.iou(after)[wrong] < scores.iou(before)[wrong]  # NaN: no longer anywhere
+        assert scores.pixel_accuracy(after) > scores.pixel_accuracy(before)
+    else:
+        same = scores.iou(before)
+        assert ((same >= 0) & (same <= 1) | np.isnan(same)).all()
