@@ -11,6 +11,7 @@ from solarseg.errors import ArgumentError, DatasetError
 from solarseg.formats.annotations import refuse_damaged_json
 from solarseg.formats.sidecar import apply_sidecar_files
 from solarseg.formats.source import Reader, ReadOptions, Source
+from solarseg.formats.unread import describe_unread
 from solarseg.registry import lookup
 
 __all__ = ["READERS", "WRITERS", "ReadOptions", "Source", "open_source"]
@@ -60,8 +61,7 @@ def open_source(
     for option in options.changed():
         if option not in reader.options:
             raise ArgumentError(
-                f"--{option.replace('_', '-')}: the format {name} has no use for it; leave it out, or give another "
-                "--format"
+                f"`{option}`: has no effect on the format {name}; leave it out, or give another `format_name`"
             )
     return apply_sidecar_files(reader.open(path, options))
 
@@ -72,5 +72,8 @@ def _detect(path: Path) -> str:
         return found[0]
     if not found:
         refuse_damaged_json(path)
+        unread = describe_unread(path)
+        if unread is not None:
+            raise DatasetError(f"{path}: {unread}")
     what = f"looks like {' and '.join(found)}" if found else "looks like no known format"
-    raise DatasetError(f"{path}: {what}; say which it is with --format: {', '.join(READERS)}")
+    raise DatasetError(f"{path}: {what}; give `format_name`: {', '.join(READERS)}")

@@ -32,6 +32,7 @@ __all__ = [
     "json_files",
     "looks_like",
     "read_json",
+    "read_lines",
     "refuse_damaged_json",
     "refuse_equal_names",
 ]
@@ -49,6 +50,7 @@ def _as_text(value: Any) -> Any:
 Text = Annotated[str, BeforeValidator(_as_text)]
 
 _MAX_BYTES = 2**30
+_MAX_LIST = 2**20  # bytes
 _HEAD = 2**16
 _ENOUGH_JSON = 50
 _MOST_PARTS = 16  # folders of a path that are looked at
@@ -75,6 +77,27 @@ def read_json(path: Path, model: type[Model]) -> Model:
         place = ".".join(map(str, first["loc"])) or "the file"
         message = " ".join(str(first["msg"]).split())
         raise DatasetError(f"{path}: {place}: {message}; correct it or export the file again") from error
+
+
+def read_lines(file: Path, form: str, most: int = _MAX_LIST) -> list[str]:
+    """Read the lines of a small text file, stripped, without empty ones.
+
+    Args:
+        file: UTF-8.
+        form: what it must contain, for the error message.
+        most: bytes that it may have.
+
+    Raises:
+        DatasetError: the file cannot be read, or is larger.
+    """
+    try:
+        size = file.stat().st_size
+        if size > most:
+            raise DatasetError(f"{file}: more than {most:,} bytes ({size:,}); it must be {form}; correct it")
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{file}: cannot be read ({error}); it must be {form}, in UTF-8") from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def json_files(path: Path) -> Iterator[Path]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 _IMAGE_WORDS = ("images", "image", "imgs", "img", "inputs", "input", "el")
 _MASK_WORDS = ("masks", "mask", "labels", "label", "anns", "ann", "annotations", "gt")
+_NNUNET = re.compile(r"(images|labels)(tr|ts)")
 _WORD = re.compile(r"[^_\- ]+")
 _MASK_ENDING = re.compile(r"(.*[^/])[_-](?:masks?|labels?|gt|seg(?:mentation)?)", re.IGNORECASE)
 _IMAGE_ENDING = re.compile(r"(.*[^/])[_-](?:image|img|sat)", re.IGNORECASE)
@@ -209,7 +210,8 @@ def _prefix(folder: Path, words: str) -> str:
 
 
 def _in_folder(folder: Path) -> Iterator[_Folders]:
-    beside = {each.name.lower(): each for each in _folders_in(folder)}
+    # nnU-Net's imagesTr and labelsTr are taken for images_tr and labels_tr.
+    beside = {_NNUNET.sub(r"\1_\2", each.name.lower()): each for each in _folders_in(folder)}
     for name, images in beside.items():
         for word in _WORD.finditer(name):
             if word[0] not in _IMAGE_WORDS:
@@ -234,7 +236,43 @@ def _by_image(masks: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str
     for name, file in masks.items():
         ending = _MASK_ENDING.fullmatch(name)
         _add(found, ending[1] if name not in images and ending and ending[1] in images else name, file)
-    return found
+    return found if found.keys() & images.keys() else _by_rest(found, images) or found
+
+
+def _by_rest(masks: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, Path]:
+    """Name masks as their images are, where all names have something in common before or after what differs.
+
+    As ``mask_7`` and ``img_7``, or nnU-Net's ``pv_7`` and ``pv_7_0000``. What is in common has no digits but nnU-Net's,
+    so that numbers stay whole.
+    """
+    image_of = {rest: name for name, rest in _rests(images).items()}
+    found = {image_of[rest]: masks[name] for name, rest in _rests(masks).items() if rest in image_of}
+    if found and len(image_of) == len(images):
+        first = next(iter(found))
+        logger.info("names differ: %s is taken for the mask of %s, and so on", found[first], images[first])
+        return found
+    return {}
+
+
+def _rests(names: Iterable[str]) -> dict[str, str]:
+    """Name -> what is left of it without what all have in common."""
+    leaves = {name: name.rpartition("/")[2] for name in names}
+    before = _common_start(list(leaves.values()))
+    before = re.match(r"\D*", before)[0]  # type: ignore[index]
+    if not all(leaf[len(before) :][:1].isdigit() for leaf in leaves.values()):
+        before = re.match(r"(.*[_\- .])?", before)[0]  # type: ignore[index]
+    backwards = _common_start([leaf[len(before) :][::-1] for leaf in leaves.values()])
+    after = re.search(r"([_\- .]\D*|_0000)?$", backwards[::-1])[0]  # type: ignore[index]
+    return {
+        name: name[: len(name) - len(leaf)] + leaf[len(before) : len(leaf) - len(after)]
+        for name, leaf in leaves.items()
+    }
+
+
+def _common_start(words: Sequence[str]) -> str:
+    first, last = min(words, default=""), max(words, default="")  # what these share, all between them share
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return "".join(one for one, _ in same)
 
 
 def _side_by_side(files: Iterable[Path], root: Path) -> tuple[dict[str, Path], dict[str, Path]]:
@@ -269,6 +307,10 @@ def _match(images: Mapping[str, Path], masks: Mapping[str, Path], left_out: Left
             continue
         if not found:
             more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+            if any(name.endswith("_0001") for name in have):
+                raise DatasetError(
+                    f"{have[alone[0]]}: nnU-Net has several files for the bands of an image; join them to one TIFF"
+                )
             raise DatasetError(
                 f"{have[alone[0]]}: has no {kind} of the same name{more}; add it or remove the file"
             )

@@ -12,6 +12,7 @@ from solarseg.datasets.bands import choose_bands, take_bands
 from solarseg.datasets.description import read_description
 from solarseg.datasets.folder import look_into
 from solarseg.datasets.left_out import LeftOut
+from solarseg.formats.class_lists import read_stated_classes
 from solarseg.formats.colour_masks import read as colour_masks
 from solarseg.formats.geotiff import read as geotiff
 from solarseg.formats.pairs import Pair, find_mask_classes, find_pairs, glance, part_of
@@ -39,6 +40,7 @@ def _open(path: Path, options: ReadOptions) -> Source:
     left_out = LeftOut()
     pairs = find_pairs(path, left_out)
     description, stated = read_description(path)
+    stated = stated or read_stated_classes(path)
     known = find_published(pairs.values())
     if known and known.keeps_files and stated:  # whoever names the classes means the masks' own values
         known = None

@@ -31,6 +31,7 @@ from solarseg.formats.annotations import (
     json_files,
     looks_like,
     read_json,
+    read_lines,
 )
 from solarseg.formats.polygons import Ring, as_points, draw, stroke
 from solarseg.formats.source import Entry, Part, Reader, ReadOptions, Source
@@ -44,7 +45,6 @@ IGNORE = "__ignore__"  # LabelMe's own name for pixels to leave out
 LABELS = "labels.txt"  # LabelMe's own name for the list of classes, one a line
 
 _ALIKE = 8.0  # levels of 255, on average, that JPEG may change
-_MAX_LABELS = 2**20  # bytes
 _ENOUGH = 20_000  # files that are looked at to detect the format
 
 _NO_REGION = {"point", "points"}
@@ -122,23 +122,11 @@ def _files(path: Path, left_out: LeftOut) -> list[Path]:
 
 def _in_order(labels: set[str], file: Path) -> list[str]:
     """The labels that a file lists, used or not, and behind them those that it does not."""
-    listed = _read_lines(file) if file.is_file() else []
+    listed = read_lines(file, "a class a line") if file.is_file() else []
     others = sorted(labels - {*listed, IGNORE})
     if listed and others:
         logger.warning("%s: does not list %s; added behind those it lists", file, ", ".join(others))
     return [*listed, *others]
-
-
-def _read_lines(file: Path) -> list[str]:
-    try:
-        if file.stat().st_size > _MAX_LABELS:
-            raise DatasetError(
-                f"{file}: more than {_MAX_LABELS:,} bytes; it is to hold a class a line; correct it"
-            )
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file}: cannot be read ({error}); write a class a line, in UTF-8") from error
-    return [line.strip() for line in lines if line.strip()]
 
 
 def _find_image(file: Path, name: str, root: Path) -> Path | None:

@@ -19,7 +19,14 @@ from solarseg.datasets.sample import Sample
 from solarseg.datasets.walk import note_unused, walk, walk_images
 from solarseg.datasets.yaml_file import first_problem, read_yaml
 from solarseg.errors import DatasetError, MaskError
-from solarseg.formats.annotations import class_map, find_inside, find_moved, refuse_equal_names
+from solarseg.formats.annotations import (
+    class_map,
+    find_inside,
+    find_moved,
+    is_file,
+    read_lines,
+    refuse_equal_names,
+)
 from solarseg.formats.source import Entry, Part, Reader, ReadOptions, Source
 from solarseg.images import read_image
 
@@ -28,6 +35,7 @@ __all__ = ["READER", "label_file"]
 logger = logging.getLogger(__name__)
 
 _MAX_LABELS = 2**28  # bytes
+_LISTS = ("classes.txt", "obj.names")
 _ENOUGH = 20  # YAML files that are looked at to find data.yaml
 _OUTSIDE = 0.01  # share of the image by which a point may lie outside, as Ultralytics allows
 
@@ -52,7 +60,13 @@ class _Data(BaseModel):
 
 
 def _detect(path: Path) -> bool:
-    return path.is_dir() and _find_yaml(path) is not None
+    return path.is_dir() and _find_names(path) is not None
+
+
+def _find_names(path: Path) -> Path | None:
+    """Find the file that names the classes: ``data.yaml``, or next to ``labels/`` that of Label Studio or Darknet."""
+    listed = [path / name for name in _LISTS] if (path / "labels").is_dir() else []
+    return _find_yaml(path) or next(filter(is_file, listed), None)
 
 
 def _find_yaml(path: Path) -> Path | None:
@@ -71,7 +85,7 @@ def _load_yaml(file: Path) -> dict[str, Any]:
 
 
 def _open(path: Path, options: ReadOptions) -> Source:
-    file = _find_yaml(path)
+    file = _find_names(path)
     if file is None:
         raise DatasetError(f"{path}: holds no data.yaml with 'names'; give the folder that holds it")
     data = _read_data(file)
@@ -90,6 +104,8 @@ def _open(path: Path, options: ReadOptions) -> Source:
 
 
 def _read_data(file: Path) -> _Data:
+    if file.name in _LISTS:
+        return _Data(names=dict(enumerate(read_lines(file, "a class a line"))))
     try:
         return _Data.model_validate(_load_yaml(file))
     except ValidationError as error:
