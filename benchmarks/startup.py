@@ -10,7 +10,7 @@ one runs. The files' caches are warm. A last run of each, which is not timed, co
 file.
 
 Most of the time goes into the search for copies, and that depends on how alike the images are: of all pairs of these
-tiles the hashes propose 3 in 1,000 for a closer look, of the real cells and tiles in docs/results.md 3 to 4.
+tiles the hashes propose 3 in 1,000 for a closer look, of the real cells and tiles in docs/results/duplicates.md 3 to 4.
 """
 
 import argparse
