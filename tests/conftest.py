@@ -1,15 +1,40 @@
 """Data that the tests make for themselves."""
 
+import importlib
 import os
-from collections.abc import Callable
+import pickle
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
-from PIL import Image
+from tiny_runs import TINY, quiet, write_squares
 
+WORKERS = 4  # of about 2 GB each
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run folders on one process for each core; single files in this process, which starts sooner."""
+    if all(Path(arg.partition("::")[0]).is_file() for arg in config.args):
+        return 0
+    return min(WORKERS, os.cpu_count() or 1)
+
+
+def _keep_to_one_core() -> None:
+    """Let each of several processes, and what it starts, use one core: torch, ONNX Runtime and OpenCV take all else."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        return
+    os.environ["OMP_NUM_THREADS"] = "1"
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
+_keep_to_one_core()
 settings.register_profile("any machine", deadline=None)  # nothing is asserted about time
 settings.load_profile("any machine")
 
@@ -20,33 +45,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("needs signals or limits of POSIX")
 
 
-TINY = {"encoder": "resnet18", "image_size": 64, "epochs": 2, "batch_size": 4, "precision": "32"}
-
-
-def quiet(**options: Any) -> Any:
-    """A machine that shows nothing and uses no GPU."""
-    from solarseg.training.config import Machine
-
-    return Machine(accelerator="cpu", progress=False, **options)
-
-
-def write_squares(root: Path, count: int = 12, size: int = 64, groups: int = 6, seed: int = 0) -> Path:
-    """A dataset folder of bright squares on dark noise, masks 0/255, and groups.csv."""
-    rng = np.random.default_rng(seed)
-    (root / "images").mkdir(parents=True)
-    (root / "masks").mkdir()
-    lines = ["name,group"]
-    for i in range(count):
-        image = rng.integers(0, 80, (size, size, 3), dtype=np.uint8)
-        mask = np.zeros((size, size), dtype=np.uint8)
-        y, x = rng.integers(0, size // 2, 2)
-        mask[y : y + size // 3, x : x + size // 3] = 255
-        image[mask > 0] += 150
-        Image.fromarray(image).save(root / "images" / f"im{i:02}.png")
-        Image.fromarray(mask).save(root / "masks" / f"im{i:02}.png")
-        lines.append(f"im{i:02},g{i % groups}")
-    (root / "groups.csv").write_text("\n".join(lines) + "\n")
-    return root
+@pytest.fixture
+def load_benchmark(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+    """Import a script of ``benchmarks/`` by name; its modules are forgotten at the end, since their names are short."""
+    folder = Path(__file__).parents[1] / "benchmarks"
+    monkeypatch.syspath_prepend(folder)
+    before = set(sys.modules)
+    yield importlib.import_module
+    for file in folder.glob("*.py"):
+        if file.stem not in before:
+            sys.modules.pop(file.stem, None)
 
 
 @pytest.fixture
@@ -60,15 +68,19 @@ def make_squares(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
-    """A run, and the dataset it was trained on; not to be changed."""
+def trained(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Any, Path]:
+    """A run, and the dataset it was trained on; not to be changed. Processes share it: it takes seconds."""
     from solarseg.training.fit import train
 
-    folder = tmp_path_factory.mktemp("trained")
-    dataset = write_squares(folder / "squares")
-    run = train(dataset, folder / "run", machine=quiet(), **{**TINY, "epochs": 15, "batch_size": 2})
-    assert run is not None
-    return run, dataset
+    shared = tmp_path_factory.getbasetemp()
+    folder = (shared if worker_id == "master" else shared.parent) / "trained"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "run.pickle").exists():
+            dataset = write_squares(folder / "squares")
+            run = train(dataset, folder / "run", machine=quiet(), **{**TINY, "epochs": 15, "batch_size": 2})
+            assert run is not None
+            (folder / "run.pickle").write_bytes(pickle.dumps(run))
+        return pickle.loads((folder / "run.pickle").read_bytes()), folder / "squares"
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,13 @@ CELL, CRACK, IGNORED = 1, 3, 255
 
 
 @pytest.fixture
-def generated(load):
-    return load("generated_cells")
+def generated(load_benchmark):
+    return load_benchmark("generated_cells")
 
 
 @pytest.fixture
-def elpv(load):
-    return load("elpv")
+def elpv(load_benchmark):
+    return load_benchmark("elpv")
 
 
 def masks():

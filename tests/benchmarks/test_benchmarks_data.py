@@ -12,8 +12,8 @@ from solarseg.formats import open_source
 
 
 @pytest.fixture
-def pv01(load):
-    return load("pv01")
+def pv01(load_benchmark):
+    return load_benchmark("pv01")
 
 
 def test_tiles_close_to_each_other_are_one_site(pv01):
@@ -55,8 +55,8 @@ def test_the_published_files_become_a_dataset_folder(pv01, tmp_path, monkeypatch
         assert data[name].mask.sum() == 75
 
 
-def test_generated_tiles_have_two_classes_and_groups_of_four(load, tmp_path, monkeypatch):
-    generated = load("generated")
+def test_generated_tiles_have_two_classes_and_groups_of_four(load_benchmark, tmp_path, monkeypatch):
+    generated = load_benchmark("generated")
     monkeypatch.setattr(generated, "CACHE", tmp_path)
     data = generated.open_tiles(None, count=8, size=64)
     assert [data.groups.count(group) for group in sorted(set(data.groups))] == [4, 4]
@@ -67,8 +67,8 @@ def test_generated_tiles_have_two_classes_and_groups_of_four(load, tmp_path, mon
     assert (tmp_path / "defects-8-64/groups.csv").stat().st_mtime_ns == written
 
 
-def test_a_generated_file_is_read_as_glosofarid(load, tmp_path):
-    generated = load("generated")
+def test_a_generated_file_is_read_as_glosofarid(load_benchmark, tmp_path):
+    generated = load_benchmark("generated")
     file = tmp_path / "solar_2023_us.tfrecord.gz"
     generated.write_glosofarid(file, count=3)
     samples = list(open_source(file))
@@ -79,8 +79,8 @@ def test_a_generated_file_is_read_as_glosofarid(load, tmp_path):
     assert len(samples) == 3
 
 
-def test_folds_test_each_image_once_and_never_divide_a_group(load, make_squares):
-    cross_validation = load("cross_validation")
+def test_folds_test_each_image_once_and_never_divide_a_group(load_benchmark, make_squares):
+    cross_validation = load_benchmark("cross_validation")
     data = open_dataset(make_squares(count=12, groups=6))
     folds = cross_validation.make_folds(data, 3, None)
     assert sorted(name for fold in folds for name in fold.test) == data.names

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from conftest import TINY, quiet, write_squares
 from rasterio.transform import from_origin
+from tiny_runs import TINY, quiet, write_squares
 
 import solarseg
 from solarseg.images import write_image

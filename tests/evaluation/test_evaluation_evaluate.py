@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import TINY, quiet
 from PIL import Image
 from sklearn.metrics import accuracy_score, jaccard_score
+from tiny_runs import TINY, quiet
 
 from solarseg.datasets import open_dataset
 from solarseg.errors import ArgumentError, DatasetError

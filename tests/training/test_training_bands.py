@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import TINY, quiet
+from tiny_runs import TINY, quiet
 
 from solarseg.errors import ArgumentError
 from solarseg.images import read_image, write_bands

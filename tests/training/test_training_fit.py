@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import TINY, quiet
 from lightning.pytorch.callbacks import Callback
 from PIL import Image
 from rich.console import Console
+from tiny_runs import TINY, quiet
 
 from solarseg.datasets.splits import read_split
 from solarseg.errors import ArgumentError, OutputError, RunError, SolarsegError

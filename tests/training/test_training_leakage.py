@@ -8,8 +8,8 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import TINY, quiet
 from PIL import Image
+from tiny_runs import TINY, quiet
 
 from solarseg import compare, evaluate, train
 from solarseg.cli import main
