@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from solarseg.download.catalogue import CATALOGUE as PUBLIC_SETS
     from solarseg.download.download import download
     from solarseg.formats.convert import convert
-    from solarseg.formats.export import export
+    from solarseg.formats.export import export_dataset as export
 
 __all__ = ["PUBLIC_SETS", "check", "convert", "download", "export", "split", "stats"]
 
@@ -28,7 +28,7 @@ _HOMES = {
     "check": ("solarseg.curation.check", "check"),
     "convert": ("solarseg.formats.convert", "convert"),
     "download": ("solarseg.download.download", "download"),
-    "export": ("solarseg.formats.export", "export"),
+    "export": ("solarseg.formats.export", "export_dataset"),
     "split": ("solarseg.curation.split_dataset", "split_dataset"),
     "stats": ("solarseg.curation.stats", "stats"),
 }

@@ -52,7 +52,7 @@ def test_predictions_go_to_a_labelling_tool(trained, tmp_path, capsys):
     found, out = tmp_path / "found", tmp_path / "for-tool"
     assert main(["predict", str(run.path), str(dataset / "images"), "--out", str(found), "--quiet"]) == 0
     assert main(["data", "export", str(found), "--format", "coco", "--out", str(out), "--quiet"]) == 2
-    assert "holds masks but no images; say where they are with --images FOLDER" in capsys.readouterr().err
+    assert "contains masks but no images; give their folder as --images" in capsys.readouterr().err
     images = ["--images", str(dataset / "images")]
     assert (
         main(["data", "export", str(found), *images, "--format", "coco", "--out", str(out), "--quiet"]) == 0
@@ -141,12 +141,15 @@ def test_a_conversion_in_part_leaves_with_1_and_lists_what_failed(squares, tmp_p
         (["convert", ".", "out", "--format", "dicom"], "unknown format 'dicom'; choose one of: coco,"),
         (
             ["convert", ".", "out", "--format", "coco", "--bands", "B4"],
-            "--bands: the format coco has no use for it",
+            "--bands: has no effect on the format coco; leave it out, or give another --format",
         ),
         (["export", ".", "--format", "dicom"], "unknown format 'dicom'; choose one of: coco,"),
         (["download", "nothing", "--out", "out"], "unknown set 'nothing'; choose one of: glosofarid,"),
         (["check", ".", "--out", "."], "--out .: is a folder; give a file, such as problems.csv"),
-        (["split", ".", "--val", "15"], "val 15 and test 0.15: must be 0 or more and together less than 1"),
+        (
+            ["split", ".", "--val", "15"],
+            "--val 15 and --test 0.15: must be 0 or more and together less than 1",
+        ),
         (["split", "nowhere"], "nowhere: no such folder; check the path"),
     ],
 )

@@ -23,7 +23,7 @@ FUNCTIONS = {
     "data check": "solarseg.curation.check.check",
     "data convert": "solarseg.formats.convert.convert",
     "data download": "solarseg.download.download.download",
-    "data export": "solarseg.formats.export.export",
+    "data export": "solarseg.formats.export.export_dataset",
     "data split": "solarseg.curation.split_dataset.split_dataset",
     "data stats": "solarseg.curation.stats.stats",
 }

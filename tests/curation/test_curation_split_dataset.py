@@ -91,8 +91,11 @@ def test_folds_of_another_division_do_not_stay(squares):
         ({"folds": 0}, "--folds 0: must be 2 or more"),
         ({"folds": 1}, "--folds 1: must be 2 or more"),
         ({"folds": 3, "test": 0.2}, "--test 0.2: does not go with --folds, of which each tests its own part"),
-        ({"val": 15}, "val 15 and test 0.15: must be 0 or more and together less than 1, as in 0.15 for 15%"),
-        ({"val": float("nan")}, "val nan and test 0.15: must be 0 or more"),
+        (
+            {"val": 15},
+            "`val=15` and `test=0.15`: must be 0 or more and together less than 1, as in 0.15 for 15%",
+        ),
+        ({"val": float("nan")}, "`val=nan` and `test=0.15`: must be 0 or more"),
     ],
 )
 def test_numbers_that_make_no_split(squares, options, match):

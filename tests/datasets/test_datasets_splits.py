@@ -39,10 +39,10 @@ def test_the_seed_decides_and_repeats():
 
 
 def test_too_few_groups_say_that_copies_join_them_and_how_not_to_look():
-    with pytest.raises(DatasetError, match=r"copies of one image were joined, which --no-search leaves out"):
+    with pytest.raises(DatasetError, match=r"copies of one image were joined, unless `search=False`"):
         split_by_group({"a": "1", "b": "1", "c": "1"})
     with pytest.raises(
-        DatasetError, match=r"2 group\(s\) cannot make 3 splits; give finer groups, fewer --folds"
+        DatasetError, match=r"2 group\(s\) cannot make 3 splits; give finer groups, fewer `folds`"
     ):
         folds_by_group({"a": "1", "b": "2"}, 3)
 
@@ -126,7 +126,7 @@ def test_folds_are_nearer_to_equal_than_scikit_learns(seed):
 
 
 def test_one_fold_is_none():
-    with pytest.raises(ArgumentError, match="folds 1: must be 2 or more"):
+    with pytest.raises(ArgumentError, match="`folds=1`: must be 2 or more"):
         folds_by_group({"a": "1"}, 1)
 
 

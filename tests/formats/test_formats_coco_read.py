@@ -513,5 +513,5 @@ def test_a_damaged_file_is_named(tmp_path: Path, text: str, place: str) -> None:
         with pytest.raises(DatasetError, match=rf"^{file}: the file: Invalid JSON: .*export the file again"):
             open_source(path)
     file.write_text('{"a": 1}')
-    with pytest.raises(DatasetError, match="looks like no known format"):
+    with pytest.raises(DatasetError, match="contains images but no masks or annotations that are read"):
         open_source(tmp_path)

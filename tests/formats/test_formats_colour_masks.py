@@ -78,7 +78,7 @@ def test_tables(table, names, ids, tmp_path):
 @pytest.mark.parametrize(
     ("table", "match"),
     [
-        ("", "holds no table of colours; give one with --colours FILE"),
+        ("", "contains no table of colours; give one as `colours`"),
         ("name,red,green,blue\n", "has no column of names that differ"),
         ("red,green,blue\n0,0,0\n", "has no column of names that differ"),
         ("name,red,green,blue\na,0,0,0\na,1,0,0\n", "has no column of names that differ"),
@@ -241,7 +241,7 @@ def test_unknown_colours_are_counted_and_refused(tmp_path, caplog):
     first, _ = source.parts[0].entries()
     found = (
         r"masks/a\.png: 4 of 400 pixels \(1\.00%\) have a colour of no class, most often #0a141e \(3 pixels\); correct "
-        r"the mask, add it to .*colours\.csv, or allow more with --max-unknown"
+        r"the mask, add it to .*colours\.csv, or allow more by `max_unknown`"
     )
     with pytest.raises(MaskError, match=found):
         first.load()

@@ -198,7 +198,7 @@ def test_a_conversion_whose_source_has_changed_is_not_gone_on_with(squares, tmp_
     options = {"format_name": "colour-masks", "options": ReadOptions(colours=table)}
     cut_before_the_end(monkeypatch, squares, tmp_path / "out", **options)
     change(table.parent if change is recolour else squares)
-    with pytest.raises(OutputError, match="or its source has changed since; remove it to begin anew"):
+    with pytest.raises(OutputError, match="or its source has changed since; remove it to start again"):
         convert(squares, tmp_path / "out", **options)
 
 
@@ -407,7 +407,7 @@ def test_a_name_that_cannot_be_costs_itself(use, tmp_path, name):
 
 @pytest.mark.parametrize("workers", [0, -2])
 def test_workers_that_cannot_be(use, tmp_path, workers):
-    with pytest.raises(ArgumentError, match=rf"--workers {workers}: must be 1 or more"):
+    with pytest.raises(ArgumentError, match=rf"`workers={workers}`: must be 1 or more"):
         convert(use([make_sample("a")]), tmp_path / "out", workers=workers)
 
 
@@ -425,5 +425,5 @@ def test_what_a_kill_left_half_written_is_gone_at_the_end(use, tmp_path, monkeyp
 def test_a_damaged_mark_is_named(use, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".conversion.json").write_text("{")
-    with pytest.raises(OutputError, match=r"\.conversion\.json: damaged.*; remove"):
+    with pytest.raises(OutputError, match=r"\.conversion\.json: the marker file is corrupt; remove"):
         convert(use([make_sample("a")]), tmp_path / "out")

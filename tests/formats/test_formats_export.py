@@ -8,7 +8,7 @@ from solarseg.datasets.description import Description, write_description
 from solarseg.errors import ArgumentError
 from solarseg.formats import WRITERS, open_source
 from solarseg.formats.convert import convert
-from solarseg.formats.export import export
+from solarseg.formats.export import export_dataset
 from solarseg.images import write_mask
 
 CLASSES = ClassMap(("background", "crack"))
@@ -23,7 +23,7 @@ def test_predictions_find_their_images_again_where_only_suffixes_differ(tmp_path
     for name, value in (("a_jpg", 0), ("a_png", 1)):
         write_mask(tmp_path / "found" / "masks" / f"{name}.png", np.full((16, 16), value, np.uint8), CLASSES)
     write_description(tmp_path / "found", Description(), CLASSES)
-    assert export(tmp_path / "found", tmp_path / "out", "coco", images=photos).written == 2
+    assert export_dataset(tmp_path / "found", tmp_path / "out", "coco", images=photos).written == 2
     shown = {
         sample.name: (sample.mask.max(), sample.image[0, 0].argmax())
         for sample in open_source(tmp_path / "out")
@@ -33,8 +33,8 @@ def test_predictions_find_their_images_again_where_only_suffixes_differ(tmp_path
 
 @pytest.mark.parametrize("tolerance", [-1.0, float("nan"), float("inf")])
 def test_tolerances_that_cannot_be(tolerance, squares, tmp_path):
-    with pytest.raises(ArgumentError, match=r"--tolerance .*: must be a number of pixels, 0 or more"):
-        export(squares, tmp_path / "out", "coco", tolerance=tolerance)
+    with pytest.raises(ArgumentError, match=r"`tolerance=.*`: must be a number of pixels, 0 or more"):
+        export_dataset(squares, tmp_path / "out", "coco", tolerance=tolerance)
 
 
 def describe(squares):
@@ -48,7 +48,7 @@ def describe(squares):
 def test_what_the_format_cannot_say_comes_back_from_beside_it(squares, tmp_path, name):
     describe(squares)
     before = open_dataset(squares)
-    export(squares, tmp_path / "out", name)
+    export_dataset(squares, tmp_path / "out", name)
     after = open_dataset(convert(tmp_path / "out", tmp_path / "again").folder)
     assert after.group_of == before.group_of
     assert after.grouped
@@ -63,14 +63,14 @@ def test_what_the_format_cannot_say_comes_back_from_beside_it(squares, tmp_path,
 @pytest.mark.parametrize("name", WRITERS)
 def test_without_groups_none_are_made(squares, tmp_path, name):
     (squares / "groups.csv").unlink()
-    export(squares, tmp_path / "out", name)
+    export_dataset(squares, tmp_path / "out", name)
     assert not list((tmp_path / "out").rglob("groups.csv"))
     assert not open_dataset(convert(tmp_path / "out", tmp_path / "again").folder).grouped
 
 
 def test_what_stands_beside_a_file_in_annotations_is_found(squares, tmp_path):
     describe(squares)
-    export(squares, tmp_path / "out", "coco")
+    export_dataset(squares, tmp_path / "out", "coco")
     file = tmp_path / "out" / "annotations" / "instances_default.json"
     for path in (file, file.parent):
         source = open_source(path, "coco")
@@ -79,7 +79,7 @@ def test_what_stands_beside_a_file_in_annotations_is_found(squares, tmp_path):
 
 
 def test_a_sample_without_group_is_its_own_and_said(squares, tmp_path, caplog):
-    export(squares, tmp_path / "out", "coco")
+    export_dataset(squares, tmp_path / "out", "coco")
     table = tmp_path / "out" / "groups.csv"
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-2]))
     groups = open_dataset(convert(tmp_path / "out", tmp_path / "again").folder).group_of
@@ -89,7 +89,7 @@ def test_a_sample_without_group_is_its_own_and_said(squares, tmp_path, caplog):
 
 def test_classes_that_were_changed_in_the_tool_are_the_tools(squares, tmp_path):
     describe(squares)
-    export(squares, tmp_path / "out", "coco")
+    export_dataset(squares, tmp_path / "out", "coco")
     file = tmp_path / "out" / "annotations" / "instances_default.json"
     file.write_text(file.read_text().replace('"crack"', '"gap"'))
     source = open_source(tmp_path / "out")
@@ -98,7 +98,7 @@ def test_classes_that_were_changed_in_the_tool_are_the_tools(squares, tmp_path):
 
 
 def test_a_file_of_yolos_own_is_not_taken_for_ours(squares, tmp_path):
-    export(squares, tmp_path / "out", "yolo")
+    export_dataset(squares, tmp_path / "out", "yolo")
     (tmp_path / "out" / "data.yaml").replace(tmp_path / "out" / "dataset.yaml")
     source = open_source(tmp_path / "out")
     assert source.classes.names == ("background", "foreground")

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from solarseg.datasets import open_dataset
+from solarseg.datasets.splits import read_split, write_split
 from solarseg.errors import DatasetError
-from solarseg.formats import READERS, open_source
+from solarseg.formats import READERS, WRITERS, open_source
 from solarseg.formats.convert import convert
+from solarseg.formats.export import export_dataset
 from solarseg.registry import lookup
 
 
@@ -110,6 +113,30 @@ def test_masks_of_roboflow_keep_groups_and_names(tmp_path):
         "valid/tile2_png": "tile2_png",
         "test/tile3_png": "tile3_png",
     }
+
+    assert read_split(tmp_path / "out" / "split.csv") == {
+        name: {"valid": "val"}.get(name.partition("/")[0], name.partition("/")[0])
+        for name in open_dataset(tmp_path / "out").names
+    }
+
+
+def test_a_split_that_divides_a_group_is_not_kept(tmp_path, caplog):
+    roboflow(tmp_path / "export")
+    for file in (tmp_path / "export" / "train").glob("tile0_png.rf.aaa*"):
+        file.rename(tmp_path / "export" / "test" / file.name)
+    convert(tmp_path / "export", tmp_path / "out")
+    assert not (tmp_path / "out" / "split.csv").exists()
+    assert "group 'tile0_png' is in both" in caplog.text
+    assert open_dataset(tmp_path / "out").grouped
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_split_comes_back_from_every_format(name, squares, tmp_path):
+    split = {f"im{i:02}": ("train", "val", "test")[i % 6 % 3] for i in range(12)}
+    write_split(squares / "split.csv", split, split)
+    export_dataset(squares, tmp_path / "out", name)
+    convert(tmp_path / "out", tmp_path / "again")
+    assert read_split(tmp_path / "again" / "split.csv") == split
 
 
 def test_lists_of_classes_that_contradict_each_other_are_refused(tmp_path):

@@ -296,9 +296,9 @@ def test_bands_are_chosen_by_name_or_number(tmp_path):
 @pytest.mark.parametrize(
     ("bands", "stated", "match"),
     [
-        (("0",), False, "--bands 0: the bands have no names here; give numbers, 1 for the first"),
-        (("red",), False, "--bands red: the bands have no names here"),
-        (("B4", "B9"), True, "--bands B4,B9: no band 'B9'; choose of: B2, B4"),
+        (("0",), False, "`bands=0`: the bands have no names here; give numbers, 1 for the first"),
+        (("red",), False, "`bands=red`: the bands have no names here"),
+        (("B4", "B9"), True, "`bands=B4,B9`: no band 'B9'; choose of: B2, B4"),
     ],
 )
 def test_bands_there_are_not(bands, stated, match, tmp_path):
@@ -408,7 +408,7 @@ def test_bands_that_do_not_fit_their_names_cost_the_image(tmp_path):
 def test_a_band_is_taken_once(tmp_path):
     write_deep(tmp_path / "images" / "a.tif", 4)
     write(tmp_path / "masks" / "a.png", np.eye(16, 20, dtype=np.uint8))
-    with pytest.raises(ArgumentError, match="--bands 2,2: names a band twice"):
+    with pytest.raises(ArgumentError, match="`bands=2,2`: names a band twice"):
         open_source(tmp_path, options=ReadOptions(bands=("2", "2")))
 
 
@@ -438,5 +438,5 @@ def test_names_in_two_cases_and_names_that_are_numbers_mean_themselves():
     for asked in (["bb"], ["3"], ["0"], [""], ["9" * 5000], ["²"]):
         with pytest.raises(ArgumentError, match="choose of: BB, Bb, or of 1 to 2 by number"):
             choose_bands(asked, ["BB", "Bb"])
-    with pytest.raises(ArgumentError, match="--bands B2,1: names a band twice"):
+    with pytest.raises(ArgumentError, match="`bands=B2,1`: names a band twice"):
         choose_bands(["B2", "1"], ["B2"])

@@ -162,11 +162,11 @@ def test_a_file_without_a_band_is_refused_with_both_remedies(tmp_path):
         open_source(file)
     rest = ",".join(WITHOUT_B10)
     assert str(refused.value) == (
-        f"{file}: has no B10; have it filled with 0 by --missing-bands fill, or leave it out by --bands {rest}"
+        f"{file}: has no B10; fill it with 0 by `missing_bands=fill`, or leave it out by `bands={rest}`"
     )
-    with pytest.raises(DatasetError, match=r"has no B10; .* by --bands B4$"):
+    with pytest.raises(DatasetError, match=r"has no B10; .* by `bands=B4`$"):
         open_source(file, options=ReadOptions(bands=("B4", "B10")))
-    with pytest.raises(DatasetError, match=rf"has no B10; .* by --bands {rest}$"):
+    with pytest.raises(DatasetError, match=rf"has no B10; .* by `bands={rest}`$"):
         open_source(file, options=ReadOptions(bands=("B10",)))
 
 
@@ -238,7 +238,7 @@ def test_values_that_are_not_whole_or_out_of_range_cost_their_sample(value, show
     assert read == ["a_00001", "a_00003"]
     assert wrong == (
         f"{file}: record 2: B8A holds {shown}; allowed are whole numbers from 0 to 65535; correct the file, or leave "
-        "the band out by --bands"
+        "the band out by `bands`"
     )
     sample = list(open_source(file, options=ReadOptions(bands=("B8",))))[1]
     assert np.array_equal(sample.image.ravel(), values()["B8"])
@@ -398,7 +398,7 @@ def test_records_of_something_else_are_refused(tmp_path):
         DatasetError, match=r"/empty: holds no TFRecord files; their names end in \.tfrecord\.gz or"
     ):
         open_source(tmp_path / "empty", "glosofarid")
-    with pytest.raises(ArgumentError, match="--bands B4,red: no band 'red'; choose of: B1, B2"):
+    with pytest.raises(ArgumentError, match="`bands=B4,red`: no band 'red'; choose of: B1, B2"):
         open_source(file, options=ReadOptions(bands=("B4", "red")))
 
 

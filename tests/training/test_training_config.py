@@ -14,7 +14,10 @@ from solarseg.training.config import Machine, TrainConfig, make_config, read_con
         ({"precision": "8"}, "precision: found 8"),
         ({"encodr": "vgg16"}, "unknown option 'encodr'; known are encoder"),
         ({"class_weights": "rare"}, "class-weights: found rare"),
-        ({"val": 0.6, "test": 0.5}, r"val 0\.6 and test 0\.5: must be 0 or more and together less than 1"),
+        (
+            {"val": 0.6, "test": 0.5},
+            r"`val=0\.6` and `test=0\.5`: must be 0 or more and together less than 1",
+        ),
         ({"val": float("nan")}, "val: found nan"),
         ({"bands": ()}, r"bands: found \(\); name each band"),
         ({"bands": ("B4", " ")}, "bands: found .*; name each band, as in B4,B3,B2, or leave the option out"),

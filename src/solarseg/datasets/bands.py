@@ -31,7 +31,7 @@ def choose_bands(asked: Sequence[str], names: Sequence[str] | None) -> list[int]
     """
     found = [_place(band, names) for band in asked]
     places = [place for place in found if place is not None]
-    option = f"--bands {','.join(asked)}"
+    option = f"`bands={','.join(asked)}`"
     if None in found and names is None:
         raise ArgumentError(
             f"{option}: the bands have no names here; give numbers, 1 for the first, or add bands: to dataset.yaml, as "

@@ -133,8 +133,8 @@ class FolderDataset:
         """Say what may leak where nothing says which images belong together."""
         if not self.grouped:
             logger.warning(
-                "no groups.csv and no `group_regex`: each image is its own group; if several images show one "
-                "module, site or place, train and test share it and the scores will be too good"
+                "nothing says which images belong together: each image is its own group; if several images show one "
+                "module, site or place, give groups.csv or `group_regex`, or scores will be too good"
             )
 
     def warn_if_left_out(self) -> None:

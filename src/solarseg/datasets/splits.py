@@ -16,6 +16,7 @@ __all__ = [
     "SPLITS",
     "check_shares",
     "check_split",
+    "find_split_by_name",
     "folds_by_group",
     "read_split",
     "split_by_group",
@@ -23,6 +24,11 @@ __all__ = [
 ]
 
 SPLITS = ("train", "val", "test")
+_FOLDERS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
 
 
 def split_by_group(
@@ -68,7 +74,7 @@ def check_shares(val: float, test: float) -> None:
     """Raise `ArgumentError` if shares leave nothing to train on."""
     if not (val >= 0 and test >= 0 and val + test < 1):  # nor are they NaN
         raise ArgumentError(
-            f"val {val:g} and test {test:g}: must be 0 or more and together less than 1, as in 0.15 for 15%"
+            f"`val={val:g}` and `test={test:g}`: must be 0 or more and together less than 1, as in 0.15 for 15%"
         )
 
 
@@ -99,7 +105,7 @@ def folds_by_group(
         ['a', 'b', 'c']
     """
     if folds < 2:
-        raise ArgumentError(f"folds {folds}: must be 2 or more")
+        raise ArgumentError(f"`folds={folds}`: must be 2 or more")
     fold_of = _deal(groups, [1 / folds] * folds, seed, present)
     splits = []
     for fold in range(folds):
@@ -116,9 +122,8 @@ def _deal(
     order = sorted(set(groups.values()))
     if len(order) < len(shares):
         raise DatasetError(
-            f"{len(order)} group(s) cannot make {len(shares)} splits; give finer groups, fewer --folds, --val 0, "
-            "--test 0 or your own split.csv; groups that hold copies of one image were joined, which --no-search "
-            "leaves out"
+            f"{len(order)} group(s) cannot make {len(shares)} splits; give finer groups, fewer `folds`, `val=0`, "
+            "`test=0` or your own split.csv; groups with copies of one image were joined, unless `search=False`"
         )
     random.Random(seed).shuffle(order)
     counts = _count(groups, order, present)
@@ -156,6 +161,31 @@ def check_split(split: Mapping[str, str], groups: Mapping[str, str], source: str
             )
     if "train" not in home.values():
         raise DatasetError(f"{source}: no image is in 'train'; give some")
+
+
+def find_split_by_name(names: Iterable[str]) -> dict[str, str] | None:
+    """Find the split that names state by their first folder, as exports with train/, valid/ and test/ have it.
+
+    Args:
+        names: of the samples, ``/`` between folders.
+
+    Returns:
+        Name -> split; None unless every name states one, and "train" and another are among them.
+
+    Examples:
+        >>> find_split_by_name(["train/a", "Valid/b"])
+        {'train/a': 'train', 'Valid/b': 'val'}
+        >>> find_split_by_name(["train/a", "b"]) is None
+        True
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        first, _, rest = name.partition("/")
+        split = _FOLDERS.get(first.lower())
+        if not rest or split is None:
+            return None
+        found[name] = split
+    return found if "train" in found.values() and len(set(found.values())) > 1 else None
 
 
 def read_split(path: Path) -> dict[str, str]:

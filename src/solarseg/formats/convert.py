@@ -18,6 +18,7 @@ from solarseg.datasets.description import write_description
 from solarseg.datasets.folder import UNFINISHED, open_pairs, read_pairs
 from solarseg.datasets.groups import write_groups
 from solarseg.datasets.sample import Sample
+from solarseg.datasets.splits import SPLITS, check_split, find_split_by_name, read_split, write_split
 from solarseg.datasets.walk import walk
 from solarseg.duplicates.leakage import join_groups
 from solarseg.duplicates.same_place import find_same_places
@@ -101,7 +102,7 @@ def convert(
     Args:
         source: file or folder.
         dataset: folder to make.
-        format_name: one of `solarseg.datasets.READERS`; by default the one that the data looks like.
+        format_name: one of `solarseg.formats.READERS`; by default the one that the data looks like.
         options: what the reader is told.
         places: where nothing says which place a tile shows, look for tiles of one place, and make a group of them.
         workers: threads; by default as many as there are processors.
@@ -117,7 +118,7 @@ def convert(
             since options or files of the source have changed; another call writes to it; or it cannot be written.
     """
     if workers is not None and workers < 1:
-        raise ArgumentError(f"--workers {workers}: must be 1 or more")
+        raise ArgumentError(f"`workers={workers}`: must be 1 or more")
     options, folder = options or ReadOptions(), Path(dataset)
     opened = open_source(source, format_name, options)
     _make(folder)
@@ -192,9 +193,9 @@ def _begin(folder: Path, source: Source, format_name: str | None, options: ReadO
         if _read_mark(mark) != what:
             raise OutputError(
                 f"{folder}: holds an unfinished conversion of something else, or with other options, or its source "
-                "has changed since; remove it to begin anew, or give another folder"
+                "has changed since; remove it to start again, or give another folder"
             )
-        logger.info("going on with an unfinished conversion: %s", folder)
+        logger.info("resuming an interrupted conversion: %s", folder)
         remove_temporary(folder)
         _remove_images_without_mask(folder)
     elif not is_empty(folder):
@@ -230,7 +231,7 @@ def _read_mark(mark: Path) -> object:
         return json.loads(mark.read_text(encoding="utf-8"))
     except ValueError as error:
         raise OutputError(
-            f"{mark}: damaged, so nobody knows what was being converted; remove {mark.parent}"
+            f"{mark}: the marker file is corrupt; remove {mark.parent} and convert again"
         ) from error
 
 
@@ -310,7 +311,25 @@ def _group(
     shared = sum(size for size in Counter(groups.values()).values() if size > 1)
     if told or shared:
         write_groups(folder, groups)
+    _keep_split(folder, source.path, groups)
     return 0 if told else shared
+
+
+def _keep_split(folder: Path, source: Path, groups: Mapping[str, str]) -> None:
+    """Write the split that the source has, in ``split.csv`` or in its folders, unless that divides a group."""
+    table = source / "split.csv"
+    split = read_split(table) if table.is_file() else find_split_by_name(groups)
+    if split is None or not groups.keys() <= split.keys():
+        return
+    try:
+        check_split(split, groups, str(source))
+    except DatasetError as error:
+        logger.warning("%s; the split of the source is not kept", error)
+        return
+    write_split(folder / "split.csv", split, groups)
+    counts = Counter(split[name] for name in groups)
+    spelled = ", ".join(f"{part} {counts[part]:,}" for part in SPLITS)
+    logger.info("the split of the source is kept in split.csv: %s", spelled)
 
 
 def _same_places(folder: Path, workers: int | None, progress: bool) -> Sequence[Pair]:

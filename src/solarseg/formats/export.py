@@ -12,18 +12,19 @@ from solarseg.datasets.description import write_description
 from solarseg.datasets.folder import folder_of
 from solarseg.datasets.groups import write_groups
 from solarseg.datasets.left_out import LeftOutItems
+from solarseg.datasets.splits import read_split, write_split
 from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
 from solarseg.files import atomic_folder
 from solarseg.formats import WRITERS
 from solarseg.formats.labels import Labelled, Writer, open_labels
 from solarseg.registry import lookup
 
-__all__ = ["Exported", "export"]
+__all__ = ["Exported", "export_dataset"]
 
 
 @dataclass(frozen=True, repr=False)
 class Exported:
-    """What `export` did.
+    """What `export_dataset` did.
 
     Attributes:
         folder: where.
@@ -41,7 +42,7 @@ class Exported:
         return f"<Exported {self.folder}: {self.written} samples, {len(self.failed)} failed>"
 
 
-def export(
+def export_dataset(
     dataset: FolderDataset | Path | str,
     out: Path | str,
     format_name: str,
@@ -52,14 +53,14 @@ def export(
 ) -> Exported:
     """Write a dataset folder, or what `predict` wrote, in the format of a labelling tool.
 
-    What such formats cannot say stands beside, in ``dataset.yaml`` and ``groups.csv``, and `convert` takes it from
-    there: bands, licence, citation, colours and groups.
+    What such formats cannot say is written next to it, in ``dataset.yaml``, ``groups.csv`` and ``split.csv``, and
+    `convert` reads it from there: bands, licence, citation, colours, groups and split.
 
     Args:
         dataset: folder with ``images/`` and ``masks/``; or with ``masks/`` alone, as `predict` writes it.
-        out: folder to make.
-        format_name: one of `solarseg.outputs.WRITERS`.
-        images: folder of the images, where they do not stand in the dataset folder.
+        out: folder to create.
+        format_name: one of `solarseg.formats.WRITERS`.
+        images: folder of the images, if they are not in the dataset folder.
         tolerance: in pixels, how far outlines may stray from the regions' borders, for formats that hold polygons;
             0 is exact, with many points.
         progress: show progress on the terminal.
@@ -71,10 +72,10 @@ def export(
     """
     write: Writer = lookup("format", WRITERS, format_name)
     if not 0 <= tolerance < inf:
-        raise ArgumentError(f"--tolerance {tolerance}: must be a number of pixels, 0 or more")
+        raise ArgumentError(f"`tolerance={tolerance}`: must be a number of pixels, 0 or more")
     folder = Path(out)
     if folder.exists():
-        raise OutputError(f"{folder}: exists already; give another --out")
+        raise OutputError(f"{folder}: exists already; give another `out`")
     data = _open(folder_of(dataset), Path(images) if images is not None else None)
     failed: dict[str, str] = {}
     with atomic_folder(folder) as temporary:
@@ -84,12 +85,16 @@ def export(
         write_description(temporary, data.description, data.classes)
         if data.grouped:
             write_groups(temporary, data.group_of)
+        table = data.root / "split.csv"
+        split = read_split(table) if table.is_file() else {}
+        if split.keys() >= data.group_of.keys():
+            write_split(temporary / "split.csv", split, data.group_of)
     return Exported(folder, len(data) - len(failed), failed, data.left_out)
 
 
 def _open(root: Path, images: Path | None) -> FolderDataset:
     if images is None and (root / "masks").is_dir() and not (root / "images").is_dir():
-        raise ArgumentError(f"{root}: holds masks but no images; say where they are with --images FOLDER")
+        raise ArgumentError(f"{root}: contains masks but no images; give their folder as `images`")
     return open_labels(root, images)
 
 

@@ -1,6 +1,6 @@
 """What the reader of a format gives: a source, whose samples are read one by one.
 
-A reader is a module with a ``READER``, listed in `solarseg.datasets.READERS`. Opening a source reads what
+A reader is a module with a ``READER``, listed in `solarseg.formats.READERS`. Opening a source reads what
 names the classes and the samples; a sample's own files are read when it is loaded, so that a damaged one
 costs itself alone.
 """
@@ -99,11 +99,11 @@ class ReadOptions:
 
     def __post_init__(self) -> None:
         if self.missing_bands not in ("refuse", "fill"):
-            raise ArgumentError(f"--missing-bands {self.missing_bands}: must be refuse or fill")
+            raise ArgumentError(f"`missing_bands={self.missing_bands}`: must be refuse or fill")
         if not 0 <= self.max_unknown <= 1:
-            raise ArgumentError(f"--max-unknown {self.max_unknown}: must be from 0 to 1")
+            raise ArgumentError(f"`max_unknown={self.max_unknown}`: must be from 0 to 1")
         if self.line_width < 1:
-            raise ArgumentError(f"--line-width {self.line_width}: must be 1 or more")
+            raise ArgumentError(f"`line_width={self.line_width}`: must be 1 or more")
 
     def changed(self) -> list[str]:
         """Names of the options that differ from their defaults."""

@@ -35,10 +35,12 @@ def command(
 
     Example: solarseg data export found --images photos --format coco --out cvat
     """
-    from solarseg.formats.export import export
+    from solarseg.formats.export import export_dataset
 
     folder = out or dataset.resolve().with_name(f"{dataset.resolve().name}-{format_name}")
-    done = export(dataset, folder, format_name, images=images, tolerance=tolerance, progress=is_shown(quiet))
+    done = export_dataset(
+        dataset, folder, format_name, images=images, tolerance=tolerance, progress=is_shown(quiet)
+    )
     print(f"{done.written} samples: {done.folder}")
     report_left_out(done.left_out)
     report_failures(done.failed)

@@ -111,7 +111,7 @@ def _find_table(root: Path) -> Path:
             if found
             else "no table of colours"
         )
-        raise DatasetError(f"{root}: holds {what}; give one with --colours FILE, {_FORM}")
+        raise DatasetError(f"{root}: contains {what}; give one as `colours`, {_FORM}")
     return found[0]
 
 
@@ -182,7 +182,7 @@ def _load(table: _Table, max_unknown: float, said: Event, pair: Pair) -> tuple[P
         )
         if share > max_unknown:
             raise MaskError(
-                f"{found}; correct the mask, add it to {table.file}, or allow more with --max-unknown"
+                f"{found}; correct the mask, add it to {table.file}, or allow more by `max_unknown`"
             )
         logger.log(
             logging.DEBUG if said.is_set() else logging.WARNING,

@@ -140,8 +140,8 @@ def _absent(file: Path, bands: Sequence[str], held: frozenset[str] | None, *, fi
     if absent and not fill:
         others = [band for band in bands if band in held] or [band for band in BANDS if band in held]
         raise DatasetError(
-            f"{file}: has no {', '.join(absent)}; have it filled with 0 by --missing-bands fill, or leave it out by "
-            f"--bands {','.join(others)}"
+            f"{file}: has no {', '.join(absent)}; fill it with 0 by `missing_bands=fill`, or leave it out by "
+            f"`bands={','.join(others)}`"
         )
     if absent:
         logger.warning("%s: has no %s, which is filled with 0", file, ", ".join(absent))
@@ -205,7 +205,7 @@ def _fill(plane: NDArray[np.uint16], values: Floats, source: str) -> None:
     if wrong.any():
         raise ImageError(
             f"{source} holds {values[wrong][0]!s}; allowed are whole numbers from 0 to 65535; correct the file, or "
-            "leave the band out by --bands"
+            "leave the band out by `bands`"
         )
 
 
