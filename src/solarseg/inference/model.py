@@ -15,6 +15,7 @@ from solarseg.inference.model_file import ModelInfo, check_graph, find_model_fil
 from solarseg.inference.options import PredictOptions
 from solarseg.inference.pipeline import GPU_BATCH, Pipeline, Probabilities, gather
 from solarseg.inference.preferred_backend import recall
+from solarseg.inference.shipped import shipped_models
 from solarseg.inference.sources import as_source
 from solarseg.preprocessing import Preprocessing
 from solarseg.threads import count_cores
@@ -47,9 +48,11 @@ class Model:
 
     def __repr__(self) -> str:
         info = self.info
+        ships = shipped_models().get(self.path.stem) == self.path
+        size = f"{info.bands} x {info.image_size} x {info.image_size} {info.depth}, {info.precision}"
         return (
-            f"<Model {self.path}: {info.encoder}, {', '.join(self.classes.names)}; {info.bands} x {info.image_size} x "
-            f"{info.image_size} {info.depth}, {info.precision}, {self.backend} on {self.device}>"
+            f"<Model {self.path.stem if ships else self.path}: {info.encoder}, {', '.join(self.classes.names)}; "
+            f"{size}, {self.backend} on {self.device}>"
         )
 
     @property
