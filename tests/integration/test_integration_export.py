@@ -1,5 +1,6 @@
 """The exported model gives what the network gave."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +36,16 @@ def export(path, encoder, classes, preprocessing):
     return SelfContained(network.eval(), preprocessing), load_model(path)
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A network and its file, not to be changed: exporting takes seconds."""
+    path = tmp_path_factory.mktemp("exported") / "m.onnx"
+    return export(path, "resnet18", 2, Preprocessing(64, 3, "uint8", (0.4,) * 3, (0.25,) * 3))
+
+
 @pytest.mark.parametrize(
     ("encoder", "classes", "bands", "depth"),
     [
-        ("resnet18", 2, 3, "uint8"),
         ("resnet18", 4, 13, "uint16"),
         ("mobilenet_v2", 3, 1, "float32"),
         pytest.param("inceptionv3", 2, 3, "uint8", marks=pytest.mark.slow),
@@ -47,7 +54,15 @@ def export(path, encoder, classes, preprocessing):
 )
 def test_probabilities_equal_torchs(tmp_path, encoder, classes, bands, depth):
     preprocessing = Preprocessing(64, bands, depth, (0.4,) * bands, (0.25,) * bands)
-    network, model = export(tmp_path / "m.onnx", encoder, classes, preprocessing)
+    check_probabilities(*export(tmp_path / "m.onnx", encoder, classes, preprocessing))
+
+
+def test_probabilities_of_a_binary_network_equal_torchs(exported):
+    check_probabilities(*exported)
+
+
+def check_probabilities(network, model):
+    bands, depth = model.preprocessing.bands, model.preprocessing.depth
     inputs = (
         np.random.default_rng(0).random((3, 64, 64, bands))
         * {"uint8": 255, "uint16": 65535, "float32": 1}[depth]
@@ -59,24 +74,22 @@ def test_probabilities_equal_torchs(tmp_path, encoder, classes, bands, depth):
     assert np.allclose(expected.sum(axis=-1), 1, atol=1e-5)
 
 
-def test_a_file_names_no_folder_of_whoever_exported_it(tmp_path):
-    export(tmp_path / "m.onnx", "resnet18", 2, Preprocessing(64, 1, "uint8", (0.4,), (0.25,)))
-    content = (tmp_path / "m.onnx").read_bytes()
+def test_a_file_names_no_folder_of_whoever_exported_it(exported):
+    content = exported[1].path.read_bytes()
     for module in (torch, solarseg):
         assert str(Path(module.__file__).parents[1]).encode() not in content
 
 
 @pytest.mark.parametrize("tolerance", [1e-4, 0])  # with none, float64 says what is right
-def test_an_export_that_differs_is_refused(tmp_path, monkeypatch, tolerance):
+def test_an_export_that_differs_is_refused(exported, monkeypatch, tolerance):
     monkeypatch.setattr("solarseg.networks.export.TOLERANCE", tolerance)
-    preprocessing = Preprocessing(64, 3, "uint8", (0.4,) * 3, (0.2,) * 3)
-    network, _ = export(tmp_path / "m.onnx", "resnet18", 2, preprocessing)
+    network, path = copy.deepcopy(exported[0]), exported[1].path
     inputs = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    check_export(network.network, tmp_path / "m.onnx", inputs)
+    check_export(network.network, path, inputs)
     with torch.no_grad():
         network.network.unet.segmentation_head[0].bias += 0.01
     with pytest.raises(ModelFileError, match=r"model file: gives probabilities that differ by 0\.00"):
-        check_export(network.network, tmp_path / "m.onnx", inputs)
+        check_export(network.network, path, inputs)
 
 
 @pytest.mark.slow
