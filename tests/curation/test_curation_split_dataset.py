@@ -105,7 +105,7 @@ def test_numbers_that_make_no_split(squares, options, match):
 
 
 def test_wrong_shares_are_refused_before_anything_is_read(tmp_path):
-    with pytest.raises(ArgumentError, match="val 15 and test 0"):
+    with pytest.raises(ArgumentError, match="`val=15` and `test=0`"):
         split_dataset(tmp_path / "nowhere", val=15, folds=5)
 
 

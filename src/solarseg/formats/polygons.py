@@ -21,6 +21,7 @@ from solarseg.extras import require
 __all__ = [
     "Polygon",
     "Ring",
+    "Work",
     "area",
     "as_points",
     "bridge",
@@ -40,6 +41,7 @@ _Numbers = NDArray[np.intp]
 
 _RASTERIO = Lock()  # it silences warnings for the whole process while it works, which threads would undo
 
+_MOST_TIMES, _FEW_PIXELS = 500, 10**8
 _FARTHEST = 1e6  # pixels; no image is larger, and GDAL counts in 32 bits
 
 
@@ -59,6 +61,32 @@ class Polygon:
     def rings(self) -> tuple[Ring, ...]:
         """The outline and the holes."""
         return (self.outer, *self.holes)
+
+
+class Work:
+    """Counts the pixels that are looked at to draw the annotations of an image, so that no file keeps us for hours.
+
+    Args:
+        size: height and width of the image.
+        source: the file, for the error message.
+    """
+
+    def __init__(self, size: tuple[int, ...], source: str) -> None:
+        self._size, self._source = size, source
+        self._left = _MOST_TIMES * size[0] * size[1] + _FEW_PIXELS
+
+    def add(self, points: NDArray[Any]) -> None:
+        """Add the box around some points.
+
+        Raises:
+            MaskError: that is more than 500 times the image, and 100 million pixels.
+        """
+        rows, columns = window(points, self._size)
+        self._left -= (rows.stop - rows.start) * (columns.stop - columns.start) + len(points)
+        if self._left < 0:
+            raise MaskError(
+                f"{self._source}: its annotations cover the image more than {_MOST_TIMES} times; correct the file"
+            )
 
 
 def as_points(points: Any, source: str, kind: str = "polygon", least: int = 3) -> Ring:

@@ -318,6 +318,7 @@ def _entry(
         check_size(pixels, image.height, image.width, f"{file.path}: image '{image.file_name}'")
         height, width = pixels.shape[:2]
         columns = np.zeros(width * height, dtype=np.uint8)  # one after another, as run lengths go
+        outlines = 0.0
         for i, annotation in annotations:
             source = f"{file.path}: annotations.{i} (image '{image.file_name}')"
             class_id = classes.get(annotation.category_id)
@@ -326,6 +327,9 @@ def _entry(
                     f"{source}: no category has the id {annotation.category_id}; add it or remove this"
                 )
             # Crowds are regions like any other: their pixels are of the class, whatever number of objects they show.
+            outlines += _outline_length(annotation.segmentation)
+            if outlines > _LONGEST + height * width:
+                raise MaskError(f"{source}: outlines of more than {outlines:,.0f} pixels; correct the file")
             if not _draw(columns, annotation.segmentation, class_id, (height, width), source):
                 left_out.add("annotation that draws no pixel", source)
         mask = np.ascontiguousarray(columns.reshape(width, height).T)
@@ -346,6 +350,15 @@ def _paint(columns: NDArray[np.uint8], counts: list[int], class_id: int) -> None
     bounds = np.cumsum([0, *counts]).tolist()
     for start, end in zip(bounds[1::2], bounds[2::2], strict=False):
         columns[start:end] = class_id
+
+
+def _outline_length(segmentation: Any) -> float:
+    """Return the length of the rings of a region, for each pixel of which pycocotools takes time and memory."""
+    rings = [_pairs(flat) for flat in segmentation] if isinstance(segmentation, list) else []
+    try:
+        return sum(length(as_points(ring, "")) for ring in rings)
+    except MaskError:
+        return 0.0
 
 
 def _draw(

@@ -157,7 +157,7 @@ def _colour(file: Path, row: dict[str, str]) -> _Colour:
         levels = []
     if len(levels) != 3 or not all(0 <= level <= 255 for level in levels):
         raise DatasetError(
-            f"{file}: no colour in the line {list(row.values())}; red, green and blue are 0 to 255"
+            f"{file}: no colour in the line {str(list(row.values()))[:99]}; red, green and blue are 0 to 255"
         )
     return (levels[0], levels[1], levels[2])
 

@@ -33,7 +33,7 @@ from solarseg.formats.annotations import (
     read_json,
     read_lines,
 )
-from solarseg.formats.polygons import Ring, as_points, draw, stroke
+from solarseg.formats.polygons import Ring, Work, as_points, draw, stroke
 from solarseg.formats.source import Entry, Part, Reader, ReadOptions, Source
 from solarseg.images import IMAGE_SUFFIXES, Pixels, as_rgb, decode_image, read_image
 
@@ -157,12 +157,13 @@ def _entry(file: Path, root: Path, ids: dict[str, int], options: ReadOptions, le
         pixels, image = _read_image(labels, file, root)
         check_size(pixels, labels.imageHeight, labels.imageWidth, str(file))
         mask = np.zeros(pixels.shape[:2], dtype=np.uint8)
+        work = Work(mask.shape, str(file))
         for i, shape in enumerate(labels.shapes):
             source = f"{file}: shapes.{i}"
             if shape.kind in _NO_REGION:
                 left_out.add(f"{shape.kind}, which is no region", source)
             else:
-                _paint(mask, shape, _class_id(shape, ids, source), options.line_width, source)
+                _paint(mask, shape, _class_id(shape, ids, source), options.line_width, source, work)
         return Sample(pixels, mask, name, name, file=image)
 
     return Entry(name, load)
@@ -215,10 +216,13 @@ def _class_id(shape: _Shape, ids: dict[str, int], source: str) -> int:
     return ids[shape.label]
 
 
-def _paint(mask: NDArray[np.uint8], shape: _Shape, class_id: int, line_width: int, source: str) -> None:
+def _paint(
+    mask: NDArray[np.uint8], shape: _Shape, class_id: int, line_width: int, source: str, work: Work
+) -> None:
     """Paint on ``mask`` itself."""
     kind = shape.kind
     if kind == "mask":
+        work.add(np.array([[0, 0], mask.shape[::-1]]))
         _paint_mask(mask, shape, class_id, source)
         return
     least = {"polygon": 3, "oriented_rectangle": 4, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 2}
@@ -227,6 +231,7 @@ def _paint(mask: NDArray[np.uint8], shape: _Shape, class_id: int, line_width: in
             f"{source}: cannot draw a {kind}; mask, {', '.join(least)} can be; label it again as one"
         )
     points = as_points(shape.points, source, kind, least[kind])
+    work.add(points)
     if kind in ("line", "linestrip"):
         stroke(mask, points, class_id, line_width)
     elif kind == "circle":

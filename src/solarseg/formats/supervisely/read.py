@@ -31,7 +31,7 @@ from solarseg.formats.annotations import (
     read_json,
     refuse_equal_names,
 )
-from solarseg.formats.polygons import as_points, stroke, window
+from solarseg.formats.polygons import Ring, Work, as_points, stroke, window
 from solarseg.formats.source import Entry, Part, Reader, ReadOptions, Source
 from solarseg.images import read_image
 
@@ -209,6 +209,7 @@ def _entry(
         pixels = read_image(image)
         check_size(pixels, annotation.size.height, annotation.size.width, str(file))
         mask = np.zeros(pixels.shape[:2], dtype=np.uint8)
+        work = Work(mask.shape, str(file))
         for i, each in enumerate(annotation.objects):
             source = f"{file}: objects.{i}"
             if each.geometryType in _NO_REGION:
@@ -218,10 +219,19 @@ def _entry(
                 raise MaskError(
                     f"{source}: meta.json names no class '{each.classTitle}'; add it or remove the object"
                 )
+            work.add(_box_of(each, mask.shape))
             _paint(mask, each, ids[each.classTitle], options.line_width, source)
         return Sample(pixels, mask, name, name, file=image)
 
     return Entry(name, load)
+
+
+def _box_of(each: _Object, size: tuple[int, ...]) -> Ring:
+    """Return the corners of what an object may change: of a bitmap the whole image, as it is not decoded yet."""
+    try:
+        return as_points((each.points or _Points()).exterior, "", least=1)
+    except MaskError:
+        return np.array([[0, 0], size[::-1]], dtype=np.float64)
 
 
 def _paint(mask: NDArray[np.uint8], each: _Object, class_id: int, line_width: int, source: str) -> None:

@@ -90,7 +90,7 @@ def _names(path: Path, images: Mapping[str, Path], masks: Mapping[str, Path], le
     unknown = sorted(wanted - set(images))
     if unknown:
         raise DatasetError(
-            f"{path}: no image of '{unknown[0]}' in JPEGImages{_more(unknown)}; export with images, or add it"
+            f"{path}: no image of '{unknown[0][:99]}' in JPEGImages{_more(unknown)}; export with images, or add it"
         )
     for name in wanted - set(masks):
         left_out.add("image without mask (add a black one if it shows nothing to label)", images[name])
@@ -162,7 +162,7 @@ def _colour(file: Path, fields: list[str], usual: Colour) -> Colour:
     levels = [int(level) if re.fullmatch(r"\d{1,3}", level, re.ASCII) else -1 for level in written]
     if len(levels) != 3 or not all(0 <= level <= 255 for level in levels):
         raise DatasetError(
-            f"{file}: no colour in '{':'.join(fields)}'; write name:red,green,blue:: with 0 to 255"
+            f"{file}: no colour in '{':'.join(fields)[:99]}'; write name:red,green,blue:: with 0 to 255"
         )
     return (levels[0], levels[1], levels[2])
 

@@ -27,6 +27,7 @@ from solarseg.formats.annotations import (
     read_lines,
     refuse_equal_names,
 )
+from solarseg.formats.polygons import Work
 from solarseg.formats.source import Entry, Part, Reader, ReadOptions, Source
 from solarseg.images import read_image
 
@@ -222,7 +223,7 @@ def _entry(name: str, image: Path, label: Path, class_ids: Sequence[int]) -> Ent
     def load() -> Sample:
         pixels = read_image(image)
         polygons = _read_polygons(label, pixels.shape[:2], class_ids) if label.is_file() else []
-        return Sample(pixels, _draw(polygons, pixels.shape[:2]), name, name, file=image)
+        return Sample(pixels, _draw(polygons, pixels.shape[:2], str(label)), name, name, file=image)
 
     return Entry(name, load)
 
@@ -276,9 +277,12 @@ def _polygon(fields: list[str], size: tuple[int, ...], class_ids: Sequence[int],
     return class_ids[int(numbers[0])], points.astype(np.int32)
 
 
-def _draw(polygons: Sequence[_Polygon], size: tuple[int, ...]) -> NDArray[np.uint8]:
+def _draw(polygons: Sequence[_Polygon], size: tuple[int, ...], source: str) -> NDArray[np.uint8]:
     """Fill polygons, the larger ones first, so that smaller ones lie on them, as Ultralytics does."""
     mask = np.zeros(size, dtype=np.uint8)
+    work = Work(size, source)
+    for _, points in polygons:
+        work.add(points)
     # Filled twice, since all that is filled at a time may be many times the image.
     areas = [np.count_nonzero(_fill(points, size)[1]) for _, points in polygons]
     for i in np.argsort(-np.array(areas, dtype=np.int64), kind="stable"):
