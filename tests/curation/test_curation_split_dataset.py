@@ -45,7 +45,7 @@ def test_stratified_splits_say_what_they_show(squares):
 def test_each_image_for_itself(squares, caplog):
     done = split_dataset(squares, by="images")
     assert done.groups == 12
-    with pytest.raises(ArgumentError, match="--by images: does not go with --groups or --group-regex"):
+    with pytest.raises(ArgumentError, match="`by='images'`: not allowed with `groups` or `group_regex`"):
         split_dataset(squares, by="images", group_regex="im", overwrite=True)
 
 
@@ -88,9 +88,12 @@ def test_folds_of_another_division_do_not_stay(squares):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"folds": 0}, "--folds 0: must be 2 or more"),
-        ({"folds": 1}, "--folds 1: must be 2 or more"),
-        ({"folds": 3, "test": 0.2}, "--test 0.2: does not go with --folds, of which each tests its own part"),
+        ({"folds": 0}, "`folds=0`: must be 2 or more"),
+        ({"folds": 1}, "`folds=1`: must be 2 or more"),
+        (
+            {"folds": 3, "test": 0.2},
+            "`test=0.2`: not allowed with `folds`, since each fold tests its own part",
+        ),
         (
             {"val": 15},
             "`val=15` and `test=0.15`: must be 0 or more and together less than 1, as in 0.15 for 15%",

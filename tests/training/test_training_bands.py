@@ -51,7 +51,7 @@ def test_some_bands_are_trained_on_and_found_again(banded, tmp_path):
 @pytest.mark.parametrize("band", ["B7", "0", "6"])
 def test_a_band_that_is_not_there_is_named_with_those_that_are(banded, tmp_path, band):
     with pytest.raises(
-        ArgumentError, match=f"--bands {band}: no such band; the images have B1, B2, B3, B8A, B12, or 1"
+        ArgumentError, match=f"`bands={band}`: no such band; the images have B1, B2, B3, B8A, B12, or 1"
     ):
         train(banded, tmp_path / "run", machine=quiet(), bands=(band,), **TINY)
     assert not (tmp_path / "run").exists()
@@ -59,13 +59,13 @@ def test_a_band_that_is_not_there_is_named_with_those_that_are(banded, tmp_path,
 
 def test_a_band_that_is_named_twice_is_refused():
     assert _pick(("B8A", "1"), NAMES, 5) == (3, 0)
-    with pytest.raises(ArgumentError, match="--bands B8A,4: takes band 4 twice; name each once"):
+    with pytest.raises(ArgumentError, match="`bands=B8A,4`: takes band 4 twice; name each once"):
         _pick(("B8A", "4"), NAMES, 5)
 
 
 def test_bands_without_names_are_not_asked_for_by_name():
     with pytest.raises(
         ArgumentError,
-        match=r"--bands B4: no such band; the images have 1 to 13 by number; .*, add bands: to dataset\.yaml",
+        match=r"`bands=B4`: no such band; the images have 1 to 13 by number; .*, add bands: to dataset\.yaml",
     ):
         _pick(("B4",), (), 13)

@@ -7,20 +7,20 @@ from solarseg.training.config import Machine, TrainConfig, make_config, read_con
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"image_size": 100}, "^image-size: found 100; must be a multiple of 32; try 96$"),
-        ({"epochs": 0}, "epochs: found 0"),
-        ({"batch_size": -1}, "batch-size: found -1"),
-        ({"augment": "wild"}, "augment: found wild; .*'standard'"),
-        ({"precision": "8"}, "precision: found 8"),
+        ({"image_size": 100}, "^`image_size=100`: must be a multiple of 32; try 96$"),
+        ({"epochs": 0}, "`epochs=0`: "),
+        ({"batch_size": -1}, "`batch_size=-1`: "),
+        ({"augment": "wild"}, "`augment='wild'`: .*'standard'"),
+        ({"precision": "8"}, "`precision='8'`: "),
         ({"encodr": "vgg16"}, "unknown option 'encodr'; known are encoder"),
-        ({"class_weights": "rare"}, "class-weights: found rare"),
+        ({"class_weights": "rare"}, "`class_weights='rare'`: "),
         (
             {"val": 0.6, "test": 0.5},
             r"`val=0\.6` and `test=0\.5`: must be 0 or more and together less than 1",
         ),
-        ({"val": float("nan")}, "val: found nan"),
-        ({"bands": ()}, r"bands: found \(\); name each band"),
-        ({"bands": ("B4", " ")}, "bands: found .*; name each band, as in B4,B3,B2, or leave the option out"),
+        ({"val": float("nan")}, "`val=nan`: "),
+        ({"bands": ()}, r"`bands=\(\)`: name each band"),
+        ({"bands": ("B4", " ")}, "`bands=.*`: name each band, as in B4,B3,B2, or leave the option out"),
     ],
 )
 def test_bad_options_name_option_value_and_choices(options, match):
@@ -49,11 +49,11 @@ def test_every_setting_is_described():
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"devices": 0}, "--devices 0: must be 1 or more"),
-        ({"num_nodes": -1}, "--num-nodes -1"),
-        ({"workers": -1}, "--workers -1: must be 0 or more"),
-        ({"checkpoint_seconds": -1.0}, "--checkpoint-seconds"),
-        ({"accelerator": "abacus"}, "--accelerator abacus: must be auto, cpu or gpu"),
+        ({"devices": 0}, "`devices=0`: must be 1 or more"),
+        ({"num_nodes": -1}, "`num_nodes=-1`"),
+        ({"workers": -1}, "`workers=-1`: must be 0 or more"),
+        ({"checkpoint_seconds": -1.0}, "`checkpoint_seconds=-1.0`"),
+        ({"accelerator": "abacus"}, "`accelerator='abacus'`: must be auto, cpu or gpu"),
     ],
 )
 def test_a_machine_that_cannot_be_is_refused(options, match):

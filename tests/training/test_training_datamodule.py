@@ -139,7 +139,7 @@ def test_a_constant_band_is_only_moved(squares):
 
 def test_batches_of_one_are_refused_where_one_pixel_is_left(squares):
     data = open_dataset(squares)
-    with pytest.raises(ArgumentError, match=r"--batch-size 1: at image size 32"):
+    with pytest.raises(ArgumentError, match=r"`batch_size=1`: at image size 32"):
         DataModule(
             data, dict.fromkeys(data.names, "train"), Preprocessing(32), batch_size=1, seed=0, workers=0
         )
@@ -147,7 +147,7 @@ def test_batches_of_one_are_refused_where_one_pixel_is_left(squares):
 
 def test_more_processes_than_val_images_are_refused(squares):
     split = {name: "val" if name < "im02" else "train" for name in open_dataset(squares).names}
-    with pytest.raises(ArgumentError, match="--devices 3 --num-nodes 1: more processes than the 2 image"):
+    with pytest.raises(ArgumentError, match="`devices=3`, `num_nodes=1`: more processes than the 2 image"):
         module(squares, split, devices=3)
 
 

@@ -184,7 +184,7 @@ def test_memory_that_does_not_suffice_is_said(squares, tmp_path):
         def on_train_start(self, trainer, pl_module):
             raise torch.OutOfMemoryError("CUDA out of memory")
 
-    with pytest.raises(ArgumentError, match="--batch-size 4: does not fit into the GPU's memory; halve it"):
+    with pytest.raises(ArgumentError, match="`batch_size=4`: does not fit into the GPU's memory; halve it"):
         train(squares, tmp_path / "run", machine=quiet(), callbacks=[Full()], **TINY)
 
 
@@ -235,7 +235,7 @@ def test_resuming_refuses_other_classes(trained, tmp_path):
 
 
 def test_a_training_that_diverges_is_stopped_and_says_so(squares, tmp_path):
-    with pytest.raises(RunError, match=r"--learning-rate 1e\+30 .*diverged in epoch 1"):
+    with pytest.raises(RunError, match=r"`learning_rate=1e\+30`.*diverged in epoch 1"):
         train(squares, tmp_path / "run", machine=quiet(), **TINY, learning_rate=1e30)
     assert not list((tmp_path / "run").rglob("*.onnx"))
     assert not list((tmp_path / "run").rglob("*.ckpt"))
@@ -307,7 +307,7 @@ def test_a_val_split_without_defects_is_watched_by_its_loss(squares, tmp_path, c
 def test_a_device_this_machine_lacks_is_said(squares, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    with pytest.raises(ArgumentError, match="--accelerator gpu --devices 1: not on this machine"):
+    with pytest.raises(ArgumentError, match="`accelerator='gpu'`, `devices=1`: not on this machine"):
         train(squares, tmp_path / "run", machine=Machine(accelerator="gpu", progress=False), **TINY)
     assert not (tmp_path / "run").exists()
 
@@ -328,11 +328,11 @@ def test_an_existing_run_is_left_alone(trained):
         ({"encoder": "resnet35"}, "resnet34"),
         ({"loss": "jacard"}, "jaccard"),
         ({"class_weights": (1.0, 2.0, 3.0)}, "2"),
-        ({"class_weights": (1.0, 2.0)}, "--class-weights: would change nothing, since --loss jaccard"),
-        ({"class_weights": "frequency", "loss": "dice+lovasz"}, "--class-weights: would change nothing"),
+        ({"class_weights": (1.0, 2.0)}, "`class_weights`: would change nothing, since `loss='jaccard'`"),
+        ({"class_weights": "frequency", "loss": "dice+lovasz"}, "`class_weights`: would change nothing"),
         pytest.param(
             {"precision": "16"},
-            "--precision 16: computed on GPUs only",
+            "`precision='16'`: needs a GPU",
             marks=pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU"),
         ),
         ({"split": "nowhere.csv"}, r"nowhere\.csv"),

@@ -90,13 +90,13 @@ def split_dataset(
     """
     if folds is not None and test is not None:
         raise ArgumentError(
-            f"--test {test:g}: does not go with --folds, of which each tests its own part; leave it out"
+            f"`test={test:g}`: not allowed with `folds`, since each fold tests its own part; leave it out"
         )
     share = 0 if folds is not None else 0.15 if test is None else test
     check_shares(val, share)
     data = open_dataset(dataset, groups=groups, group_regex=group_regex)
     if folds is not None and folds < 2:
-        raise ArgumentError(f"--folds {folds}: must be 2 or more")
+        raise ArgumentError(f"`folds={folds}`: must be 2 or more")
     names = [f"folds/fold{number}.csv" for number in range(1, folds + 1)] if folds else ["split.csv"]
     files = tuple(data.root / name for name in names)
     old = sorted((data.root / "folds").glob("fold*.csv")) if folds else []
@@ -104,7 +104,7 @@ def split_dataset(
     group_of = data.group_of
     if by == "images":
         if groups or group_regex:
-            raise ArgumentError("--by images: does not go with --groups or --group-regex; leave them out")
+            raise ArgumentError("`by='images'`: not allowed with `groups` or `group_regex`; leave them out")
         group_of = {name: name for name in data.names}
     else:
         data.warn_if_ungrouped()
@@ -133,7 +133,7 @@ def split_dataset(
 def _check_free(files: tuple[Path, ...], overwrite: bool) -> None:
     existing = [file for file in files if file.exists()]
     if existing and not overwrite:
-        raise OutputError(f"{existing[0]}: exists already; remove it, or give --overwrite to replace it")
+        raise OutputError(f"{existing[0]}: exists already; remove it, or give `overwrite=True` to replace it")
 
 
 def _present(data: FolderDataset, progress: bool) -> dict[str, frozenset[int]]:

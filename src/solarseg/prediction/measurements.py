@@ -132,7 +132,7 @@ def _refuse_existing(folder: Path, overwrite: bool) -> None:
     for name in (TABLE_NAME, JSON_NAME):
         if not overwrite and (folder / name).exists():
             raise OutputError(
-                f"{folder / name}: exists already; give another --out, or --overwrite to replace it"
+                f"{folder / name}: exists already; give another `out`, or `overwrite=True` to replace it"
             )
 
 

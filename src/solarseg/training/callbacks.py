@@ -114,14 +114,14 @@ class Diverged(Callback):
     """Stop a training whose weights are no longer numbers; nothing mends them, and nothing must keep them."""
 
     def __init__(self, learning_rate: float, precision: str) -> None:
-        self._settings = f"--learning-rate {learning_rate:g} --precision {precision}"
+        self._settings = f"`learning_rate={learning_rate:g}`, `precision='{precision}'`"
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Raise `RunError` if so; checkpoints are written after this."""
         if not all(value.isfinite().all() for value in pl_module.state_dict().values()):
             raise RunError(
                 f"{self._settings}: the training diverged in epoch {trainer.current_epoch + 1}, weights are no longer "
-                "finite; train anew into another folder with a smaller learning rate, or --precision 32"
+                "finite; train again into another folder with a smaller learning rate, or `precision='32'`"
             )
 
 

@@ -39,10 +39,9 @@ class Machine:
     def __post_init__(self) -> None:
         for name, least in (("devices", 1), ("num_nodes", 1), ("workers", 0), ("checkpoint_seconds", 0)):
             if getattr(self, name) < least:
-                option = name.replace("_", "-")
-                raise ArgumentError(f"--{option} {getattr(self, name)}: must be {least} or more")
+                raise ArgumentError(f"`{name}={getattr(self, name)}`: must be {least} or more")
         if self.accelerator not in ("auto", "cpu", "gpu"):
-            raise ArgumentError(f"--accelerator {self.accelerator}: must be auto, cpu or gpu")
+            raise ArgumentError(f"`accelerator='{self.accelerator}'`: must be auto, cpu or gpu")
 
 
 class TrainConfig(BaseModel):
@@ -134,7 +133,7 @@ def make_config(**options: Any) -> TrainConfig:
     Examples:
         >>> make_config(epochs=0)
         Traceback (most recent call last):
-        solarseg.errors.ArgumentError: epochs: found 0; input should be greater than or equal to 1
+        solarseg.errors.ArgumentError: `epochs=0`: input should be greater than or equal to 1
     """
     given = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     try:
@@ -147,7 +146,7 @@ def make_config(**options: Any) -> TrainConfig:
             raise ArgumentError(f"unknown option '{option}'; known are {known}") from error
         message = re.sub(r"^Value error, ", "", first["msg"])
         message = message[0].lower() + message[1:]
-        raise ArgumentError(f"{option.replace('_', '-')}: found {first['input']}; {message}") from error
+        raise ArgumentError(f"`{option}={first['input']!r}`: {message}") from error
     check_shares(config.val, config.test)
     return config
 

@@ -127,10 +127,10 @@ def _pick(asked: Sequence[str], names: Sequence[str], count: int) -> tuple[int, 
             known = f"{', '.join(names)}, or " if names else ""
             remedy = "" if names else "; to give names, add bands: to dataset.yaml"
             raise ArgumentError(
-                f"--bands {band}: no such band; the images have {known}1 to {count} by number{remedy}"
+                f"`bands={band}`: no such band; the images have {known}1 to {count} by number{remedy}"
             )
         if number in picked:
-            raise ArgumentError(f"--bands {','.join(asked)}: takes band {band} twice; name each once")
+            raise ArgumentError(f"`bands={','.join(asked)}`: takes band {band} twice; name each once")
         picked.append(number)
     return tuple(picked)
 
@@ -231,12 +231,12 @@ class DataModule(L.LightningDataModule):
             raise DatasetError(f"{dataset.root}: no image to train on; put some into the split 'train'")
         if preprocessing.image_size == 32 and min(batch_size, len(train)) == 1:
             raise ArgumentError(
-                "--batch-size 1: at image size 32 a single image leaves one pixel to normalise over; "
-                "use batches of 2 or more, or a larger --image-size"
+                "`batch_size=1`: at image size 32 a single image leaves one pixel to normalise over; "
+                "use batches of 2 or more, or a larger `image_size`"
             )
         if 0 < len(val) < devices * num_nodes:
             raise ArgumentError(
-                f"--devices {devices} --num-nodes {num_nodes}: more processes than the {len(val)} image(s) of the "
+                f"`devices={devices}`, `num_nodes={num_nodes}`: more processes than the {len(val)} image(s) of the "
                 "split 'val'; use fewer, or put more images into it"
             )
         keep = (len(train) + len(val)) * _sample_bytes(preprocessing) * devices <= _CACHE_BYTES

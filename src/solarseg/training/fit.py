@@ -253,7 +253,7 @@ def _build_loss(
     terms = loss.losses if isinstance(loss, WeightedSum) else [loss]
     if class_weights and classes == 2 and all(isinstance(term, RegionLoss) for term in terms):
         raise ArgumentError(
-            f"--class-weights: would change nothing, since --loss {config.loss} counts one class alone where there "
+            f"`class_weights`: would change nothing, since `loss='{config.loss}'` counts one class alone where there "
             "are two; add +cross_entropy or +focal to the loss, or leave the weights out"
         )
     return loss
@@ -287,7 +287,7 @@ def _trainer(
     except MisconfigurationException as error:
         reason = " ".join(str(error).split())
         raise ArgumentError(
-            f"--accelerator {machine.accelerator} --devices {machine.devices}: not on this machine ({reason})"
+            f"`accelerator='{machine.accelerator}'`, `devices={machine.devices}`: not on this machine ({reason})"
         ) from error
 
 
@@ -321,8 +321,8 @@ def _fit(trainer: L.Trainer, parts: Parts, checkpoint: Path | None, config: Trai
         raise KeyboardInterrupt from error
     except torch.OutOfMemoryError as error:
         raise ArgumentError(
-            f"--batch-size {config.batch_size}: does not fit into the GPU's memory; halve it and double "
-            "--accumulate, which learns nearly the same, or give a smaller --image-size"
+            f"`batch_size={config.batch_size}`: does not fit into the GPU's memory; halve it and double "
+            "`accumulate`, which learns nearly the same, or give a smaller `image_size`"
         ) from error
 
 

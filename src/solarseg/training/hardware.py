@@ -46,8 +46,8 @@ def check_launcher(devices: int, num_nodes: int) -> None:
             started = launcher().world_size()
             if started != devices * num_nodes:
                 raise ArgumentError(
-                    f"--devices {devices} --num-nodes {num_nodes}: the launcher started {started} process(es), not "
-                    f"{devices * num_nodes}; give --devices the processes of a machine and --num-nodes the machines"
+                    f"`devices={devices}`, `num_nodes={num_nodes}`: the launcher started {started} process(es), not "
+                    f"{devices * num_nodes}; `devices` is the processes on one machine, `num_nodes` the machines"
                 )
             return
 
@@ -69,7 +69,7 @@ def choose_precision(asked: str, accelerator: str = "auto") -> LightningPrecisio
     """
     on_gpu = accelerator != "cpu" and torch.cuda.is_available()
     if asked == "16" and not on_gpu:
-        raise ArgumentError("--precision 16: computed on GPUs only; give bf16, 32 or auto")
+        raise ArgumentError("`precision='16'`: needs a GPU; use bf16, 32 or auto")
     if asked != "auto":
         return _ASKED[asked]
     if on_gpu:
