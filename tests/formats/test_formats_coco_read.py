@@ -372,14 +372,14 @@ def test_sizes_are_of_the_upright_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("segmentation", "match"),
     [
-        ([], "has no segmentation, and a box is no region; outline it, .* as Pascal VOC"),
+        ([], "has no segmentation, and a box or key points are no region; outline it, .* as Pascal VOC"),
         (None, "has no segmentation"),
         ("nonsense", "has no segmentation"),
         ([[1, 2, 3, 4]], "polygon of 2 points; at least 3"),
         ([[1, 2, 3, 4, 5]], "not pairs of x and y"),
         ([SQUARE, [1, 2, 3, 4, 5, "x"]], "not pairs of x and y"),
         ([[0, 0, 1e300, 0, 0, 1e300]], "not pairs of x and y"),
-        ([[0, 0, 1e6, 1e6, 0, 9] * 10], "outline of more than 10,000,000 pixels"),
+        ([[0, 0, 1e6, 1e6, 0, 9] * 10], "at most 10,000,000 are drawn"),
         ({"size": [8, 6], "counts": [48]}, r"run lengths are of size \[8, 6\], the image of \[6, 8\]"),
         ({"counts": [48]}, "run lengths are of size None"),
         ({"size": [6, 8], "counts": [40]}, "run lengths are damaged"),

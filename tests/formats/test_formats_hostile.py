@@ -190,5 +190,5 @@ def supervisely(root: Path) -> None:
 def test_annotations_that_would_take_hours_are_refused(make: Callable[[Path], None], tmp_path: Path) -> None:
     Image.new("L", (400, 400)).save(tmp_path / "a.png")
     make(tmp_path)
-    with pytest.raises(MaskError, match=r"cover the image more than 500 times|outlines of more than"):
+    with pytest.raises(MaskError, match=r"cover the image more than 500 times|outlines of .* are drawn"):
         list(open_source(tmp_path))

@@ -102,10 +102,11 @@ def command(
     Example: solarseg train my-cells --out runs/first --encoder resnet34
     """
     from solarseg import Machine, train
+    from solarseg.datasets.bands import parse_bands
 
     given: dict[str, Any] = {
         "encoder": encoder, "loss": loss, "class_weights": _weights(class_weights), "epochs": epochs,
-        "bands": None if bands is None else bands.split(","),
+        "bands": None if bands is None else list(parse_bands(bands)),
         "image_size": image_size, "batch_size": batch_size, "learning_rate": learning_rate,
         "encoder_weights": encoder_weights, "augment": augment, "accumulate": accumulate,
         "patience": patience, "seed": seed, "groups": groups, "group_regex": group_regex, "split": split,

@@ -7,7 +7,17 @@ from pathlib import Path
 from solarseg.errors import ArgumentError, ImageError
 from solarseg.images import Pixels
 
-__all__ = ["choose_bands", "take_bands"]
+__all__ = ["choose_bands", "parse_bands", "take_bands"]
+
+
+def parse_bands(text: str) -> tuple[str, ...]:
+    """Divide what is typed for bands: names or numbers with commas between them.
+
+    Examples:
+        >>> parse_bands("B4, b3,2")
+        ('B4', 'b3', '2')
+    """
+    return tuple(band.strip() for band in text.split(","))
 
 
 def choose_bands(asked: Sequence[str], names: Sequence[str] | None) -> list[int]:

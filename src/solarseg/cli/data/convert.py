@@ -52,11 +52,12 @@ def command(
 
     Example: solarseg data convert glosofarid solar-farms --bands B4,B3,B2,B8
     """
+    from solarseg.datasets.bands import parse_bands
     from solarseg.formats import ReadOptions
     from solarseg.formats.convert import convert
 
     options = ReadOptions(
-        bands=None if bands is None else tuple(bands.split(",")),
+        bands=None if bands is None else parse_bands(bands),
         missing_bands=missing_bands,
         colours=colours,
         max_unknown=max_unknown,

@@ -328,8 +328,10 @@ def _entry(
                 )
             # Crowds are regions like any other: their pixels are of the class, whatever number of objects they show.
             outlines += _outline_length(annotation.segmentation)
-            if outlines > _LONGEST + height * width:
-                raise MaskError(f"{source}: outlines of more than {outlines:,.0f} pixels; correct the file")
+            if outlines > _LONGEST:
+                raise MaskError(
+                    f"{source}: outlines of {outlines:,.0f} pixels; at most {_LONGEST:,.0f} are drawn; correct the file"
+                )
             if not _draw(columns, annotation.segmentation, class_id, (height, width), source):
                 left_out.add("annotation that draws no pixel", source)
         mask = np.ascontiguousarray(columns.reshape(width, height).T)
@@ -402,8 +404,8 @@ def _counts(segmentation: Any, height: int, width: int, source: str) -> list[int
         return _stated_counts(segmentation, height, width, source)
     if not isinstance(segmentation, list) or not segmentation:
         raise MaskError(
-            f"{source}: has no segmentation, and a box is no region; outline it, remove it, or export masks as Pascal "
-            "VOC, since some tools write thin ones so"
+            f"{source}: has no segmentation, and a box or key points are no region; outline it, remove it, or export "
+            "masks as Pascal VOC, since some tools write thin ones so"
         )
     rings = [as_points(_pairs(flat), source) for flat in segmentation]
     if sum(map(length, rings)) > _LONGEST:

@@ -49,6 +49,7 @@ def _number_names(names: Any) -> Any:
 
 class _Data(BaseModel):
     names: Annotated[dict[int, str], BeforeValidator(_number_names)]
+    kpt_shape: Any = None
     path: str | None = None
     train: str | list[str] | None = None
     val: str | list[str] | None = None
@@ -90,6 +91,10 @@ def _open(path: Path, options: ReadOptions) -> Source:
     if file is None:
         raise DatasetError(f"{path}: holds no data.yaml with 'names'; give the folder that holds it")
     data = _read_data(file)
+    if data.kpt_shape is not None:
+        raise DatasetError(
+            f"{file}: has kpt_shape: labels are boxes and key points, no regions; outline what they show"
+        )
     names, left_out = _names(file, data), LeftOut()
     classes, ids = class_map(names, file)
     images = {
@@ -260,8 +265,9 @@ def _polygon(fields: list[str], size: tuple[int, ...], class_ids: Sequence[int],
             f"{source}: is a box, and a box is no region; outline what is in it, or export as segmentation"
         )
     if len(numbers) < 7 or len(numbers) % 2 == 0:
+        what = "; these may be key points, which are no region" if len(numbers) > 5 else ""
         raise MaskError(
-            f"{source}: {len(numbers)} numbers; expected a class, and x and y of 3 points or more"
+            f"{source}: {len(numbers)} numbers; expected a class, and x and y of 3 points or more{what}"
         )
     if numbers[0] not in range(len(class_ids)):
         raise MaskError(
