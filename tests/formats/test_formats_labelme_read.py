@@ -214,6 +214,17 @@ def test_folders_and_images_elsewhere(tmp_path: Path) -> None:
         list(read(tmp_path / "labels"))
 
 
+def test_shapes_outside_of_the_image_are_left_out_and_named(tmp_path: Path) -> None:
+    far = [[20, 20], [30, 20], [30, 30]]
+    nothing = shape([[1, 1], [2, 2]], "mask", mask=png(np.zeros((2, 2), bool)))
+    write(tmp_path, shape(SQUARE), shape(far), nothing)
+    source = read(tmp_path)
+    [sample] = source
+    assert np.array_equal(sample.mask, FILLED)
+    places = tuple(f"{tmp_path / 'a.json'}: shapes.{i}" for i in (1, 2))
+    assert source.left_out.items() == {"annotation that draws no pixel": places}
+
+
 OUTSIDE = [
     "../b.png",
     "{above}/b.png",

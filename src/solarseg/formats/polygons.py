@@ -75,8 +75,8 @@ class Work:
         self._size, self._source = size, source
         self._left = _MOST_TIMES * size[0] * size[1] + _FEW_PIXELS
 
-    def add(self, points: NDArray[Any]) -> None:
-        """Add the box around some points.
+    def add(self, points: NDArray[Any]) -> bool:
+        """Add the box around some points, and return whether any of it is in the image.
 
         Raises:
             MaskError: that is more than 500 times the image, and 100 million pixels.
@@ -87,6 +87,8 @@ class Work:
             raise MaskError(
                 f"{self._source}: its annotations cover the image more than {_MOST_TIMES} times; correct the file"
             )
+        rows, columns = window(points, self._size, margin=0)
+        return rows.start < rows.stop and columns.start < columns.stop
 
 
 def as_points(points: Any, source: str, kind: str = "polygon", least: int = 3) -> Ring:

@@ -162,8 +162,8 @@ def _entry(file: Path, root: Path, ids: dict[str, int], options: ReadOptions, le
             source = f"{file}: shapes.{i}"
             if shape.kind in _NO_REGION:
                 left_out.add(f"{shape.kind}, which is no region", source)
-            else:
-                _paint(mask, shape, _class_id(shape, ids, source), options.line_width, source, work)
+            elif not _paint(mask, shape, _class_id(shape, ids, source), options.line_width, source, work):
+                left_out.add("annotation that draws no pixel", source)
         return Sample(pixels, mask, name, name, file=image)
 
     return Entry(name, load)
@@ -218,20 +218,19 @@ def _class_id(shape: _Shape, ids: dict[str, int], source: str) -> int:
 
 def _paint(
     mask: NDArray[np.uint8], shape: _Shape, class_id: int, line_width: int, source: str, work: Work
-) -> None:
-    """Paint on ``mask`` itself."""
+) -> bool:
+    """Paint on ``mask`` itself, and return whether any of the shape is in the image."""
     kind = shape.kind
     if kind == "mask":
         work.add(np.array([[0, 0], mask.shape[::-1]]))
-        _paint_mask(mask, shape, class_id, source)
-        return
+        return _paint_mask(mask, shape, class_id, source)
     least = {"polygon": 3, "oriented_rectangle": 4, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 2}
     if kind not in least:
         raise MaskError(
             f"{source}: cannot draw a {kind}; mask, {', '.join(least)} can be; label it again as one"
         )
     points = as_points(shape.points, source, kind, least[kind])
-    work.add(points)
+    is_within = work.add(points)
     if kind in ("line", "linestrip"):
         stroke(mask, points, class_id, line_width)
     elif kind == "circle":
@@ -242,6 +241,7 @@ def _paint(
         draw(mask, corners, class_id, lambda canvas, moved: canvas.rectangle(moved, fill=1, outline=1))
     else:
         draw(mask, points, class_id, lambda canvas, moved: canvas.polygon(moved, fill=1, outline=1))
+    return is_within or kind == "circle"
 
 
 def _box_of_circle(points: Ring, size: tuple[int, ...], source: str) -> Ring:
@@ -254,7 +254,7 @@ def _box_of_circle(points: Ring, size: tuple[int, ...], source: str) -> Ring:
     return np.stack([centre - radius, centre + radius])
 
 
-def _paint_mask(mask: NDArray[np.uint8], shape: _Shape, class_id: int, source: str) -> None:
+def _paint_mask(mask: NDArray[np.uint8], shape: _Shape, class_id: int, source: str) -> bool:
     region = decode_bitmap(decode_base64(shape.mask or "", f"{source}: mask"), mask.shape, source)
     box = as_points(shape.points, source, "mask", 2)[:2]
     extent = (box[1] - box[0] + 1)[::-1]
@@ -267,7 +267,9 @@ def _paint_mask(mask: NDArray[np.uint8], shape: _Shape, class_id: int, source: s
     height, width = region.shape
     above, left = max(0, -y), max(0, -x)  # which is outside
     place = mask[y + above : max(0, y + height), x + left : max(0, x + width)]
-    place[region[above:, left:][: place.shape[0], : place.shape[1]]] = class_id
+    shown = region[above:, left:][: place.shape[0], : place.shape[1]]
+    place[shown] = class_id
+    return bool(shown.any())
 
 
 READER = Reader("LabelMe JSON beside images", _detect, _open, frozenset({"line_width"}))

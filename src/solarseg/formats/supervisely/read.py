@@ -219,7 +219,8 @@ def _entry(
                 raise MaskError(
                     f"{source}: meta.json names no class '{each.classTitle}'; add it or remove the object"
                 )
-            work.add(_box_of(each, mask.shape))
+            if not work.add(_box_of(each, mask.shape)):
+                left_out.add("annotation that draws no pixel", source)
             _paint(mask, each, ids[each.classTitle], options.line_width, source)
         return Sample(pixels, mask, name, name, file=image)
 
