@@ -3,6 +3,7 @@
 import importlib
 import os
 import pickle
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,6 +82,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[A
             assert run is not None
             (folder / "run.pickle").write_bytes(pickle.dumps(run))
         return pickle.loads((folder / "run.pickle").read_bytes()), folder / "squares"
+
+
+@pytest.fixture
+def shared_weights(trained: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let trainings with `TINY` write the weights of `trained`: exporting their own takes several times as long."""
+    from solarseg.networks.export import sign
+    from solarseg.training import fit
+
+    def write(network: Any, info: Any, path: Path, inputs: Any) -> None:
+        shutil.copy(trained[0].model, path)
+        sign(path, info)
+
+    monkeypatch.setattr(fit, "export_model", write)
 
 
 @pytest.fixture(scope="session")

@@ -154,6 +154,7 @@ def test_compare_refuses_runs_scored_on_other_masks(trained, tmp_path):
         compare([run.path, copy])
 
 
+@pytest.mark.usefixtures("shared_weights")
 def test_groups_given_at_training_are_those_of_the_evaluation(squares, tmp_path):
     (squares / "groups.csv").unlink()
     options = {**TINY, "epochs": 1, "group_regex": r"im\d(\d)"}

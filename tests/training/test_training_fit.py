@@ -149,11 +149,13 @@ def test_resuming_is_exact_for_encoders_that_draw_and_from_wherever_it_stands(sq
             assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
+@pytest.mark.usefixtures("shared_weights")
 def test_resume_begins_where_nothing_has_begun(squares, tmp_path):
     run = train(squares, tmp_path / "run", resume=True, machine=quiet(), **{**TINY, "epochs": 1})
     assert run.model.exists()
 
 
+@pytest.mark.usefixtures("shared_weights")
 def test_a_run_cut_while_it_began_is_begun_again(squares, tmp_path, monkeypatch):
     def cut(*_):
         raise RuntimeError("power cut")

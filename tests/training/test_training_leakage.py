@@ -20,6 +20,9 @@ from solarseg.duplicates.leakage import Leak, read_leaks
 from solarseg.errors import ArgumentError, DatasetError
 
 SHORT = {**TINY, "epochs": 1}
+pytestmark = pytest.mark.usefixtures(
+    "shared_weights"
+)  # of the reports, only what they say of images is looked at
 
 
 def turn(file, turns, into):
