@@ -111,7 +111,7 @@ def test_bad_input_is_one_line_and_exit_code_2(squares, tmp_path, capsys, traine
         (("train", dataset, "--out", run_folder.path), "exists already"),
         (("predict", tmp_path / "no.onnx", squares, "--out", out), "no such model file"),
         (("predict", squares, squares, "--out", out), "no such model file"),
-        (("predict", run_folder.path, empty, "--out", out), "holds no images"),
+        (("predict", run_folder.path, empty, "--out", out), "contains no images"),
         (("predict", run_folder.path, tmp_path / "*.gif", "--out", out), "no such image"),
         (("evaluate", run_folder.path, empty), "has no folder 'images'"),
         (("compare", run_folder.path), "two runs or more"),

@@ -5,6 +5,8 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import typer
 
@@ -48,10 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream, io.TextIOWrapper
         ):  # a name that the terminal cannot show must not end a command
             stream.reconfigure(errors="backslashreplace")
-    command = find_command(typer.main.get_command(app), words)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     for handler in logging.getLogger().handlers:
-        handler.setFormatter(OptionFormatter(command))
+        handler.setFormatter(OptionFormatter(partial(_called, words)))
     logging.getLogger("solarseg").setLevel(logging.INFO)
     warnings.simplefilter("ignore")  # of libraries, about files that are read all the same
     try:
@@ -62,9 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("; ".join(["stopped", *hints]), file=sys.stderr)
         return int(done.code or 0)
     except SolarsegError as error:
-        print(f"error: {as_options(str(error), command)}", file=sys.stderr)
+        print(f"error: {as_options(str(error), _called(words))}", file=sys.stderr)
         return USER_ERROR
     except OSError as error:  # a folder without permission, a disk that fails
         print(f"error: {error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
         return USER_ERROR
     return 0
+
+
+def _called(words: Sequence[str]) -> Any:
+    """The command that some words call."""
+    return find_command(typer.main.get_command(app), words)

@@ -3,7 +3,7 @@
 import ast
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 __all__ = ["OptionFormatter", "as_options", "find_command"]
@@ -12,7 +12,7 @@ _ARGUMENT = re.compile(r"`(\w+)(?:=([^`]*))?`")
 _RENAMED: Mapping[str, str] = {"thresholds": "threshold"}  # Python's argument -> the command's
 
 
-def find_command(app: Any, words: list[str]) -> Any:
+def find_command(app: Any, words: Sequence[str]) -> Any:
     """Find the command that some words call, as far as they go.
 
     Args:
@@ -85,10 +85,11 @@ def _spell(value: str) -> str:
 class OptionFormatter(logging.Formatter):
     """Formats what the library logs as `as_options` does."""
 
-    def __init__(self, command: Any) -> None:
+    def __init__(self, find: Callable[[], Any]) -> None:
         super().__init__("%(message)s")
-        self._command = command
+        self._find = find
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the message of a record."""
-        return as_options(super().format(record), self._command)
+        message = super().format(record)
+        return as_options(message, self._find()) if "`" in message else message
