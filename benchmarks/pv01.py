@@ -20,7 +20,8 @@ from solarseg.classes import ClassMap
 from solarseg.datasets.description import Description, write_description
 from solarseg.files import atomic_folder, write_table
 from solarseg.formats import open_source
-from solarseg.images import write_image, write_mask
+from solarseg.images import write_image
+from solarseg.masks import write_mask
 
 APART = 10  # units of 0.0001 degrees
 PLACE = re.compile(r"PV01_(\d+)_(\d+)")

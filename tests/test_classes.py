@@ -35,7 +35,10 @@ def test_palette_gives_the_colours():
 
 def test_unknown_value_names_file_value_and_choices():
     classes = ClassMap(("background", "panel"), values=(0, 255))
-    with pytest.raises(MaskError, match=r"m\.png: mask holds unknown value 3; allowed are 0, 255"):
+    with pytest.raises(
+        MaskError,
+        match=r"m\.png: mask has unknown value 3 \(1 pixels have unknown values\); allowed are 0, 255",
+    ):
         classes.encode(np.array([[0, 3]], dtype=np.uint8), "m.png")
 
 

@@ -7,25 +7,13 @@ import numpy as np
 import pytest
 import rasterio
 import tifffile
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageOps
 from rasterio.errors import NotGeoreferencedWarning
 
-import solarseg.images
-from solarseg.classes import ClassMap
-from solarseg.errors import ImageError, MaskError
+import solarseg.decoding.guards
+from solarseg.errors import ImageError
 from solarseg.geotiff import metres_per_pixel
-from solarseg.images import (
-    as_rgb,
-    mask_palette,
-    read_image,
-    read_mask_values,
-    true_colour,
-    write_bands,
-    write_mask,
-)
+from solarseg.images import as_rgb, read_image, true_colour, write_bands
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (5, 7), dtype=np.uint8)
@@ -102,7 +90,6 @@ def test_exif_orientation_is_applied_to_deep_pngs(tmp_path):
     [
         (BANDS, {"planarconfig": "contig", "photometric": "minisblack"}, BANDS),
         (BANDS.transpose(2, 0, 1), {"planarconfig": "separate", "photometric": "minisblack"}, BANDS),
-        (BANDS.transpose(2, 0, 1), {}, BANDS),
         (BANDS, {"planarconfig": "contig", "photometric": "minisblack", "compression": "lzw"}, BANDS),
         (DEEP_RGB, {"photometric": "rgb", "compression": "deflate", "predictor": True}, DEEP_RGB),
         (GREY, {}, GREY[..., None]),
@@ -144,42 +131,12 @@ def test_missing_file_is_named(tmp_path):
 
 
 def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
-    monkeypatch.setattr(solarseg.images, "MAX_PIXELS", 30)
+    monkeypatch.setattr(solarseg.decoding.guards, "MAX_PIXELS", 30)
     Image.fromarray(RGB).save(tmp_path / "x.png")
     tifffile.imwrite(tmp_path / "x.tif", GREY)
     for name in ("x.png", "x.tif"):
         with pytest.raises(ImageError, match="7 x 5 pixels"):
             read_image(tmp_path / name)
-
-
-@settings(max_examples=25)
-@given(mask=arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 2)))
-def test_masks_come_back_as_written(tmp_path_factory, mask):
-    path = tmp_path_factory.mktemp("masks") / "m.png"
-    classes = ClassMap(("background", "crack", "hole"))
-    write_mask(path, mask, classes)
-    assert np.array_equal(read_mask_values(path), mask)
-    assert mask_palette(path)[:3] == list(classes.colours)
-    shown = np.asarray(Image.open(path).convert("RGB"))
-    assert np.array_equal(shown, np.array(classes.colours, np.uint8)[mask])
-
-
-def test_masks_spelled_in_many_ways(tmp_path):
-    mask = (GREY > 128).astype(np.uint8)
-    Image.fromarray(mask * 255).save(tmp_path / "grey.png")
-    Image.fromarray(np.stack([mask * 255] * 3, axis=-1)).save(tmp_path / "rgb.png")
-    Image.fromarray(mask * 255).convert("1").save(tmp_path / "bits.png")
-    tifffile.imwrite(tmp_path / "ids.tif", mask)
-    assert np.array_equal(read_mask_values(tmp_path / "grey.png"), mask * 255)
-    assert np.array_equal(read_mask_values(tmp_path / "rgb.png"), mask * 255)
-    assert np.array_equal(read_mask_values(tmp_path / "bits.png"), mask)
-    assert np.array_equal(read_mask_values(tmp_path / "ids.tif"), mask)
-
-
-def test_colour_masks_are_refused_with_the_remedy(tmp_path):
-    Image.fromarray(RGB).save(tmp_path / "m.png")
-    with pytest.raises(MaskError, match=r"m\.png: mask is a colour picture.*palette PNG"):
-        read_mask_values(tmp_path / "m.png")
 
 
 def test_anything_can_be_looked_at():
@@ -199,18 +156,6 @@ def test_tiffs_are_turned_upright_as_pillow_turns_them(tmp_path, orientation):
     with Image.open(path) as picture:
         expected = np.asarray(ImageOps.exif_transpose(picture))
     assert np.array_equal(read_image(path), expected)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_masks_are_turned_as_their_images_are(tmp_path, orientation):
-    pixels = np.random.default_rng(0).integers(0, 3, (5, 9), dtype=np.uint8)
-    exif = Image.Exif()
-    exif[274] = orientation
-    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
-    tifffile.imwrite(tmp_path / "a.tif", pixels, extratags=[(274, "H", 1, orientation, True)])
-    expected = read_image(tmp_path / "a.png")[..., 0]
-    assert np.array_equal(read_mask_values(tmp_path / "a.png"), expected)
-    assert np.array_equal(read_mask_values(tmp_path / "a.tif"), expected)
 
 
 def test_tiffs_whose_zero_is_white_are_inverted(tmp_path):
@@ -240,15 +185,6 @@ def test_images_of_more_than_pillows_limit_are_read(tmp_path, monkeypatch):
     Image.new("L", (100, 100)).save(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png").shape == (100, 100, 1)
     assert Image.MAX_IMAGE_PIXELS == 10
-
-
-@pytest.mark.parametrize("ignored", [True, False])
-def test_a_mask_comes_back_as_written(tmp_path, ignored):
-    classes = ClassMap(("background", "crack", "busbar"))
-    mask = np.random.default_rng(0).choice(np.array([0, 1, 2, 255 if ignored else 0], np.uint8), (9, 13))
-    write_mask(tmp_path / "mask.png", mask, classes)
-    assert np.array_equal(read_mask_values(tmp_path / "mask.png"), mask)
-    assert tuple(mask_palette(tmp_path / "mask.png")[:3]) == classes.colours
 
 
 @pytest.mark.parametrize("bands", [1, 3, 4, 13])

@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 
 from solarseg.errors import ArgumentError, DatasetError, MaskError
 
-__all__ = ["IGNORE_INDEX", "ClassMap", "few", "find_classes"]
+__all__ = ["IGNORE_INDEX", "MAX_UNNAMED", "ClassMap", "few", "find_classes", "objection_to"]
 
 IGNORE_INDEX = 255
+MAX_UNNAMED = (
+    21  # classes that are taken from values alone: as many as Pascal VOC has, whose masks often come alone
+)
 _MAX_CLASSES = 255
 _FEW = 12
+_SOFT, _NEARLY_BLACK, _NEARLY_WHITE = 3, 8, 247  # grey levels that tell soft edges from odd values
 
 # Paul Tol's "bright" scheme, made to be told apart with any kind of colour vision
 # (https://sronpersonalpages.nl/~pault/), after black for the background.
@@ -45,6 +49,8 @@ class ClassMap:
         colours: RGB colour of each class id, 0 to 255.
         values: the value that stands for each class id in the dataset's mask files.
         ignore: whether mask files use 255 for pixels to leave out.
+        threshold: brightness, 1 to 255, from which on pixels of a mask with soft edges are the second of two classes;
+            None where values must be those of the classes.
 
     Examples:
         >>> panels = ClassMap(("background", "solar_panel"), values=(0, 255))
@@ -56,6 +62,7 @@ class ClassMap:
     colours: tuple[tuple[int, int, int], ...] = ()
     values: tuple[int, ...] = ()
     ignore: bool = False
+    threshold: int | None = None
 
     def __post_init__(self) -> None:
         count = len(self.names)
@@ -73,6 +80,10 @@ class ClassMap:
             raise ArgumentError(f"classes: mask values are 0 to 255, found {list(self.values)}")
         if self.ignore and IGNORE_INDEX in self.values:
             raise ArgumentError(f"classes: {IGNORE_INDEX} cannot be both a class and the ignore index")
+        if self.threshold is not None and (count != 2 or self.ignore or not 1 <= self.threshold <= 255):
+            raise ArgumentError(
+                f"threshold {self.threshold}: must be 1 to 255, with two classes and without ignore_index"
+            )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -82,11 +93,15 @@ class ClassMap:
         """The class id of pixels to leave out, 255, or None where the masks have none."""
         return IGNORE_INDEX if self.ignore else None
 
+    def knows(self, raw: NDArray[np.integer]) -> bool:
+        """Say whether all values of a mask file stand for something."""
+        return not self._unknown(raw)
+
     def encode(self, raw: NDArray[np.integer], source: str = "mask") -> NDArray[np.uint8]:
         """Turn the values of a mask file into class ids.
 
         Args:
-            raw: ``(H, W)`` values as they stand in the file.
+            raw: ``(H, W)`` values as they stand in the file; brightness, 0 to 255, where there is a threshold.
             source: the file's name, for the error message.
 
         Returns:
@@ -95,21 +110,39 @@ class ClassMap:
         Raises:
             MaskError: a value is not one of the classes'.
         """
-        allowed = {*self.values, *([IGNORE_INDEX] if self.ignore else [])}
-        unknown = sorted(set(np.unique(raw).tolist()) - allowed)
+        if self.threshold is not None:
+            return (raw >= self.threshold).astype(np.uint8)
+        unknown = self._unknown(raw)
         if unknown:
-            remedy = (
-                "JPEG changes mask values, so save masks as PNG"
-                if source.lower().endswith((".jpg", ".jpeg"))
-                else "correct the mask, or name its classes in dataset.yaml, as in classes: {0: background, 255: panel}"
-            )
+            count = int(np.isin(raw, unknown).sum())
             raise MaskError(
-                f"{source}: mask holds unknown value {unknown[0]}; allowed are "
-                f"{', '.join(map(str, sorted(allowed)))}; {remedy}"
+                f"{source}: mask has unknown value {unknown[0]} ({count:,} pixels have unknown values); allowed are "
+                f"{', '.join(map(str, self._allowed))}; {self._remedy(source)}"
             )
         table = np.full(256, IGNORE_INDEX, dtype=np.uint8)
         table[list(self.values)] = np.arange(len(self), dtype=np.uint8)
         return table[raw]
+
+    @property
+    def _allowed(self) -> list[int]:
+        return sorted({*self.values, *([IGNORE_INDEX] if self.ignore else [])})
+
+    def _unknown(self, raw: NDArray[np.integer]) -> list[int]:
+        if raw.dtype != np.uint8:
+            return sorted(set(np.unique(raw).tolist()) - set(self._allowed))
+        counts = np.bincount(raw.ravel(), minlength=256)  # many times as fast as sorting
+        counts[self._allowed] = 0
+        return np.flatnonzero(counts).tolist()
+
+    def _remedy(self, source: str) -> str:
+        soft = (
+            "write `threshold: 128` into dataset.yaml" if self.values == (0, 255) and not self.ignore else ""
+        )
+        if source.lower().endswith((".jpg", ".jpeg")):
+            return "JPEG changes mask values: save masks as PNG" + (f", or {soft}" if soft else "")
+        if soft:
+            return f"correct the mask, or {soft} if its edges are soft"
+        return "correct the mask, or name its classes in dataset.yaml, as in classes: {0: background, 255: panel}"
 
 
 def find_classes(
@@ -127,32 +160,22 @@ def find_classes(
         ids above 1 is the ignore index.
 
     Raises:
-        DatasetError: no sensible classes can be found, for instance grey levels of a JPEG mask, or 0, 1
-            and 255, which may be 0/1 with pixels to ignore or a mixture of 0/1 and 0/255.
+        DatasetError: no sensible classes can be found; see `objection_to`.
 
     Examples:
         >>> find_classes([0, 255]).values
         (0, 255)
         >>> find_classes([0, 1, 3, 255])
         ... # doctest: +ELLIPSIS
-        ClassMap(names=('background', 'class_1', 'class_2', 'class_3'), ... ignore=True)
+        ClassMap(names=('background', 'class_1', 'class_2', 'class_3'), ... ignore=True, threshold=None)
     """
     found = sorted(set(values))
+    objection = objection_to(found)
+    if objection is not None:
+        raise DatasetError(f"{source}: {objection}")
     if found in ([0, 255], [255]):
         return ClassMap(("background", "foreground"), values=(0, 255))
-    if found in ([0, 1, 255], [1, 255]):
-        raise DatasetError(
-            f"{source}: masks hold 1 and 255: two spellings of one class, or 255 to be ignored? Make them alike, or "
-            "write into dataset.yaml: classes: [background, NAME], and below it: ignore_index: 255"
-        )
-    ids = [value for value in found if value != IGNORE_INDEX]
-    highest = max(ids, default=0)
-    # A real set of ids is nearly gapless; many gaps mean grey levels, of which no honest classes can be made.
-    if highest == 0 or len(ids) < (highest + 1) / 2:
-        raise DatasetError(
-            f"{source}: classes cannot be found from mask values {found[:8]}{'...' if len(found) > 8 else ''}; "
-            "expected 0/255, 0/1 or class ids 0, 1, 2, ...; name the classes in dataset.yaml"
-        )
+    highest = max(value for value in found if value != IGNORE_INDEX)
     names = (
         ("background", "foreground")
         if highest == 1
@@ -160,6 +183,45 @@ def find_classes(
     )
     colours = tuple(palette[: highest + 1]) if palette is not None and len(palette) > highest else ()
     return ClassMap(names, colours=colours, ignore=IGNORE_INDEX in found)
+
+
+def objection_to(values: Iterable[int]) -> str | None:
+    """Say why no classes can be found from values alone, or give None where they can.
+
+    Values are no classes where they are grey levels, as of soft edges; where they are 0, 1 and 255, which may be 0/1
+    with pixels to ignore or a mixture of 0/1 and 0/255; and where they are more than `MAX_UNNAMED`.
+
+    Examples:
+        >>> objection_to([0, 1, 2]) is None
+        True
+        >>> objection_to([0, 3, 128, 254, 255])[:42]
+        'masks have 3 grey levels between 0 and 255'
+    """
+    found = sorted(set(values))
+    if found in ([0, 255], [255]):
+        return None
+    if found in ([0, 1, 255], [1, 255]):
+        return (
+            "masks have 1 and 255: two spellings of one class, or 255 to be ignored? Make them alike, or "
+            "write into dataset.yaml: classes: [background, NAME], and below it: ignore_index: 255"
+        )
+    ids = [value for value in found if value != IGNORE_INDEX]
+    highest = max(ids, default=0)
+    # A real set of ids is nearly gapless; many gaps mean grey levels, of which no honest classes can be made.
+    if highest > 0 and ids[0] >= 0 and len(ids) >= (highest + 1) / 2 and highest < MAX_UNNAMED:
+        return None
+    between = sum(0 < value < 255 for value in found)
+    if between >= _SOFT and found[0] <= _NEARLY_BLACK and _NEARLY_WHITE <= found[-1] <= 255:
+        return (
+            f"masks have {between} grey levels between 0 and 255, as soft edges and JPEG make them; save masks as 0 "
+            "and 255, or write `threshold: 128` into dataset.yaml to take what is brighter as foreground, or name the "
+            "classes there"
+        )
+    return (
+        f"classes cannot be found from mask values {', '.join(map(str, found[:8]))}"
+        f"{', ...' if len(found) > 8 else ''}; expected 0/255, 0/1 or class ids 0, 1, 2, ..., at most "
+        f"{MAX_UNNAMED - 1}; name the classes in dataset.yaml"
+    )
 
 
 def few(words: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ come from the tags of the first page alone, without rasterio; files next to it (
 not read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from solarseg.decoding.tiff import open_tiff
 
 __all__ = ["TIFF_SUFFIXES", "TiffFacts", "facts_of", "is_georeferenced", "metres_per_pixel", "read_facts"]
 
@@ -26,7 +28,7 @@ _METRES_PER_DEGREE = 111_195.0  # on a sphere of 6371 km
 _WEB_MERCATOR = 3857  # the map of the web, whose scale is right on the equator only
 _EQUATOR = 6_378_137.0  # its radius, m
 _ALPHA = (1, 2)  # ExtraSamples: associated and unassociated alpha
-_MINISWHITE = 0  # PhotometricInterpretation
+_MINISWHITE, _PALETTE = 0, 3  # PhotometricInterpretation
 _MASK_PAGE = 4  # bit of NewSubfileType: a transparency mask for another page
 _PAGES = 16  # pages that are searched for it
 
@@ -104,6 +106,14 @@ class TiffFacts:
             missing |= (bad if is_nodata is None else bad | is_nodata).any(axis=-1)
         return ~missing if missing.any() else None
 
+    def split(self, samples: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Divide ``(H, W, C)`` samples into bands and transparency ``(H, W)``, where there is one."""
+        if self.alpha is None or samples.shape[-1] != len(self.bands) + 1:  # bands of several pages have none
+            return samples, None
+        last = self.alpha == samples.shape[-1] - 1
+        bands = samples[..., :-1] if last else samples[..., self.bands]
+        return bands, samples[..., self.alpha]
+
     def to_pixels(self, bands: NDArray[Any], valid: NDArray[np.bool_] | None = None) -> NDArray[Any]:
         """Turn samples as the file has them into levels of an image.
 
@@ -131,32 +141,30 @@ def read_facts(path: Path) -> TiffFacts | None:
     """Read the facts of a TIFF file; None of other files, and of those that cannot be read."""
     if path.suffix.lower() not in TIFF_SUFFIXES:
         return None
-    import tifffile  # takes a while, which images of other formats need not wait for
-
     try:
-        with tifffile.TiffFile(path) as file:
+        with open_tiff(path, str(path)) as file:
             return facts_of(file)
     except Exception:  # decoders raise whatever they like on a damaged file
         return None
 
 
 def facts_of(file: Any) -> TiffFacts:
-    """Read the facts of an open ``tifffile.TiffFile``.
+    """Read the facts of an open TIFF, from `solarseg.decoding.tiff.open_tiff`.
 
     Raises:
         Exception: a tag that pixels depend on is damaged; any kind.
     """
     page = file.pages[0]
     samples = int(page.samplesperpixel)
-    has_alpha = bool(page.extrasamples) and page.extrasamples[-1] in _ALPHA
+    alpha = _find_alpha(page.extrasamples, samples)
     georeference = _georeference(page)
     return TiffFacts(
         size=(int(page.imagelength), int(page.imagewidth)),
         dtype=np.dtype(page.dtype),
         bits=int(np.max(page.bitspersample)),
-        bands=tuple(range(samples - has_alpha)),
-        alpha=samples - 1 if has_alpha else None,
-        palette=None if page.colormap is None else (page.colormap >> 8).astype(np.uint8).T,
+        bands=tuple(sample for sample in range(samples) if sample != alpha),
+        alpha=alpha,
+        palette=(page.colormap >> 8).astype(np.uint8).T if page.photometric == _PALETTE else None,
         inverted=page.photometric == _MINISWHITE,
         nodata=_nodata(page),
         mask_page=_find_mask_page(file),
@@ -195,6 +203,12 @@ def _fill_depth(levels: NDArray[Any], bits: int) -> NDArray[Any]:
     if levels.dtype == np.bool_ or bits == 8 * levels.dtype.itemsize:
         return levels
     return np.rint(levels * (np.iinfo(levels.dtype).max / (2**bits - 1))).astype(levels.dtype)
+
+
+def _find_alpha(kinds: Sequence[int], samples: int) -> int | None:
+    """Position of the first sample that is transparency; the kinds are those of the last samples."""
+    found = (samples - len(kinds) + place for place, kind in enumerate(kinds) if kind in _ALPHA)
+    return next(found, None)
 
 
 def _nodata(page: Any) -> float | None:

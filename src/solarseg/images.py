@@ -1,56 +1,46 @@
-"""Image and mask files to arrays and back.
+"""Image files to arrays and back.
 
-An image is ``(H, W, C)``, ``uint8``, ``uint16`` or ``float32``, as deep as its file, bands last, RGB
-order where there are colours, turned upright where EXIF says so. A mask file is ``(H, W)`` integers.
+An image is ``(H, W, C)``, ``uint8``, ``uint16`` or ``float32``, as deep as its file, bands last, RGB order where there
+are colours, turned upright where EXIF says so.
 """
 
 import io
-import re
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from solarseg.classes import IGNORE_INDEX, ClassMap
-from solarseg.errors import DataError, ImageError, MaskError
+from solarseg.decoding.bitmaps import bitmap_orientation, decode_levels, from_pillow
+from solarseg.decoding.colours import has_colour_space, to_rgb
+from solarseg.decoding.guards import guarded
+from solarseg.decoding.orientation import turn_upright
+from solarseg.decoding.tiff import is_tiff, open_tiff, page_orientation, read_page, read_samples, read_stack
+from solarseg.errors import ImageError
 from solarseg.files import atomic_path, write_bytes
-from solarseg.geotiff import TIFF_SUFFIXES, TiffFacts, facts_of
+from solarseg.geotiff import facts_of
 
 __all__ = [
     "IMAGE_SUFFIXES",
-    "MAX_PIXELS",
     "Picture",
     "as_image",
     "as_rgb",
-    "check_pixels",
     "decode_image",
     "from_pillow",
-    "mask_palette",
     "read_image",
-    "read_mask_values",
+    "read_orientation",
+    "read_pages",
     "read_picture",
     "true_colour",
-    "without_pillows_limit",
     "write_bands",
     "write_image",
-    "write_mask",
 ]
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
-MAX_PIXELS = 20_000 * 20_000
-_PILLOW = Lock()  # around its global setting
-_PNG_DEPTH = slice(24, 26)  # bit depth and colour type, the last two bytes we need of a PNG's IHDR chunk
-_PNG_DEEP = {b"\x10\x02": slice(2, None, -1), b"\x10\x06": slice(2, None, -1), b"\x10\x04": slice(1)}
-_IGNORED = (128, 128, 128)
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"})
 _GDAL_METADATA = 42112
 _COLOURS = (("b4", "b3", "b2"), ("b04", "b03", "b02"), ("red", "green", "blue"), ("r", "g", "b"))
 _FINE: dict[str, Any] = {"quality": 90, "subsampling": 0}  # of JPEG: thin lines keep their colours
@@ -79,48 +69,64 @@ def read_image(path: Path | str) -> Pixels:
 
 
 def read_picture(path: Path | str) -> Picture:
-    """Read an image file.
+    """Read an image file, of the format that its content shows.
 
-    Grey, RGB, RGBA (transparency is dropped), palette, CMYK, 8- and 16-bit, and TIFFs of any number of
+    Grey, RGB, RGBA (transparency is dropped), palette, CMYK, YCbCr, CIELAB, 8- and 16-bit, and TIFFs of any number of
     bands. EXIF orientation is applied.
 
     Args:
-        path: PNG, JPEG, BMP, WebP or TIFF.
+        path: PNG, JPEG, BMP, GIF, WebP or TIFF.
 
     Raises:
-        ImageError: the file is missing, truncated, too large or not an image.
+        ImageError: the file is missing, damaged, too large, no image, or several pictures.
     """
     path = Path(path)
-    valid = None
-    try:
-        if path.suffix.lower() in TIFF_SUFFIXES:
-            data, valid = _read_tiff(path)
-        else:
-            data = _decode_picture(path.read_bytes(), path)
-    except ImageError:
-        raise
-    except Exception as error:  # decoders raise whatever they like on a damaged file
-        raise ImageError(f"{path}: {_reason(error)}; replace or remove the file") from error
-    return Picture(as_image(data, str(path)), valid)
+    with guarded(path):
+        with path.open("rb") as file:
+            if is_tiff(file.read(4)):
+                return _read_tiff(path, str(path))
+        return Picture(as_image(decode_levels(path.read_bytes(), str(path)), str(path)))
 
 
 def decode_image(content: bytes, source: str) -> Pixels:
-    """Do what `read_image` does with an image file that is held in memory.
+    """Do what `read_image` does with an image file that is in memory.
 
     Args:
-        content: of a PNG, JPEG, BMP or WebP file.
+        content: of an image file.
         source: where it is from, for the error message.
 
     Raises:
-        ImageError: it is truncated, too large or not an image.
+        ImageError: it is damaged, too large, no image, or several pictures.
     """
-    try:
-        data = _decode_picture(content, Path(source))
-    except ImageError:
-        raise
-    except Exception as error:
-        raise ImageError(f"{source}: {_reason(error)}; replace or remove it") from error
-    return as_image(data, source)
+    with guarded(source):
+        if is_tiff(content):
+            return _read_tiff(io.BytesIO(content), source).pixels
+        return as_image(decode_levels(content, source), source)
+
+
+def read_pages(path: Path | str) -> NDArray[Any]:
+    """Read all pages of a TIFF as they are stored: ``(N, H, W, C)``, any dtype.
+
+    Raises:
+        ImageError: the file is missing, damaged or no TIFF, or its pages differ in size or depth.
+    """
+    with guarded(path), open_tiff(Path(path), str(path)) as file:
+        return read_stack(file, str(path))
+
+
+def read_orientation(path: Path | str) -> int:
+    """Read the EXIF orientation of an image file, 1 to 8, where 1 is upright.
+
+    Raises:
+        ImageError: the file is missing or damaged.
+    """
+    path = Path(path)
+    with guarded(path):
+        with path.open("rb") as file:
+            if is_tiff(file.read(4)):
+                with open_tiff(path, str(path)) as opened:
+                    return page_orientation(opened.pages.first)
+        return bitmap_orientation(path.read_bytes(), str(path))
 
 
 def as_image(array: NDArray[Any], source: str = "image") -> Pixels:
@@ -155,101 +161,20 @@ def as_image(array: NDArray[Any], source: str = "image") -> Pixels:
     return pixels.astype(np.float32)
 
 
-class _EmptyError(Exception):
-    """A file holds nothing at all."""
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    if isinstance(error, _EmptyError):
-        return "the file is empty"
-    if isinstance(error, UnidentifiedImageError):  # whose text names an object of ours
-        return "cannot be read as an image (of no format that is known)"
-    text = re.sub(r" object at 0x[0-9a-f]+", "", " ".join(str(error).split())) or type(error).__name__
-    return f"cannot be read as an image ({text})"
-
-
-def _decode_picture(content: bytes, path: Path) -> NDArray[Any]:
-    with _open_picture(content, path) as picture:
-        if content[_PNG_DEPTH] in _PNG_DEEP and picture.format == "PNG":
-            # Pillow would halve its depth.
-            return _turn(_read_deep_png(content), picture.getexif().get(_ORIENTATION))
-        return from_pillow(picture)
-
-
-def from_pillow(picture: Image.Image) -> NDArray[Any]:
-    """Turn a Pillow image into an array, upright, grey or RGB: ``(H, W)`` or ``(H, W, 3)``."""
-    picture.load()
-    upright = ImageOps.exif_transpose(picture)
-    if upright.mode.startswith("I"):
-        return np.asarray(upright).astype(np.uint16)
-    if upright.mode not in ("L", "RGB", "F"):
-        upright = upright.convert("L" if upright.mode in ("1", "LA") else "RGB")
-    return np.asarray(upright)
-
-
-def _open_picture(content: bytes, path: Path) -> Image.Image:
-    if not content:
-        raise _EmptyError
-    with without_pillows_limit():  # our own limit follows
-        picture = Image.open(io.BytesIO(content))
-    check_pixels(path, picture.width, picture.height)
-    return picture
-
-
-@contextmanager
-def without_pillows_limit() -> Iterator[None]:
-    """Let Pillow open pictures above 179 megapixels, which drone mosaics often are."""
-    with _PILLOW:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
-
-
-def check_pixels(path: Path, width: int, height: int, kind: type[DataError] = ImageError) -> None:
-    """Raise an error of a kind where a file has more pixels than are read at once, before they are."""
-    if width * height > MAX_PIXELS:
-        raise kind(
-            f"{path}: {width} x {height} pixels; at most {MAX_PIXELS:,} are read at once; cut it into tiles"
-        )
-
-
-def _read_deep_png(content: bytes) -> NDArray[np.uint16]:
-    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    if decoded is None:
-        raise ValueError("truncated 16-bit PNG")
-    return np.ascontiguousarray(decoded[..., _PNG_DEEP[content[_PNG_DEPTH]]])
-
-
-def _read_tiff(path: Path) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """Read pixels, and which of them show something."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        series, page = file.series[0], file.pages[0]
-        sizes = dict(zip(series.axes, series.shape, strict=True))
-        check_pixels(path, sizes["X"], sizes["Y"])
-        samples = _bands_last(series.asarray(), series.axes)
-        facts = facts_of(file)
-        mask = None if facts.mask_page is None else file.pages[facts.mask_page].asarray()
-    valid = _find_valid(samples, facts, mask)
-    pixels = facts.to_pixels(samples if facts.alpha is None else samples[..., : facts.alpha], valid)
-    if facts.georeferenced:  # its transform is for pixels as stored, whatever the orientation says
-        return pixels, valid
-    return _upright(pixels, page), None if valid is None else _upright(valid, page)
-
-
-def _find_valid(
-    samples: NDArray[Any], facts: TiffFacts, mask: NDArray[Any] | None
-) -> NDArray[np.bool_] | None:
-    if not facts.may_lack_pixels:
-        return None
-    if facts.alpha is None:
-        return facts.valid(samples, mask=mask)
-    return facts.valid(samples[..., : facts.alpha], samples[..., facts.alpha], mask)
+def _read_tiff(file: Path | io.BytesIO, source: str) -> Picture:
+    with open_tiff(file, source) as opened:
+        samples = read_samples(opened, source)
+        page, facts = opened.pages.first, facts_of(opened)
+        bands, alpha = facts.split(samples)
+        valid = None
+        if facts.may_lack_pixels:
+            mask = None if facts.mask_page is None else read_page(opened, facts.mask_page, source)[..., 0]
+            valid = facts.valid(bands, alpha, mask)
+        pixels = to_rgb(bands, page, source) if has_colour_space(page) else facts.to_pixels(bands, valid)
+        # The transform of a map is for pixels as stored, whatever the orientation says.
+        orientation = 1 if facts.georeferenced else page_orientation(page)
+    upright = turn_upright(as_image(pixels, source), orientation)
+    return Picture(upright, None if valid is None else turn_upright(valid, orientation))
 
 
 # The tags of GeoTIFF: size of a pixel, tie points, transformation, and the coordinate system.
@@ -258,133 +183,9 @@ _GEOREFERENCE = (33550, 33922, 34264, 34735, 34736, 34737)
 
 def _georeference(path: Path) -> list[tuple[int, int, int, Any, bool]]:
     """What a TIFF says of its place on the ground, as tifffile writes it."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        tags = [file.pages[0].tags.get(code) for code in _GEOREFERENCE]
+    with open_tiff(path, str(path)) as file:
+        tags = [file.pages.first.tags.get(code) for code in _GEOREFERENCE]
         return [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags if tag is not None]
-
-
-# TIFF's tag 274, which EXIF took over: what stands in the file's first row and first column.
-_ORIENTATION = 274
-_TO_UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
-    2: np.fliplr,
-    3: lambda data: np.rot90(data, 2),
-    4: np.flipud,
-    5: lambda data: data.swapaxes(0, 1),
-    6: lambda data: np.rot90(data, -1),
-    7: lambda data: np.rot90(data.swapaxes(0, 1), 2),
-    8: np.rot90,
-}
-
-
-def _upright(data: NDArray[Any], page: Any) -> NDArray[Any]:
-    """Turn ``(H, W, ...)`` as the TIFF page's orientation says."""
-    tag = page.tags.get(_ORIENTATION)
-    return _turn(data, int(tag.value) if tag is not None else None)
-
-
-def _turn(data: NDArray[Any], orientation: int | None) -> NDArray[Any]:
-    turn = _TO_UPRIGHT.get(orientation or 0)
-    return np.ascontiguousarray(turn(data)) if turn is not None else data
-
-
-def _bands_last(data: NDArray[Any], axes: str) -> NDArray[Any]:
-    """Whatever is not height or width (samples, pages, channels) becomes a band."""
-    data = np.moveaxis(data, (axes.index("Y"), axes.index("X")), (0, 1))
-    return data.reshape(*data.shape[:2], -1)
-
-
-def read_mask_values(path: Path | str) -> NDArray[np.integer]:
-    """Read the values of a mask file as they stand: palette indices, grey levels or class ids.
-
-    Returns:
-        ``(H, W)`` integers.
-
-    Raises:
-        MaskError: the file is missing, damaged, or a colour picture.
-    """
-    path = Path(path)
-    try:
-        values = _read_mask_tiff(path) if path.suffix.lower() in TIFF_SUFFIXES else _read_mask_picture(path)
-    except MaskError:
-        raise
-    except Exception as error:
-        raise MaskError(f"{path}: {_reason(error)}; replace or remove the file") from error
-    if values.ndim == 3 and (values == values[..., :1]).all():
-        values = values[..., 0]  # a grey mask saved as RGB
-    if not np.issubdtype(values.dtype, np.integer):
-        raise MaskError(
-            f"{path}: mask holds {values.dtype} numbers; class ids are whole; save it as 8-bit grey"
-        )
-    if values.ndim != 2:
-        raise MaskError(
-            f"{path}: mask is a colour picture of {values.shape[-1]} bands; a mask holds one number a pixel "
-            "(0/255, 0/1, class ids or a palette); save it as grey or palette PNG"
-        )
-    return values
-
-
-def _read_mask_picture(path: Path) -> NDArray[np.integer]:
-    with _open_picture(path.read_bytes(), path) as picture:
-        picture.load()
-        upright = ImageOps.exif_transpose(picture)
-        has_alpha = upright.mode in ("RGBA", "LA")
-        values = np.asarray(upright.convert(upright.mode[:-1]) if has_alpha else upright)
-    return values.astype(np.uint8) if values.dtype == np.bool_ else values
-
-
-def _read_mask_tiff(path: Path) -> NDArray[np.integer]:
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        series = file.series[0]
-        sizes = dict(zip(series.axes, series.shape, strict=True))
-        check_pixels(path, sizes["X"], sizes["Y"], MaskError)
-        values = _upright(series.asarray().squeeze(), file.pages[0])
-    return values.astype(np.uint8) if values.dtype == np.bool_ else values
-
-
-def mask_palette(path: Path) -> list[tuple[int, int, int]] | None:
-    """Return the colours of a palette mask, or None where the file has no palette.
-
-    Raises:
-        MaskError: the file is missing or damaged.
-    """
-    if path.suffix.lower() in TIFF_SUFFIXES:
-        return None
-    try:
-        with _open_picture(path.read_bytes(), path) as picture:
-            flat = (picture.getpalette() or []) if picture.mode == "P" else None
-    except Exception as error:
-        raise MaskError(f"{path}: {_reason(error)}; replace or remove the file") from error
-    if flat is None:
-        return None
-    return [(flat[i], flat[i + 1], flat[i + 2]) for i in range(0, len(flat) - 2, 3)]
-
-
-def write_mask(path: Path, mask: NDArray[np.uint8], classes: ClassMap) -> None:
-    """Write class ids as a palette PNG, which viewers show in the classes' colours.
-
-    Args:
-        path: ends in ``.png``.
-        mask: ``(H, W) uint8`` class ids, 255 = ignored, which is shown grey.
-        classes: gives the colours.
-
-    Raises:
-        OutputError: the file could not be written.
-    """
-    colours = list(classes.colours)
-    if (mask == IGNORE_INDEX).any():
-        # Pillow stores as many bits a pixel as the palette needs, so it must reach as far as the values do.
-        colours += [(0, 0, 0)] * (IGNORE_INDEX - len(colours)) + [_IGNORED]
-    picture = Image.new("P", (mask.shape[1], mask.shape[0]))
-    picture.frombytes(np.ascontiguousarray(mask).tobytes())
-    picture.putpalette([level for colour in colours for level in colour])
-    encoded = io.BytesIO()  # Pillow writes a file in small pieces, which takes ten times as long
-    # Masks are runs, which makes them as small in less time.
-    picture.save(encoded, "PNG", optimize=False, compress_type=zlib.Z_RLE)
-    write_bytes(path, encoded.getbuffer())
 
 
 def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path | None = None) -> None:

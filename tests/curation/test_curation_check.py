@@ -59,7 +59,9 @@ def test_a_value_of_no_class_is_named(squares):
     Image.fromarray(mask).save(squares / "masks" / "im03.png")
     (problem,) = check(squares).problems
     assert problem.kind == "bad mask"
-    assert problem.what.startswith("mask holds unknown value 7; allowed are 0, 255")
+    assert problem.what.startswith(
+        "mask has unknown value 7 (1 pixels have unknown values); allowed are 0, 255"
+    )
 
 
 def test_a_mask_of_which_nothing_counts(squares):
@@ -271,7 +273,9 @@ def test_masks_that_do_not_go_with_the_others_are_named_and_the_rest_is_checked(
     what = [problem.what for problem in result.problems]
     assert what[1].startswith("holds 7, 9, others hold 0, 255; correct the mask")
     assert what[2].startswith("holds 1, others hold 0, 255; correct the mask")
-    assert what[3].endswith("values, and JPEG changes mask values; save masks as PNG")
+    assert what[3].startswith(
+        "has 32 values, and JPEG changes mask values; save masks as PNG, or write `threshold: 128`"
+    )
     assert (result.samples, result.empty) == (8, 1)
 
 
@@ -282,7 +286,9 @@ def test_jpeg_masks_are_named_as_such_where_dataset_yaml_names_the_classes_too(s
     (squares / "masks" / "im03.png").unlink()
     (problem,) = check(squares).problems
     assert (problem.kind, problem.where) == ("bad mask", str(squares / "masks" / "im03.jpg"))
-    assert problem.what.endswith("allowed are 0, 255; JPEG changes mask values, so save masks as PNG")
+    assert problem.what.endswith(
+        "JPEG changes mask values: save masks as PNG, or write `threshold: 128` into dataset.yaml"
+    )
 
 
 def test_masks_of_which_none_shows_anything_are_checked_and_train_is_said_to_refuse_them(squares):

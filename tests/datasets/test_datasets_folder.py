@@ -83,7 +83,7 @@ def test_what_is_written_to_dataset_yaml_is_read_again(tmp_path_factory, names, 
 
 def test_a_class_map_that_contradicts_the_masks(squares):
     (squares / "dataset.yaml").write_text("classes: [background, panel]\n")
-    with pytest.raises(MaskError, match=r"im00\.png: mask holds unknown value 255; allowed are 0, 1"):
+    with pytest.raises(MaskError, match=r"im00\.png: mask has unknown value 255 .*; allowed are 0, 1"):
         open_dataset(squares)["im00"]
 
 
@@ -265,7 +265,7 @@ def test_two_spellings_of_one_class_are_not_taken_for_pixels_to_ignore(squares):
     paint(squares, "im05", [1])
     for expected in (None, ClassMap(("background", "crack"))):
         with pytest.raises(
-            DatasetError, match=r"\(1 in im05\.png\): masks hold 1 and 255.*ignore_index: 255"
+            DatasetError, match=r"\(1 in im05\.png\): masks have 1 and 255.*ignore_index: 255"
         ):
             open_dataset(squares, expected=expected)
     ignoring = ClassMap(("background", "crack"), ignore=True)

@@ -13,8 +13,8 @@ from solarseg.errors import ArgumentError, DatasetError
 from solarseg.evaluation.comparison import compare
 from solarseg.evaluation.evaluate import _chosen, _rank, evaluate
 from solarseg.evaluation.report import Report
-from solarseg.images import read_mask_values
 from solarseg.inference.model import load_model
+from solarseg.masks import read_mask_values
 from solarseg.prediction.predict import predict
 from solarseg.training.fit import train
 

@@ -9,7 +9,7 @@ from solarseg.errors import ArgumentError
 from solarseg.formats import WRITERS, open_source
 from solarseg.formats.convert import convert
 from solarseg.formats.export import export_dataset
-from solarseg.images import write_mask
+from solarseg.masks import write_mask
 
 CLASSES = ClassMap(("background", "crack"))
 

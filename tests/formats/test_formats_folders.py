@@ -104,7 +104,7 @@ def test_the_published_panels_of_several_resolutions(codes, tmp_path):
     ]
     assert all(sample.mask.tolist() == [[1, 0, 0, 0, 0, 0]] * 4 for sample in samples)
     write(file.with_stem(f"{file.stem}_label"), 7)
-    with pytest.raises(MaskError, match=r"4151_label\.bmp: mask holds unknown value 7"):
+    with pytest.raises(MaskError, match=r"4151_label\.bmp: mask has unknown value 7"):
         entries_of(source)[0].load()
 
 
@@ -163,8 +163,8 @@ def test_nothing_is_decoded_on_opening_but_masks_that_name_no_classes(squares, m
     entries = entries_of(open_source(squares))
     assert len(entries) == 12
     (squares / "dataset.yaml").write_text("classes: {0: background, 255: panel}\n")
-    monkeypatch.setattr(folders_module, "look_into", forbidden)
-    monkeypatch.setattr(folders_module, "read_mask_values", forbidden)
+    monkeypatch.setattr(folders_module, "inspect_mask", forbidden)
+    monkeypatch.setattr(folders_module, "read_mask", forbidden)
     open_source(squares)
 
 
@@ -375,7 +375,7 @@ def test_converted_masks_hold_nothing_else(converted):
     assert entries_of(open_source(folder))[2].load().mask.sum() == 1
     masks[2, 5, 5] = 3
     write(folder / "label" / "solar_global_00002.png", masks[2])
-    with pytest.raises(MaskError, match=r"00002\.png: mask holds unknown value 3"):
+    with pytest.raises(MaskError, match=r"00002\.png: mask has unknown value 3"):
         entries_of(open_source(folder))[2].load()
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from solarseg.classes import ClassMap
 from solarseg.datasets.description import Description, write_description
 from solarseg.errors import ArgumentError, DatasetError, OutputError
-from solarseg.images import write_mask
+from solarseg.masks import write_mask
 from solarseg.measurement import measure_cell
 from solarseg.prediction.measurements import measure
 from solarseg.synthesis import CELL_CLASSES, write_cells

@@ -11,9 +11,10 @@ import tifffile
 from PIL import Image
 
 from solarseg.cli import main
-from solarseg.images import read_image, read_mask_values
+from solarseg.images import read_image
 from solarseg.inference.model import load_model
 from solarseg.inference.model_file import METADATA_KEY, read_info
+from solarseg.masks import read_mask_values
 from solarseg.prediction.predict import predict
 
 

@@ -20,9 +20,9 @@ from PIL import Image
 from solarseg.cli import main
 from solarseg.datasets.image_files import find_images, name_outputs
 from solarseg.errors import ArgumentError, OutputError
-from solarseg.images import read_mask_values
 from solarseg.inference.model import load_model
 from solarseg.inference.options import PredictOptions
+from solarseg.masks import read_mask_values
 from solarseg.prediction.predict import predict
 
 

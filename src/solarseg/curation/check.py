@@ -13,7 +13,7 @@ from solarseg.curation.problems import KINDS, Problem
 from solarseg.curation.split_problems import find_split_problems
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import read_description
-from solarseg.datasets.folder import MaskLook, folder_of, list_files, look_into, open_pairs
+from solarseg.datasets.folder import folder_of, list_files, open_pairs
 from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.splits import read_split
 from solarseg.duplicates.leakage import Leak, find_copies, find_leaks
@@ -21,6 +21,7 @@ from solarseg.duplicates.perceptual_hash import SYMMETRIES
 from solarseg.duplicates.search import Pair
 from solarseg.errors import DataError, ImageError, MaskError
 from solarseg.files import write_table
+from solarseg.masks import MaskLook, inspect_mask
 
 __all__ = ["Check", "check"]
 
@@ -147,7 +148,7 @@ def _sort_out(folder: Path, masks: Iterable[Path]) -> tuple[list[Problem], Class
     problems = []
     for mask in masks:
         try:
-            looks.append(look_into(mask))
+            looks.append(inspect_mask(mask))
         except MaskError as error:
             problems.append(Problem("bad mask", str(mask), _reason(error, mask)))
     odd = find_odd(looks)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from solarseg.classes import find_classes
-from solarseg.datasets.folder import MaskLook
 from solarseg.errors import ArgumentError, DatasetError
+from solarseg.masks import MaskLook
 
 __all__ = ["find_odd"]
 

@@ -28,6 +28,8 @@ class Description(BaseModel):
         classes: names in the order of class ids, or mask value -> name; class ids follow the order of values.
         colours: RGB of each class, in the order of class ids.
         ignore_index: 255 where masks use it for pixels to leave out.
+        threshold: brightness, 1 to 255, from which on pixels of masks with soft edges are the second of two classes,
+            which are background and foreground unless ``classes`` names them.
         bands: names of the bands.
         licence: under which the data may be used.
         citation: how to cite the data.
@@ -38,6 +40,7 @@ class Description(BaseModel):
     classes: list[str] | dict[int, str] | None = None
     colours: list[tuple[int, int, int]] | None = None
     ignore_index: Annotated[Literal[255], BeforeValidator(_as_number)] | None = None
+    threshold: Annotated[int, BeforeValidator(_as_number)] | None = None
     bands: list[str] | None = None
     licence: str | None = None
     citation: str | None = None
@@ -45,7 +48,9 @@ class Description(BaseModel):
     def class_map(self) -> ClassMap | None:
         """The classes, or None where they are to be found from the masks."""
         if self.classes is None:
-            return None
+            if self.threshold is None:
+                return None
+            return ClassMap(("background", "foreground"), values=(0, 255), threshold=self.threshold)
         named = dict(
             sorted(self.classes.items()) if isinstance(self.classes, dict) else enumerate(self.classes)
         )
@@ -54,6 +59,7 @@ class Description(BaseModel):
             colours=tuple(self.colours or ()),
             values=tuple(named),
             ignore=self.ignore_index is not None,
+            threshold=self.threshold,
         )
 
 
@@ -76,7 +82,7 @@ def read_description(root: Path) -> tuple[Description, ClassMap | None]:
 
 def write_description(root: Path, description: Description, classes: ClassMap) -> None:
     """Write ``dataset.yaml`` for masks that hold the class ids of ``classes``."""
-    stated = description.model_dump(mode="json", exclude_none=True)
+    stated = description.model_dump(mode="json", exclude_none=True, exclude={"threshold"})
     named = {
         "classes": list(classes.names),
         "colours": [list(colour) for colour in classes.colours],

@@ -21,16 +21,15 @@ from solarseg.datasets.left_out import LeftOut, LeftOutItems, describe_left_out
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.walk import is_image_name, note_unread, walk
 from solarseg.errors import ArgumentError, DatasetError, MaskError
-from solarseg.images import IMAGE_SUFFIXES, mask_palette, read_mask_values, read_picture
+from solarseg.images import IMAGE_SUFFIXES, read_picture
+from solarseg.masks import MaskLook, check_sizes, inspect_mask, read_mask, spell_alike
 
 __all__ = [
     "UNFINISHED",
     "FolderDataset",
-    "MaskLook",
     "classes_of",
     "folder_of",
     "list_files",
-    "look_into",
     "look_into_all",
     "open_dataset",
     "open_pairs",
@@ -103,11 +102,7 @@ class FolderDataset:
         entry = self._files[name]
         picture, mask = read_picture(entry.image), self.read_mask(name)
         image, valid = picture.pixels, picture.valid
-        if mask.shape != image.shape[:2]:
-            raise MaskError(
-                f"{entry.mask}: mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image "
-                f"{image.shape[1]} x {image.shape[0]}; they must be equal"
-            )
+        check_sizes(entry.image, image.shape, entry.mask, mask.shape)
         if valid is not None:
             mask = np.where(valid, mask, np.uint8(IGNORE_INDEX))
         return Sample(image, mask, name, entry.group, valid, entry.image)
@@ -118,8 +113,7 @@ class FolderDataset:
         Raises:
             MaskError: the file is damaged, or holds an unknown value.
         """
-        file = self._files[name].mask
-        return self.classes.encode(read_mask_values(file), str(file))
+        return read_mask(self._files[name].mask, self.classes)
 
     def image_path(self, name: str) -> Path:
         """Return the image file of a sample."""
@@ -287,37 +281,8 @@ def _find_classes(root: Path, masks: list[Path], expected: ClassMap | None) -> C
     return classes_of(folder if folder.is_dir() else root, look_into_all(root, masks), expected)
 
 
-@dataclass(frozen=True)
-class MaskLook:
-    """What a mask file holds.
-
-    Attributes:
-        file: the mask.
-        values: each value once.
-        palette: the colours of its palette, where it has one.
-    """
-
-    file: Path
-    values: list[int]
-    palette: list[tuple[int, int, int]] | None = None
-
-
-def look_into(mask: Path) -> MaskLook:
-    """Find the values of a mask file.
-
-    Raises:
-        MaskError: the file is missing, damaged, a colour picture, or a JPEG of more than two values.
-    """
-    values = np.unique(read_mask_values(mask)).tolist()
-    if mask.suffix.lower() in (".jpg", ".jpeg") and len(values) > 2:
-        raise MaskError(
-            f"{mask}: holds {len(values)} values, and JPEG changes mask values; save masks as PNG"
-        )
-    return MaskLook(mask, values, mask_palette(mask))
-
-
 def look_into_all(
-    root: Path, masks: Iterable[Path], look: Callable[[Path], MaskLook] = look_into
+    root: Path, masks: Iterable[Path], look: Callable[[Path], MaskLook] = inspect_mask
 ) -> Iterator[MaskLook]:
     """Look into the masks that can be read; the others cost only their own samples, and who reads those is told.
 
@@ -359,7 +324,7 @@ def classes_of(folder: Path, looks: Iterable[MaskLook], expected: ClassMap | Non
     holders: dict[int, list[Path]] = {}
     palette: _Palette = {}
     spare: list[tuple[int, int, int]] | None = None
-    for look in looks:
+    for look in spell_alike(list(looks)):
         for value in look.values:
             holders.setdefault(value, []).append(look.file)
         _add_palette(palette, look)

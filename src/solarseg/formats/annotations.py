@@ -16,8 +16,9 @@ from PIL import Image
 from pydantic import BaseModel, BeforeValidator, RootModel, ValidationError
 
 from solarseg.classes import ClassMap
+from solarseg.decoding.bitmaps import without_pillows_limit
 from solarseg.errors import ArgumentError, DatasetError, MaskError
-from solarseg.images import Pixels, without_pillows_limit
+from solarseg.images import Pixels
 
 __all__ = [
     "Text",

@@ -35,7 +35,8 @@ from solarseg.files import (
 )
 from solarseg.formats import ReadOptions, open_source
 from solarseg.formats.source import Entry, Part, Source
-from solarseg.images import Pixels, write_bands, write_image, write_mask
+from solarseg.images import Pixels, write_bands, write_image
+from solarseg.masks import write_mask
 from solarseg.threads import count_cores, fan_out
 
 __all__ = ["Conversion", "convert"]

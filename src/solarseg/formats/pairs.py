@@ -17,13 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
-from solarseg.datasets.folder import (
-    UNFINISHED,
-    MaskLook,
-    classes_of,
-    list_files,
-    look_into_all,
-)
+from solarseg.datasets.folder import UNFINISHED, classes_of, list_files, look_into_all
 from solarseg.datasets.groups import find_groups
 from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.sample import Sample
@@ -31,6 +25,7 @@ from solarseg.datasets.walk import note_unused, walk_images
 from solarseg.errors import DatasetError, MaskError
 from solarseg.formats.source import Entry, Part
 from solarseg.images import Pixels
+from solarseg.masks import MaskLook, check_sizes
 
 __all__ = ["Glance", "Pair", "find_mask_classes", "find_pairs", "glance", "part_of"]
 
@@ -185,11 +180,7 @@ def _load(
     name: str, pair: Pair, group: str, load: Callable[[Pair], tuple[Pixels, NDArray[np.uint8]]], kept: bool
 ) -> Sample:
     image, mask = load(pair)
-    if mask.shape != image.shape[:2]:
-        raise MaskError(
-            f"{pair.mask}: mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image "
-            f"{image.shape[1]} x {image.shape[0]}; they must be equal"
-        )
+    check_sizes(pair.image, image.shape, pair.mask, mask.shape)
     return Sample(image, mask, name, group, file=pair.image if kept else None)
 
 

@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
+from solarseg.errors import ImageError
 from solarseg.formats.glosofarid.read import BANDS, CLASSES
 from solarseg.formats.pairs import Pair
-from solarseg.images import Pixels, read_image, read_mask_values
+from solarseg.images import Pixels, as_image, read_image, read_pages
+from solarseg.masks import read_mask_values
 
 __all__ = ["Published", "find_published"]
 
@@ -49,27 +51,28 @@ def find_published(pairs: Iterable[Pair]) -> Published | None:
 # label/*.png. The TIFFs hold float32 numbers, and their last axis is the band's: each of the 256 pages of a file is a
 # row of pixels, 256 high and 13 wide.
 def _is_glosofarid(pair: Pair) -> bool:
-    folders = (pair.image.parent.name, pair.mask.parent.name)
-    return folders == ("input", "label") and _count_bands(pair.image) == len(BANDS)
-
-
-def _count_bands(image: Path) -> int:
+    if (pair.image.parent.name, pair.mask.parent.name) != ("input", "label"):
+        return False
     try:
-        with tifffile.TiffFile(image) as file:
-            shape, axes = file.series[0].shape, file.series[0].axes
-    except Exception:  # decoders raise whatever they like on a damaged file
-        return 0
-    return int(shape[0] if axes.endswith("YX") and len(BANDS) not in shape[1:] else shape[-1])
+        return _read_bands(pair.image).shape[-1] == len(BANDS)
+    except ImageError:
+        return False
+
+
+def _read_bands(image: Path) -> NDArray[Any]:
+    pages = read_pages(image)
+    if len(pages) == 1:
+        return np.asarray(pages[0])
+    is_row = pages.shape[2:] == (len(BANDS), 1)
+    return pages[..., 0] if is_row else np.moveaxis(pages[..., 0], 0, -1)
 
 
 def _read_glosofarid(pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
     """Give ``(H, W, 13) uint16`` where all numbers are whole, as they should be, else ``float32``."""
-    image = read_image(pair.image)
-    if image.shape[1] == len(BANDS) != image.shape[2]:
-        image = image.transpose(2, 0, 1)
+    image = _read_bands(pair.image)
     if (image >= 0).all() and (image <= np.iinfo(np.uint16).max).all() and (image % 1 == 0).all():
         image = image.astype(np.uint16)
-    return image, _read_codes(pair.mask, (1, 255))
+    return as_image(image, str(pair.image)), _read_codes(pair.mask, (1, 255))
 
 
 # In Zenodo record 5171712 the values of masks say what stands below the panels: 11 and 12 in PV08, 111 to 125 in PV03

@@ -13,11 +13,12 @@ from solarseg.classes import ClassMap
 from solarseg.datasets.image_files import find_images, is_inside, name_objection, name_outputs
 from solarseg.errors import ArgumentError, ImageError
 from solarseg.files import digest
-from solarseg.images import read_image, read_mask_values, true_colour, write_bands, write_image, write_mask
+from solarseg.images import read_image, true_colour, write_bands, write_image
 from solarseg.inference.model import Model, as_model
 from solarseg.inference.options import PredictOptions
 from solarseg.inference.pipeline import Predicted
 from solarseg.inference.sources import ArraySource, read_source
+from solarseg.masks import read_mask_values, write_mask
 from solarseg.measurement import check_cell_size, is_measurable
 from solarseg.prediction.folder import ImageResult, Job, PredictionFolder, summary_rows
 from solarseg.prediction.measurements import Measured, measure_one, measurement_rows

@@ -9,7 +9,8 @@ from rich.progress import Progress
 from solarseg.datasets.description import Description, write_description
 from solarseg.errors import ArgumentError, OutputError
 from solarseg.files import atomic_folder, write_table
-from solarseg.images import write_image, write_mask
+from solarseg.images import write_image
+from solarseg.masks import write_mask
 from solarseg.synthesis.camera import Camera, IntegerDepth
 from solarseg.synthesis.canvas import SUBPIXELS
 from solarseg.synthesis.cells import check_cell_image_size, generate_cell

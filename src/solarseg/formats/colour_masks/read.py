@@ -11,16 +11,16 @@ from threading import Event
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets.description import read_description
 from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.tables import read_rows
-from solarseg.errors import ArgumentError, DatasetError, ImageError, MaskError
+from solarseg.errors import ArgumentError, DatasetError, MaskError
 from solarseg.formats.pairs import Pair, find_pairs, glance, part_of
 from solarseg.formats.source import Reader, ReadOptions, Source
 from solarseg.images import Pixels, read_image
+from solarseg.masks import mask_palette, read_mask_colours
 
 __all__ = ["READER"]
 
@@ -84,11 +84,10 @@ def _is_table(file: Path) -> bool:
 
 def _is_coloured(mask: Path) -> bool:
     try:
-        with Image.open(mask) as picture:
-            if picture.mode not in ("RGB", "RGBA"):  # a palette's numbers are class ids
-                return False
-        pixels = read_image(mask)
-    except Exception:  # decoders raise whatever they like on a damaged file
+        if mask_palette(mask) is not None:  # whose numbers are class ids
+            return False
+        pixels = read_mask_colours(mask).colours
+    except MaskError:
         return False
     return bool((pixels != pixels[..., :1]).any())
 
@@ -167,7 +166,7 @@ def _spell(colour: Sequence[int]) -> str:
 
 
 def _load(table: _Table, max_unknown: float, said: Event, pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
-    image, colours = read_image(pair.image), _read_colours(pair.mask)
+    image, colours = read_image(pair.image), _read_colours(table, pair.mask)
     mask = _decode(table, colours, pair.mask)
     unknown = mask == IGNORE_INDEX
     if unknown.any():
@@ -193,18 +192,16 @@ def _load(table: _Table, max_unknown: float, said: Event, pair: Pair) -> tuple[P
     return image, mask
 
 
-def _read_colours(file: Path) -> NDArray[np.uint8]:
-    """Read the colours of a mask, ``(H, W, 3)``, or its numbers, ``(H, W, 1)``, where it is not coloured."""
-    try:
-        colours = read_image(file)
-    except ImageError as error:
-        raise MaskError(str(error)) from error
-    if colours.dtype != np.uint8 or colours.shape[-1] not in (1, 3):
-        raise MaskError(
-            f"{file}: mask has {colours.shape[-1]} bands of {colours.dtype}; colours are 3 bands of 8 bits; save it as "
-            "RGB PNG"
-        )
-    return np.asarray(colours, dtype=np.uint8)
+def _read_colours(table: _Table, file: Path) -> NDArray[np.uint8]:
+    """Read the colours of a mask, ``(H, W, 3)``, or its numbers, ``(H, W, 1)``, where it is not coloured.
+
+    What is transparent has the colour of the background, whatever was painted there before.
+    """
+    found = read_mask_colours(file)
+    if found.clear is None:
+        return found.colours
+    background = np.array(table.classes.colours[0], dtype=np.uint8)
+    return np.where(found.clear[..., None], background, found.colours)
 
 
 def _decode(table: _Table, colours: NDArray[np.uint8], file: Path) -> NDArray[np.uint8]:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from solarseg.classes import ClassMap
 from solarseg.datasets.bands import choose_bands, take_bands
 from solarseg.datasets.description import read_description
-from solarseg.datasets.folder import look_into
 from solarseg.datasets.left_out import LeftOut
 from solarseg.formats.class_lists import read_stated_classes
 from solarseg.formats.colour_masks import read as colour_masks
@@ -18,7 +17,8 @@ from solarseg.formats.geotiff import read as geotiff
 from solarseg.formats.pairs import Pair, find_mask_classes, find_pairs, glance, part_of
 from solarseg.formats.published import find_published
 from solarseg.formats.source import Reader, ReadOptions, Source
-from solarseg.images import Pixels, read_image, read_mask_values
+from solarseg.images import Pixels, read_image
+from solarseg.masks import inspect_mask, read_mask
 
 __all__ = ["READER"]
 
@@ -49,7 +49,7 @@ def _open(path: Path, options: ReadOptions) -> Source:
     if known:
         classes, read = known.classes, known.read
     else:
-        classes = stated or find_mask_classes(path, [pair.mask for pair in pairs.values()], look_into)
+        classes = stated or find_mask_classes(path, [pair.mask for pair in pairs.values()], inspect_mask)
         read = partial(_read, classes)
     keeps_files = places is None and (known is None or known.keeps_files)
     part = part_of(
@@ -62,7 +62,7 @@ def _open(path: Path, options: ReadOptions) -> Source:
 
 
 def _read(classes: ClassMap, pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
-    return read_image(pair.image), classes.encode(read_mask_values(pair.mask), str(pair.mask))
+    return read_image(pair.image), read_mask(pair.mask, classes)
 
 
 def _load(

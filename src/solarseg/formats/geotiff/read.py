@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets.bands import choose_bands, take_bands
 from solarseg.datasets.description import read_description
-from solarseg.datasets.folder import MaskLook
 from solarseg.datasets.left_out import LeftOut
+from solarseg.decoding.tiff import open_tiff
 from solarseg.errors import DataError, ImageError, MaskError
 from solarseg.extras import require
 from solarseg.formats.colour_masks import read as colour_masks
 from solarseg.formats.pairs import Pair, find_mask_classes, find_pairs, glance, part_of
 from solarseg.formats.source import Reader, ReadOptions, Source
-from solarseg.images import Pixels, as_image, check_pixels, read_image
+from solarseg.images import Pixels, as_image, read_image
+from solarseg.masks import inspect_mask, read_mask
 
 __all__ = ["READER"]
 
@@ -38,8 +38,8 @@ def _detect(path: Path) -> bool:
 
 def _is_georeferenced(file: Path) -> bool:
     try:
-        with tifffile.TiffFile(file) as tiff:
-            return any(tag in tiff.pages[0].tags for tag in _GEOREFERENCE)
+        with open_tiff(file, str(file)) as tiff:
+            return any(tag in tiff.pages.first.tags for tag in _GEOREFERENCE)
     except Exception:  # decoders raise whatever they like on a damaged file
         return False
 
@@ -49,7 +49,7 @@ def _open(path: Path, options: ReadOptions) -> Source:
     left_out = LeftOut()
     pairs = find_pairs(path, left_out)
     description, stated = read_description(path)
-    spelled = stated or find_mask_classes(path, [pair.mask for pair in pairs.values()], _look)
+    spelled = stated or find_mask_classes(path, [pair.mask for pair in pairs.values()], inspect_mask)
     classes = ClassMap(spelled.names, spelled.colours, ignore=True)
     names = description.bands or _band_names([pair.image for pair in pairs.values()])
     places = choose_bands(options.bands, names) if options.bands else None
@@ -73,11 +73,6 @@ def _band_names(images: Sequence[Path]) -> list[str] | None:
             continue
         return names if all(names) and len(set(names)) == len(names) else None
     return None
-
-
-def _look(mask: Path) -> MaskLook:
-    values, ignored = _read_values(mask)
-    return MaskLook(mask, np.unique(values[~ignored]).tolist())
 
 
 @contextmanager
@@ -118,9 +113,8 @@ def _load(
             _check_grids(pair, image, mask)
         missing = image.dataset_mask() == 0
         pixels = _read_without_nodata(image, missing) if _is_odd(image) else read_image(pair.image)
-    values, ignored = _read_values(pair.mask)
-    class_ids = spelled.encode(np.where(ignored, spelled.values[0], values), str(pair.mask))
-    class_ids[ignored | missing] = IGNORE_INDEX
+    class_ids = read_mask(pair.mask, spelled)
+    class_ids[missing] = IGNORE_INDEX
     return (take_bands(pixels, places, pair.image, named) if places else pixels), class_ids
 
 
@@ -128,25 +122,6 @@ def _read_without_nodata(image: Any, missing: NDArray[np.bool_]) -> Pixels:
     pixels = np.moveaxis(image.read(_data_bands(image)), 0, -1)
     odd = missing[..., None] | (pixels == image.nodata) | np.isnan(pixels)
     return as_image(np.where(odd, 0, pixels).astype(np.float32), image.name)
-
-
-def _read_values(path: Path) -> tuple[NDArray[np.integer], NDArray[np.bool_]]:
-    """Read the values of a mask, and which of its pixels are to be ignored.
-
-    Nodata of 0 is background: so QGIS writes it when it burns polygons into a raster.
-    """
-    with _opened(path, MaskError) as file:
-        if len(_data_bands(file)) != 1:
-            raise MaskError(
-                f"{path}: mask has {file.count} bands; a mask holds one number a pixel; save one band"
-            )
-        check_pixels(path, file.width, file.height, MaskError)
-        values = file.read(1)
-        ignored = np.zeros(values.shape, np.bool_) if file.nodata == 0 else file.dataset_mask() == 0
-    whole = np.where(ignored, 0, values)
-    if not (np.isfinite(whole).all() and (whole % 1 == 0).all()):
-        raise MaskError(f"{path}: mask holds numbers that are not whole; class ids are; save it as 8-bit")
-    return whole.astype(np.int64), ignored
 
 
 def _check_grids(pair: Pair, image: Any, mask: Any) -> None:

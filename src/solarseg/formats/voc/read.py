@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets.folder import list_files
 from solarseg.datasets.left_out import LeftOut
-from solarseg.errors import DatasetError, ImageError, MaskError
+from solarseg.errors import DatasetError, MaskError
 from solarseg.formats.annotations import class_map
 from solarseg.formats.pairs import Pair, part_of
 from solarseg.formats.source import Reader, ReadOptions, Source
-from solarseg.images import Pixels, mask_palette, read_image, read_mask_values
+from solarseg.images import Pixels, read_image
+from solarseg.masks import mask_palette, read_mask_colours, read_mask_values
 
 __all__ = ["LABEL_MAP", "READER", "VOID", "VOID_LABELS", "voc_colours"]
 
@@ -212,11 +213,12 @@ def _decode(labels: _Labels, mask: Path) -> NDArray[np.uint8]:
 
 
 def _read_colours(mask: Path) -> NDArray[Any]:
-    """Read the colours of a mask, ``(H, W, 3)``, or its numbers, ``(H, W)``, where it has one band."""
-    try:
-        shown = read_image(mask)
-    except ImageError as error:
-        raise MaskError(str(error)) from error
+    """Read the colours of a mask, ``(H, W, 3)``, or its numbers, ``(H, W)``, where it has one band.
+
+    What is transparent is black, the background.
+    """
+    found = read_mask_colours(mask)
+    shown = found.colours if found.clear is None else np.where(found.clear[..., None], 0, found.colours)
     return shown[..., 0] if shown.shape[-1] == 1 else shown
 
 

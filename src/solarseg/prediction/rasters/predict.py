@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
+from solarseg.decoding.guards import check_pixels
 from solarseg.errors import OutputError
 from solarseg.extras import require
 from solarseg.files import atomic_path, digest
-from solarseg.images import check_pixels, true_colour, write_image
+from solarseg.images import true_colour, write_image
 from solarseg.inference.model import Model, as_model
 from solarseg.inference.options import PredictOptions
 from solarseg.inference.pipeline import PredictedRows
