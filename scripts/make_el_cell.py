@@ -20,7 +20,7 @@ from rich.progress import track
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from solarseg import evaluate, export, open_dataset
+from solarseg import evaluate, export_model, open_dataset
 from solarseg.files import atomic_path, write_json
 from solarseg.networks.export import update_info
 from solarseg.synthesis import write_cells
@@ -70,7 +70,7 @@ def main() -> None:
         write_cells(cells, options.count, seed=SEED, progress=True)
     if not (run / "model.onnx").exists():
         make_run(cells, options.work, make_config(**SETTINGS | {"epochs": options.epochs}))
-    done = export(run, int8=True, overwrite=True)
+    done = export_model(run, int8=True, overwrite=True)
     print(done.comparison)
     # Scores of the exported file, on the test split of the run.
     report = evaluate(done.model, cells, out=options.work / "evaluation")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from solarseg.prediction.rasters.predict import predict_raster
     from solarseg.synthesis import generate_cell, write_cells
     from solarseg.training.config import Machine
-    from solarseg.training.export import export
+    from solarseg.training.export import export_model
     from solarseg.training.fit import train
 
 __all__ = [
@@ -43,7 +43,7 @@ __all__ = [
     "compare",
     "data",
     "evaluate",
-    "export",
+    "export_model",
     "generate_cell",
     "load_model",
     "measure",
@@ -68,7 +68,7 @@ _HOMES = {
     "Machine": "solarseg.training.config",
     "compare": "solarseg.evaluation.comparison",
     "evaluate": "solarseg.evaluation.evaluate",
-    "export": "solarseg.training.export",
+    "export_model": "solarseg.training.export",
     "generate_cell": "solarseg.synthesis",
     "load_model": "solarseg.inference.model",
     "measure": "solarseg.prediction.measurements",

@@ -12,7 +12,7 @@ from solarseg.datasets import open_dataset
 from solarseg.errors import ModelFileError
 from solarseg.inference.model import load_model
 from solarseg.inference.model_file import ModelInfo
-from solarseg.networks.export import check_export, export_model
+from solarseg.networks.export import check_export, write_model_file
 from solarseg.networks.network import SelfContained, build_network
 from solarseg.preprocessing import Preprocessing
 
@@ -32,7 +32,7 @@ def export(path, encoder, classes, preprocessing):
     inputs = np.zeros(
         (1, preprocessing.image_size, preprocessing.image_size, preprocessing.bands), preprocessing.depth
     )
-    export_model(network, info, path, inputs)
+    write_model_file(network, info, path, inputs)
     return SelfContained(network.eval(), preprocessing), load_model(path)
 
 

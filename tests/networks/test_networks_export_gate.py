@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import jaccard_score
 
-from solarseg.networks.gate import LIMIT, Comparison, compare_networks
+from solarseg.networks.gate import LIMIT, ExportComparison, compare_networks
 
 NAMES = ("background", "cell", "crack")
 
@@ -50,14 +50,14 @@ def test_ignored_pixels_count_in_no_iou():
 @pytest.mark.parametrize(("lost", "passes"), [(LIMIT, True), (LIMIT + 0.01, False), (-3.0, True)])
 def test_one_class_that_loses_more_is_enough(lost, passes):
     network = (0.9, 0.8, 0.5)
-    found = Comparison(NAMES, 9, 0.1, 0.01, 0.001, network, (0.95, 0.8, 0.5 - lost / 100))
+    found = ExportComparison(NAMES, 9, 0.1, 0.01, 0.001, network, (0.95, 0.8, 0.5 - lost / 100))
     assert found.passes is passes
     if lost > 0:
         assert found.worst == "crack"
 
 
 def test_a_class_that_is_nowhere_loses_nothing_and_is_stored_as_none():
-    found = Comparison(("a", "b"), 1, 0.0, 0.0, 0.0, (1.0, float("nan")), (1.0, 0.0))
+    found = ExportComparison(("a", "b"), 1, 0.0, 0.0, 0.0, (1.0, float("nan")), (1.0, 0.0))
     assert found.lost == (0.0, 0.0)
     assert found.passes
     assert found.record()["network_iou"] == {"a": 1.0, "b": None}

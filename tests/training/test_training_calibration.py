@@ -8,7 +8,7 @@ from scipy.special import log_softmax
 
 from solarseg.inference.model import load_model
 from solarseg.networks.backend import load_network
-from solarseg.networks.export import export_model
+from solarseg.networks.export import write_model_file
 from solarseg.training.calibration import calibrate, fit_temperature
 
 
@@ -88,6 +88,6 @@ def test_the_model_file_has_it_inside(trained, tmp_path):
         logits = network(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)[0, 0].numpy()
     for temperature in (1.0, 2.5):
         file = tmp_path / f"{temperature}.onnx"
-        export_model(network, info.model_copy(update={"temperature": temperature}), file, images)
+        write_model_file(network, info.model_copy(update={"temperature": temperature}), file, images)
         found = load_model(file).probabilities(images)[0, ..., 1]
         assert found == pytest.approx(1 / (1 + np.exp(-logits / temperature)), abs=1e-4)

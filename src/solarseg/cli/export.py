@@ -8,7 +8,7 @@ import typer
 from solarseg.cli.options import Quiet
 
 if TYPE_CHECKING:
-    from solarseg.training.export import Exported
+    from solarseg.training.export import ExportResult
 
 __all__ = ["command"]
 
@@ -61,10 +61,10 @@ def command(
     """
     from rich.console import Console
 
-    from solarseg import export
+    from solarseg import export_model
 
     with Console(stderr=True, quiet=quiet).status("exporting"):
-        done = export(
+        done = export_model(
             run,
             int8=int8,
             calibrate=calibrate,
@@ -78,7 +78,7 @@ def command(
     _say(done)
 
 
-def _say(done: "Exported") -> None:
+def _say(done: "ExportResult") -> None:
     print(done.comparison.text())
     if done.kept_in_float:
         print(f"kept in float: {', '.join(done.kept_in_float)}")

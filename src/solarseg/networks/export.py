@@ -20,7 +20,7 @@ from solarseg.inference.model import load_model
 from solarseg.inference.model_file import METADATA_KEY, ModelInfo, graph_digest, read_info
 from solarseg.networks.network import Network, SelfContained
 
-__all__ = ["check_export", "export_model", "sign", "update_info", "write_graph"]
+__all__ = ["check_export", "sign", "update_info", "write_graph", "write_model_file"]
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ TOLERANCE = 1e-4  # of probabilities
 OPSET = 18  # read by every ONNX Runtime since 1.14
 
 
-def export_model(network: Network, info: ModelInfo, path: Path, inputs: NDArray[Any]) -> None:
+def write_model_file(network: Network, info: ModelInfo, path: Path, inputs: NDArray[Any]) -> None:
     """Write a network and what is known of it as a self-describing ONNX file.
 
     Batch, height and width are left open, the latter in multiples of 32; the size trained at stands in the
@@ -52,7 +52,7 @@ def export_model(network: Network, info: ModelInfo, path: Path, inputs: NDArray[
 
 
 def write_graph(network: Network, info: ModelInfo, path: Path) -> None:
-    """Write a network as ONNX of float32, without metadata; see `export_model`."""
+    """Write a network as ONNX of float32, without metadata; see `write_model_file`."""
     whole = SelfContained(
         copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format),
         info.preprocessing,

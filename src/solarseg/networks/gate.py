@@ -1,6 +1,6 @@
-"""The gate every export passes: how it differs from the network it came from, on images neither was fitted to."""
+"""The comparison that decides whether an export is written: the export against its network, on held-out images."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.evaluation.scores import confusion_matrix, iou
+from solarseg.inference.backends import Compute
 
-__all__ = ["LIMIT", "Comparison", "compare_networks"]
+__all__ = ["LIMIT", "ExportComparison", "compare_networks"]
 
 LIMIT = 0.5  # points of IoU that a class may lose
 
-Compute = Callable[[NDArray[Any]], NDArray[np.float32]]
-
 
 @dataclass(frozen=True)
-class Comparison:
+class ExportComparison:
     """How an export differs from its network.
 
     Attributes:
@@ -25,7 +24,7 @@ class Comparison:
         images: how many were compared.
         largest_difference: of any probability.
         mean_difference: of all probabilities.
-        changed: share of the pixels whose class is another one.
+        changed: share of the pixels whose class differs, 0 to 1.
         network: pooled IoU of each class by the network, 0 to 1, NaN for a class in neither truth nor prediction.
         export: the same by the export.
     """
@@ -55,7 +54,7 @@ class Comparison:
         return self.class_names[int(np.argmax(self.lost))]
 
     def record(self) -> dict[str, Any]:
-        """What is stored in the model file: numbers, None for NaN."""
+        """Return what is stored in the model file: numbers, with None for NaN."""
         return {
             "images": self.images,
             "largest_difference": self.largest_difference,
@@ -73,10 +72,11 @@ class Comparison:
         return {name: None if np.isnan(value) else round(value, 6) for name, value in pairs}
 
     def text(self) -> str:
-        """Say it as a small table.
+        """Return the comparison as a small table.
 
         Examples:
-            >>> print(Comparison(("background", "crack"), 8, 0.31, 0.002, 0.0012, (0.93, 0.612), (0.93, 0.61)).text())
+            >>> ious = (0.93, 0.612), (0.93, 0.61)
+            >>> print(ExportComparison(("background", "crack"), 8, 0.31, 0.002, 0.0012, *ious).text())
             class         network IoU   export IoU   points
             background         93.00%       93.00%    +0.00
             crack              61.20%       61.00%    -0.20
@@ -101,7 +101,7 @@ def compare_networks(
     samples: Iterable[tuple[NDArray[Any], NDArray[np.uint8]]],
     class_names: tuple[str, ...],
     ignore_index: int | None = None,
-) -> Comparison:
+) -> ExportComparison:
     """Compare two functions from images to probabilities, at the size of the network's input.
 
     Args:
@@ -132,7 +132,7 @@ def compare_networks(
         before += confusion_matrix(mask, classes, count, ignore_index)
         after += confusion_matrix(mask, others, count, ignore_index)
         images += 1
-    return Comparison(
+    return ExportComparison(
         class_names,
         images,
         largest,

@@ -28,7 +28,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from solarseg.networks.gate import Comparison
+from solarseg.networks.gate import ExportComparison
 
 __all__ = ["list_blocks", "quantise", "quantise_until_it_passes"]
 
@@ -123,7 +123,7 @@ def _quantisable(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def quantise_until_it_passes(
-    source: Path, target: Path, images: Images, compare: Callable[[Path], Comparison]
+    source: Path, target: Path, images: Images, compare: Callable[[Path], ExportComparison]
 ) -> list[str]:
     """Write a model file with eight-bit layers, and with as many blocks in float as it needs to pass.
 

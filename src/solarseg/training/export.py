@@ -1,4 +1,4 @@
-"""From a trained run to model files in other forms, each compared with the network before it is trusted."""
+"""Export the network of a run to model files, each compared with the network before it is written."""
 
 import logging
 import shutil
@@ -21,15 +21,15 @@ from solarseg.inference.backends import Compute, open_backend
 from solarseg.inference.model_file import MODEL_NAME, ModelInfo, Precision, find_model_file, read_info
 from solarseg.networks.backend import load_network
 from solarseg.networks.export import check_export, sign, write_graph
-from solarseg.networks.gate import LIMIT, Comparison, compare_networks
+from solarseg.networks.gate import LIMIT, ExportComparison, compare_networks
 from solarseg.networks.half import halve
 from solarseg.networks.openvino_ir import open_ir, write_ir
 from solarseg.networks.quantisation import quantise_until_it_passes
 from solarseg.threads import count_cores
-from solarseg.training.export_images import ExportImages, Samples, find_images
+from solarseg.training.export_images import ExportImages, Samples, find_export_images
 from solarseg.training.run_folder import RunFolder
 
-__all__ = ["Exported", "export"]
+__all__ = ["ExportResult", "export_model"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,23 +42,23 @@ _CHECKED = 4  # images, by the check that every float32 export passes
 
 
 @dataclass(frozen=True)
-class Exported:
-    """What an export made.
+class ExportResult:
+    """What `export_model` wrote.
 
     Attributes:
         model: the model file.
-        openvino: the folder of OpenVINO's files, or None.
+        openvino: the folder of OpenVINO files, or None.
         comparison: of the model file with the network.
-        kept_in_float: parts of the network that are not of eight bits in an int8 file.
+        kept_in_float: blocks of the network that stay float32 in an int8 file.
     """
 
     model: Path
     openvino: Path | None
-    comparison: Comparison
+    comparison: ExportComparison
     kept_in_float: tuple[str, ...] = ()
 
 
-def export(
+def export_model(
     run: Path | str,
     *,
     int8: bool = False,
@@ -69,35 +69,36 @@ def export(
     out: Path | str | None = None,
     force: bool = False,
     overwrite: bool = False,
-) -> Exported:
-    """Export the network of a run, and compare the export with it on held-out images.
+) -> ExportResult:
+    """Export the network of a run, and compare the export with the network on held-out images.
 
-    The held-out images are the run's test split, or its val split where it has no other. An export in which a class
-    loses more than 0.5 points of IoU is refused, and nothing is written. The comparison is stored in the model file.
+    The held-out images are the test split of the run, or its val split if there is no test split. An export in which
+    a class loses more than 0.5 points of IoU is refused, and nothing is written. The model file contains the
+    comparison.
 
     Args:
         run: the run folder.
-        int8: layers of eight bits, calibrated on training images.
-        calibrate: another dataset to calibrate on; images that the run holds out are left out of it.
+        int8: 8-bit layers, calibrated on training images.
+        calibrate: another dataset to calibrate on; its images that the run holds out are not used.
         half: weights stored as float16.
-        openvino: also in OpenVINO's own format, in a folder beside the model file.
-        dataset: where the dataset that the run was trained on stands now, if it was moved.
+        openvino: also write the format of OpenVINO, in a folder next to the model file.
+        dataset: the dataset folder that the run was trained on, if it was moved.
         out: the file to write; by default ``model.onnx``, ``model-int8.onnx`` or ``model-half.onnx`` in the run folder.
-        force: write an export that loses too much all the same.
-        overwrite: replace an earlier export. The run's own ``model.onnx`` is replaced in any case.
+        force: also write an export that loses too much.
+        overwrite: replace an earlier export. The run's own ``model.onnx`` is always replaced.
 
     Raises:
-        ArgumentError: options that do not go together.
-        RunError: the folder holds no run that has ended.
-        DataError: the dataset is not where it was, has changed, or has no image to compare or to calibrate on.
+        ArgumentError: the options contradict each other.
+        RunError: the folder contains no finished run.
+        DataError: the dataset was moved, has changed, or has no image to compare or to calibrate on.
         ModelFileError: the export loses too much, or the checkpoint cannot be used.
         OutputError: the export exists, or could not be written.
-        MissingExtraError: openvino is asked for and not installed.
+        MissingExtraError: ``openvino`` is true and OpenVINO is not installed.
     """
     if int8 and half:
-        raise ArgumentError("--int8 --half: give one of them; an int8 file is the smaller already")
+        raise ArgumentError("`int8=True` and `half=True`: give one of them; an int8 file is the smaller one")
     if calibrate is not None and not int8:
-        raise ArgumentError("--calibrate: is of use with --int8 alone; leave it out, or add --int8")
+        raise ArgumentError("`calibrate`: requires `int8=True`")
     folder, precision = RunFolder(Path(run)), _precision(int8, half)
     info = _describe(folder, precision)
     model = _target(folder, precision, None if out is None else Path(out), overwrite)
@@ -105,14 +106,14 @@ def export(
     if ir is not None:
         require("openvino", "openvino")
         _check_free(ir, overwrite)
-    images = find_images(folder, info, dataset, calibrate)
+    images = find_export_images(folder, info, dataset, calibrate)
     job = _Job(folder, info, images, force)
-    with atomic_path(model) as temporary, _folder_beside(ir) as temporary_ir:
+    with atomic_path(model) as temporary, _replaced_folder(ir) as temporary_ir:
         kept = job.write(temporary)
         comparison = job.judge(temporary, kept)
         if temporary_ir is not None:
             job.write_ir(temporary, temporary_ir)
-    return Exported(model, ir, comparison, tuple(kept))
+    return ExportResult(model, ir, comparison, tuple(kept))
 
 
 def _precision(int8: bool, half: bool) -> Precision:
@@ -120,13 +121,15 @@ def _precision(int8: bool, half: bool) -> Precision:
 
 
 def _describe(folder: RunFolder, precision: Precision) -> ModelInfo:
-    """What the export will say of itself: what the run's model file says, but for what is no longer true."""
+    """Describe the export as the run's model file describes itself, without what holds only for that file."""
     if not folder.path.is_dir():
-        raise RunError(f"{folder.path}: no such run folder; give a folder that train made")
+        raise RunError(f"{folder.path}: no such run folder; give the folder of a finished training")
     info = read_info(find_model_file(folder.path))
     if not folder.best.exists() and not folder.last.exists():
-        raise RunError(f"{folder.best}: no such checkpoint, and nothing else holds the weights; train anew")
-    scores = info.scores if precision == "float32" else {}  # the gate's figures are this file's own
+        raise RunError(
+            f"{folder.best}: no such checkpoint, and the run has no other; restore it, or train again"
+        )
+    scores = info.scores if precision == "float32" else {}  # they were measured with the float32 file
     return info.model_copy(
         update={"solarseg_version": __version__, "precision": precision, "scores": scores, "gate": {}}
     )
@@ -136,10 +139,12 @@ def _target(folder: RunFolder, precision: Precision, out: Path | None, overwrite
     usual = folder.path / _NAMES[precision]
     target = out or usual
     if target.suffix != ".onnx":
-        raise ArgumentError(f"--out {target}: must end in .onnx")
+        raise ArgumentError(f"`out={str(target)!r}`: must end in .onnx")
     own = target.resolve() == folder.model.resolve()
     if own and precision != "float32":
-        raise ArgumentError(f"--out {target}: is the run's own file of float32; give another name")
+        raise ArgumentError(
+            f"`out={str(target)!r}`: is the float32 model file of the run; give another `out`"
+        )
     if not own:
         _check_free(target, overwrite)
     return target
@@ -147,14 +152,12 @@ def _target(folder: RunFolder, precision: Precision, out: Path | None, overwrite
 
 def _check_free(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
-        raise OutputError(
-            f"{path}: exists already; give --overwrite to replace it, or another name with --out"
-        )
+        raise OutputError(f"{path}: exists already; give another `out`, or `overwrite=True` to replace it")
 
 
 @contextmanager
-def _folder_beside(path: Path | None) -> Iterator[Path | None]:
-    """Give a temporary folder that takes the place of what stands at a path, if there is a path."""
+def _replaced_folder(path: Path | None) -> Iterator[Path | None]:
+    """Give a temporary folder that replaces ``path`` when the block ends, or None if ``path`` is None."""
     if path is None:
         yield None
         return
@@ -164,7 +167,7 @@ def _folder_beside(path: Path | None) -> Iterator[Path | None]:
 
 
 class _Job:
-    """Writing one export and comparing it with its network."""
+    """One export: write it and compare it with its network."""
 
     def __init__(self, folder: RunFolder, info: ModelInfo, images: ExportImages, force: bool) -> None:
         self._info = info
@@ -175,7 +178,7 @@ class _Job:
         self._reference = open_backend("torch", folder.model, whole, "cpu", count_cores())
 
     def write(self, path: Path) -> list[str]:
-        """Write the model file, and return the parts of the network that were kept in float."""
+        """Write the model file, and return the blocks of the network that stay float32."""
         kept: list[str] = []
         write_graph(self._network, self._info, path)
         if self._info.precision == "float32":
@@ -198,12 +201,12 @@ class _Job:
             return quantise_until_it_passes(
                 source,
                 path,
-                _Pictures(self._images.calibration),
+                _Images(self._images.calibration),
                 lambda file: self._compare(self._open(file), self._images.choice),
             )
 
-    def judge(self, path: Path, kept: list[str]) -> Comparison:
-        """Compare a model file with its network, and write what was found into it."""
+    def judge(self, path: Path, kept: list[str]) -> ExportComparison:
+        """Compare a model file with its network, and store the comparison in the file."""
         comparison = self._compare(self._open(path), self._images.gate)
         self._pass("the model file", comparison)
         record: dict[str, Any] = {"split": self._images.gate_split, **comparison.record()}
@@ -217,19 +220,19 @@ class _Job:
         return comparison
 
     def write_ir(self, source: Path, folder: Path) -> None:
-        """Write a model file in OpenVINO's format, and compare that, too."""
+        """Write a model file in the format of OpenVINO, and compare that too."""
         write_ir(source, folder)
-        self._pass("OpenVINO's files", self._compare(open_ir(folder, count_cores()), self._images.gate))
+        self._pass("the OpenVINO files", self._compare(open_ir(folder, count_cores()), self._images.gate))
 
     def _open(self, path: Path) -> Compute:
         return open_backend("onnxruntime", path, self._info, "cpu", count_cores())
 
-    def _compare(self, export: Compute, samples: Samples) -> Comparison:
+    def _compare(self, export: Compute, samples: Samples) -> ExportComparison:
         return compare_networks(
             self._reference, export, samples, self._info.class_names, self._images.ignore_index
         )
 
-    def _pass(self, what: str, comparison: Comparison) -> None:
+    def _pass(self, what: str, comparison: ExportComparison) -> None:
         if comparison.passes:
             return
         worst = comparison.worst
@@ -237,14 +240,13 @@ class _Job:
         if not self._force:
             logger.info("%s", comparison.text())
             raise ModelFileError(
-                f"{loss}, and more than {LIMIT:g} is refused; use the float32 model file, or --force to write it all "
-                "the same"
+                f"{loss}, allowed are {LIMIT:g}; use the float32 model file, or `force=True` to write it anyway"
             )
-        logger.warning("%s, more than %g; written all the same", loss, LIMIT)
+        logger.warning("%s, allowed are %g; written anyway", loss, LIMIT)
 
 
 @dataclass(frozen=True)
-class _Pictures:
+class _Images:
     samples: Samples
 
     def __iter__(self) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Which images of a run an export is calibrated on, and which decide whether it is trusted."""
+"""The images of a run that an export is calibrated on, and those that it is compared on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from solarseg.training.config import read_config
 from solarseg.training.datamodule import TrainingData
 from solarseg.training.run_folder import RunFolder, fingerprint
 
-__all__ = ["ExportImages", "Samples", "find_images"]
+__all__ = ["ExportImages", "Samples", "find_export_images"]
 
 _CALIBRATION = 128  # images, at most
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Preprocessed images ``(S, S, C)`` with masks ``(S, S) uint8``, read anew each time they are gone through."""
+    """Preprocessed images ``(S, S, C)`` with masks ``(S, S) uint8``, read again in each iteration."""
 
     data: TrainingData
 
@@ -42,11 +42,11 @@ class ExportImages:
     """The images of an export.
 
     Attributes:
-        gate: held out; they decide whether the export is trusted.
-        gate_split: the split they are: test, or val where the run has no other.
+        gate: held out; an export that loses too much on them is refused.
+        gate_split: their split: ``"test"``, or ``"val"`` if the run has no test split.
         calibration: of the train split, or of another dataset.
-        choice: by which it is decided what stays in float; never those of the gate.
-        calibrated_on: name of the dataset that calibration is of.
+        choice: decide which layers stay float32; never those of ``gate``.
+        calibrated_on: name of the dataset of ``calibration``.
         ignore_index: class id of pixels that do not count.
     """
 
@@ -58,28 +58,28 @@ class ExportImages:
     ignore_index: int | None
 
 
-def find_images(
+def find_export_images(
     run: RunFolder, info: ModelInfo, dataset: Path | str | None, calibrate: Path | str | None
 ) -> ExportImages:
     """Find the images of a run's dataset that an export needs.
 
     Args:
         run: the run.
-        info: what its model file says.
-        dataset: where the run's dataset stands, if not where it stood.
+        info: metadata of its model file.
+        dataset: the dataset folder of the run, if it was moved.
         calibrate: another dataset to calibrate on.
 
     Raises:
         RunError: the run has no settings.
-        DataError: the dataset is not there, has changed, or has no images for one of the purposes.
+        DataError: the dataset is missing, has changed, or has no images for one of the purposes.
     """
     data = _open_own(run, info, dataset)
     split = read_split(run.split)
     train, val, test = ([name for name in data.names if split.get(name) == part] for part in SPLITS)
     if not val and not test:
         raise DatasetError(
-            f"{run.split}: no image is held out for test or val, and no other could tell whether an export is right; "
-            "train with --test 0.15"
+            f"{run.split}: no image is in the test or val split, and an export is compared on held-out images only; "
+            "train with a `test` share such as 0.15"
         )
     if calibrate is None:
         source, drawn = data, train
@@ -101,36 +101,35 @@ def find_images(
 
 
 def _open_own(run: RunFolder, info: ModelInfo, dataset: Path | str | None) -> FolderDataset:
-    """Open the dataset a run was trained on, which must be what it was."""
+    """Open the dataset that a run was trained on, and check that it has not changed."""
     _, facts = read_config(run.config)
     root = Path(dataset or str(facts.get("dataset", "")))
     if not root.is_dir():
         raise DatasetError(
-            f"{root}: the dataset that {run.path} was trained on is not there; say where it stands with --dataset"
+            f"{root}: the dataset that {run.path} was trained on is missing; give its folder as `dataset`"
         )
     data = open_dataset(root, expected=info.classes)
     found = fingerprint(data).whole
     if found != info.dataset_fingerprint:
         raise DatasetError(
-            f"{root}: is not the dataset that {run.path} was trained on, or has changed since (its fingerprint is "
-            f"{found}, it was {info.dataset_fingerprint}); bring back what it held, or say where that stands with "
-            "--dataset"
+            f"{root}: is not the dataset that {run.path} was trained on, or has changed since (fingerprint {found}, "
+            f"expected {info.dataset_fingerprint}); restore its files, or give the right folder as `dataset`"
         )
     return data
 
 
 def _others(source: FolderDataset, own: FolderDataset, held_out: list[str]) -> list[str]:
-    """The images of another dataset that are not, byte for byte, held out by the run."""
+    """Name the images of another dataset that are no copies of an image that the run holds out."""
     digests = {digest(own.image_path(name)) for name in held_out}
     others = [name for name in source.names if digest(source.image_path(name)) not in digests]
     if not others:
         raise DatasetError(
-            f"{source.root}: the run holds out all its images; give others to --calibrate, or leave it out"
+            f"{source.root}: the run holds out all its images; give another dataset as `calibrate`, or leave it out"
         )
     return others
 
 
 def _draw(names: list[str]) -> list[str]:
-    """Draw as many as calibration takes, always the same."""
+    """Draw at most `_CALIBRATION` names, always the same ones."""
     order = np.random.default_rng(0).permutation(len(names))[:_CALIBRATION]
     return [names[number] for number in sorted(order.tolist())]

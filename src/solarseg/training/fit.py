@@ -32,7 +32,7 @@ from solarseg.losses import build_loss, class_weights_from_frequency
 from solarseg.losses.base import RegionLoss
 from solarseg.losses.weighted_sum import WeightedSum
 from solarseg.networks.encoders import first_layer_note, input_statistics
-from solarseg.networks.export import export_model, update_info
+from solarseg.networks.export import update_info, write_model_file
 from solarseg.networks.network import build_network
 from solarseg.networks.unet import count_gmacs, count_parameters
 from solarseg.preprocessing import Preprocessing
@@ -355,7 +355,7 @@ def finish_run(
     if run.best.exists():
         parts.task.load_state_dict(torch.load(run.best, map_location="cpu", weights_only=True)["state_dict"])
     info = _describe(data, config, parts, content, len(history.rows))
-    export_model(parts.task.network, info, run.model, _some_inputs(parts.batches.train))
+    write_model_file(parts.task.network, info, run.model, _some_inputs(parts.batches.train))
     if "test" not in parts.split.values():
         return Run(run.path, run.model, None)
     report = evaluate(
