@@ -26,7 +26,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from solarseg import __version__
 from solarseg.inference.model import Model, load_model
-from solarseg.inference.model_file import METADATA_KEY, ModelInfo
+from solarseg.inference.model_file import METADATA_KEY, ModelInfo, graph_digest
 from solarseg.inference.timing import made_up_images
 from solarseg.prediction.rasters.predict import predict_raster
 
@@ -55,6 +55,7 @@ def write_model(path: Path) -> None:
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(model, path)
     info = ModelInfo(
         solarseg_version=__version__,
         class_names=("background", "spot"),
@@ -65,7 +66,7 @@ def write_model(path: Path) -> None:
         mean=(0.5,) * 3,
         std=(0.25,) * 3,
         trained_size=(256, 256),
-        fingerprint="blur",
+        fingerprint=graph_digest(path),
         encoder="none",
         loss="none",
         parameters=kernel.size + 1,

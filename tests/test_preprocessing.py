@@ -86,10 +86,13 @@ def test_probabilities_are_resized_before_the_class_is_chosen():
     assert mask.tolist() == [[1, 1, 1, 1, 0, 0, 0, 0]]
 
 
-@pytest.mark.parametrize("size", [0, 31, 100, -32])
-def test_sizes_the_network_cannot_take_are_refused(size):
-    with pytest.raises(ArgumentError, match="multiple of 32; try"):
+@pytest.mark.parametrize(
+    ("size", "near"), [(0, 32), (31, 32), (100, 96), (-32, 32), (4128, 4096), (2 * 10**9, 4096)]
+)
+def test_sizes_the_network_cannot_take_are_refused(size, near):
+    with pytest.raises(ArgumentError, match=f"multiple of 32 from 32 to 4096, such as {near}$"):
         check_image_size(size)
+    assert check_image_size(near) == near
 
 
 def test_the_deepest_holds_all():

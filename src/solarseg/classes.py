@@ -4,6 +4,7 @@ Inside solarseg a mask is always ``(H, W) uint8`` class ids, 0 being background,
 ignore. Files spell the same thing as 0/255, 0/1, class ids or a palette; a `ClassMap` knows which.
 """
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,10 @@ MAX_UNNAMED = (
     21  # classes that are taken from values alone: as many as Pascal VOC has, whose masks often come alone
 )
 _MAX_CLASSES = 255
+_CONTROLS = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line and paragraph separators
+_DIRECTIONS = set(
+    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)  # they reverse the text after them
 _FEW = 12
 _SOFT, _NEARLY_BLACK, _NEARLY_WHITE = 3, 8, 247  # grey levels that tell soft edges from odd values
 
@@ -34,6 +39,11 @@ _COLOURS = (
     (170, 51, 119),
     (187, 187, 187),
 )
+
+
+def _is_control(letter: str) -> bool:
+    """Return whether a character could change how a terminal or a table shows what follows it."""
+    return unicodedata.category(letter) in _CONTROLS or letter in _DIRECTIONS
 
 
 def _default_colours(count: int) -> tuple[tuple[int, int, int], ...]:
@@ -68,6 +78,9 @@ class ClassMap:
         count = len(self.names)
         if not 2 <= count <= _MAX_CLASSES:
             raise ArgumentError(f"classes: found {count}; 2 to {_MAX_CLASSES} are allowed, background first")
+        for name in self.names:
+            if not name.strip() or any(map(_is_control, name)):
+                raise ArgumentError(f"classes: the name {name!a} is empty or contains control characters")
         if len(set(self.names)) != count:
             raise ArgumentError(f"classes: names must differ, found {list(self.names)}")
         object.__setattr__(self, "colours", tuple(self.colours) or _default_colours(count))

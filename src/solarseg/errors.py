@@ -1,20 +1,20 @@
-"""The exceptions solarseg raises on purpose.
+"""The exceptions that solarseg raises on purpose.
 
-Every message is one line that names the file or argument, what was found, what is allowed and the
-remedy. The command line prints it and leaves with exit code 2.
+Every message is one line: the file or argument, what was found, what is allowed, and what to do. The command line
+prints it and exits with code 2.
 
 ::
 
     SolarsegError
-    ├── ArgumentError        (also a ValueError)   an argument or option that cannot be used
-    ├── DataError            something on disk, or fetched, is not what it should be
+    ├── ArgumentError        (also a ValueError)   an argument cannot be used
+    ├── DataError            a file or a download is not what it should be
     │   ├── ImageError       one image file
     │   ├── MaskError        one mask file
     │   └── DatasetError     a dataset folder, its split or its groups
-    ├── ModelFileError       a model file or weights that cannot be used
-    ├── RunError             a run folder that is in the way, or that holds no run
-    ├── OutputError          (also an OSError)     a result that could not be written
-    └── MissingExtraError    (also an ImportError) an extra that is not installed
+    ├── ModelFileError       a model file or a file of weights cannot be used
+    ├── RunError             a run folder exists already, or contains no run
+    ├── OutputError          (also an OSError)     a result could not be written
+    └── MissingExtraError    (also an ImportError) an extra is not installed
 """
 
 __all__ = [
@@ -28,19 +28,22 @@ __all__ = [
     "OutputError",
     "RunError",
     "SolarsegError",
+    "reason_of",
 ]
+
+_LONGEST_REASON = 160  # characters
 
 
 class SolarsegError(Exception):
-    """Anything that solarseg raises on purpose."""
+    """Base class of all exceptions that solarseg raises on purpose."""
 
 
 class ArgumentError(SolarsegError, ValueError):
-    """An argument or option cannot be used."""
+    """An argument cannot be used."""
 
 
 class DataError(SolarsegError):
-    """Something on disk, or fetched, is not what it should be."""
+    """A file or a download is not what it should be."""
 
 
 class ImageError(DataError):
@@ -60,7 +63,7 @@ class ModelFileError(SolarsegError):
 
 
 class RunError(SolarsegError):
-    """A run folder is in the way, or holds no run."""
+    """A run folder exists already, or contains no run."""
 
 
 class OutputError(SolarsegError, OSError):
@@ -68,7 +71,20 @@ class OutputError(SolarsegError, OSError):
 
 
 class MissingExtraError(SolarsegError, ImportError):
-    """An optional part of solarseg is not installed."""
+    """An extra of solarseg is not installed."""
 
     def __init__(self, extra: str, package: str) -> None:
         super().__init__(f"{package} is not installed; install it with: pip install 'solarseg[{extra}]'")
+
+
+def reason_of(error: BaseException) -> str:
+    r"""Return what another library says of an error: one line, short, and without control characters.
+
+    Examples:
+        >>> reason_of(ValueError("bad\n\x1b[31m value"))
+        'bad ?[31m value'
+        >>> reason_of(KeyError())
+        'KeyError'
+    """
+    words = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
+    return "".join(letter if letter.isprintable() else "?" for letter in words)

@@ -21,14 +21,17 @@ Depth = Literal["uint8", "uint16", "float32"]
 DEPTH_SCALE: Mapping[str, float] = {"uint8": 255.0, "uint16": 65535.0, "float32": 1.0}
 
 _STRIDE = 32  # a U-Net of five stages halves its input five times
+_MAX_SIZE = 4_096  # beyond which one image needs more memory than a GPU has
 _BT601 = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601 luma
 
 
 def check_image_size(size: int) -> int:
     """Return an image size the network can take, or raise `ArgumentError`."""
-    if size < _STRIDE or size % _STRIDE:
-        near = max(_STRIDE, round(size / _STRIDE) * _STRIDE)
-        raise ArgumentError(f"image size {size}: must be a multiple of {_STRIDE}; try {near}")
+    if not _STRIDE <= size <= _MAX_SIZE or size % _STRIDE:
+        near = min(max(_STRIDE, round(size / _STRIDE) * _STRIDE), _MAX_SIZE)
+        raise ArgumentError(
+            f"`image_size={size}`: must be a multiple of {_STRIDE} from {_STRIDE} to {_MAX_SIZE}, such as {near}"
+        )
     return size
 
 
@@ -70,7 +73,7 @@ class Preprocessing:
         check_image_size(self.image_size)
         if len(self.mean) != self.bands or len(self.std) != self.bands:
             raise ArgumentError(f"preprocessing: {self.bands} bands need as many means and deviations")
-        if min(self.std) <= 0:
+        if not min(self.std, default=0) > 0:
             raise ArgumentError(f"preprocessing: deviations must be above 0, found {min(self.std)}")
         if self.picked and not (len(self.picked) == self.bands and max(self.picked) < self.picked_from):
             raise ArgumentError(

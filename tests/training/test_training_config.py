@@ -7,7 +7,7 @@ from solarseg.training.config import Machine, TrainConfig, make_config, read_con
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"image_size": 100}, "^`image_size=100`: must be a multiple of 32; try 96$"),
+        ({"image_size": 100}, "^`image_size=100`: must be a multiple of 32 from 32 to 4096, such as 96$"),
         ({"epochs": 0}, "`epochs=0`: "),
         ({"batch_size": -1}, "`batch_size=-1`: "),
         ({"augment": "wild"}, "`augment='wild'`: .*'standard'"),

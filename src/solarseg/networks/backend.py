@@ -1,4 +1,4 @@
-"""PyTorch as a backend: the network of a run folder, computed from its best checkpoint."""
+"""PyTorch as a backend, which computes the network of a run folder from its best checkpoint."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from solarseg.errors import ArgumentError, ModelFileError
+from solarseg.errors import ArgumentError, ModelFileError, reason_of
 from solarseg.inference.backends import Compute
 from solarseg.inference.model_file import ModelInfo
 from solarseg.networks.network import Network, SelfContained, build_network
@@ -15,15 +15,15 @@ from solarseg.networks.network import Network, SelfContained, build_network
 __all__ = ["load_network", "open_model"]
 
 CHECKPOINT = Path("checkpoints", "best.ckpt")
-LAST = CHECKPOINT.with_name("last.ckpt")  # what is exported where no val split says which epoch is best
-_PREFIX = "network."  # of the network's weights in a checkpoint, which holds the loss's too
+LAST = CHECKPOINT.with_name("last.ckpt")  # exported if no val split says which epoch is best
+_PREFIX = "network."  # of the network's weights in a checkpoint, which also contains those of the loss
 
 
 def load_network(path: Path, info: ModelInfo) -> Network:
-    """Build the network that a model file was exported from, with the weights of the run folder it stands in.
+    """Build the network that a model file was exported from, with the weights of its run folder.
 
     Raises:
-        ModelFileError: the file stands in no run folder, or its checkpoint does not fit.
+        ModelFileError: the file is not in a run folder, or the checkpoint does not fit.
     """
     file = path.parent / CHECKPOINT
     file = file if file.exists() else path.parent / LAST
@@ -35,20 +35,23 @@ def load_network(path: Path, info: ModelInfo) -> Network:
         )
     except FileNotFoundError as error:
         raise ModelFileError(
-            f"{path}: torch needs the run folder's {CHECKPOINT} beside it; give the run folder"
+            f"{path}: torch needs {CHECKPOINT} of the run folder next to it; give the run folder"
         ) from error
-    except Exception as error:  # damaged archives raise whatever they like
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
-        raise ModelFileError(f"{file}: damaged, or of another network ({reason}); train anew") from error
+    except Exception as error:  # damaged archives raise many kinds of errors
+        raise ModelFileError(
+            f"{file}: damaged, or of another network ({reason_of(error)}); train again"
+        ) from error
     return network.eval()
 
 
 def open_model(path: Path, info: ModelInfo, device: str, threads: int) -> Compute:
     """Open a model file; see `solarseg.inference.backends.open_backend`."""
     if info.precision == "int8":
-        raise ArgumentError("--backend torch: computes no int8; use --backend onnxruntime or openvino")
+        raise ArgumentError(
+            "`backend='torch'`: computes no int8; use `backend='onnxruntime'` or `backend='openvino'`"
+        )
     if device == "cuda" and not torch.cuda.is_available():
-        raise ArgumentError("--device cuda: torch finds no GPU; look at nvidia-smi, or use --device cpu")
+        raise ArgumentError("`device='cuda'`: torch finds no GPU; check nvidia-smi, or use `device='cpu'`")
     torch.set_num_threads(threads)
     network = load_network(path, info)
     whole = SelfContained(network, info.preprocessing, info.temperature).eval().to(device)

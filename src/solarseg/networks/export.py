@@ -1,4 +1,4 @@
-"""From a trained network to the model file."""
+"""Write a trained network as a model file."""
 
 import copy
 import logging
@@ -16,6 +16,7 @@ from torch.onnx.errors import OnnxExporterError
 
 from solarseg.errors import ModelFileError
 from solarseg.files import atomic_path
+from solarseg.inference.graph import OPSET
 from solarseg.inference.model import load_model
 from solarseg.inference.model_file import METADATA_KEY, ModelInfo, graph_digest, read_info
 from solarseg.networks.network import Network, SelfContained
@@ -25,24 +26,23 @@ __all__ = ["check_export", "sign", "update_info", "write_graph", "write_model_fi
 logger = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4  # of probabilities
-OPSET = 18  # read by every ONNX Runtime since 1.14
 
 
 def write_model_file(network: Network, info: ModelInfo, path: Path, inputs: NDArray[Any]) -> None:
-    """Write a network and what is known of it as a self-describing ONNX file.
+    """Write a network and its metadata as a model file.
 
-    Batch, height and width are left open, the latter in multiples of 32; the size trained at stands in the
-    metadata.
+    Batch, height and width of the input are open, the latter in multiples of 32; the metadata contain the size trained
+    at.
 
     Args:
-        network: on any device, in any mode; it is left as it was.
+        network: on any device, in any mode; it is not changed.
         info: the metadata.
-        path: of the ``.onnx`` file; replaced whole or not at all.
-        inputs: ``(N, image_size, image_size, bands)`` preprocessed images of the model's depth, on which the
-            file must give what the network gives.
+        path: of the ``.onnx`` file.
+        inputs: ``(N, image_size, image_size, bands)`` preprocessed images of the model's depth, for which the file
+            must give the probabilities of the network.
 
     Raises:
-        ModelFileError: it does not.
+        ModelFileError: the file gives other probabilities.
         OutputError: the file could not be written.
     """
     with atomic_path(path) as temporary:
@@ -52,7 +52,7 @@ def write_model_file(network: Network, info: ModelInfo, path: Path, inputs: NDAr
 
 
 def write_graph(network: Network, info: ModelInfo, path: Path) -> None:
-    """Write a network as ONNX of float32, without metadata; see `write_model_file`."""
+    """Write a network as a float32 ONNX file without metadata; see `write_model_file`."""
     whole = SelfContained(
         copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format),
         info.preprocessing,
@@ -65,7 +65,7 @@ def write_graph(network: Network, info: ModelInfo, path: Path) -> None:
 
 
 def _fold(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Merge normalisations into convolutions also where the size of what stands between them is asked for."""
+    """Merge normalisations into convolutions, including those whose output is measured by a Shape node."""
     following = {
         node.input[0]: node.output[0]
         for node in model.graph.node
@@ -80,16 +80,16 @@ def _fold(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def sign(path: Path, info: ModelInfo) -> None:
-    """Write into an ONNX file what is known of it, with a fingerprint of what stands in it."""
+    """Write metadata into an ONNX file, with the fingerprint of its graph."""
     model = onnx.load(path)
-    _forget_source(model)
-    onnx.save(model, path)  # as this library spells it, from now on
+    _strip_source_paths(model)
+    onnx.save(model, path)  # the bytes of the graph stay as this library writes them
     _set_metadata(model, info.model_copy(update={"fingerprint": graph_digest(path)}))
     onnx.save(model, path)
 
 
-def _forget_source(model: onnx.ModelProto) -> None:
-    """Take away in which lines of which files torch found each node: they name folders of whoever exports."""
+def _strip_source_paths(model: onnx.ModelProto) -> None:
+    """Strip source paths from nodes: torch writes folder names of the machine that exports."""
     model.ClearField("doc_string")
     graphs: list[Any] = [model.graph, *model.functions]
     while graphs:
@@ -97,7 +97,7 @@ def _forget_source(model: onnx.ModelProto) -> None:
         lists = (
             getattr(graph, name, ()) for name in ("node", "value_info", "input", "output", "initializer")
         )
-        # Inputs and outputs of functions are names, and say no more.
+        # Inputs and outputs of functions are names only.
         for part in (graph, *(one for some in lists for one in some if not isinstance(one, str))):
             part.ClearField("metadata_props")
             part.ClearField("doc_string")
@@ -106,15 +106,18 @@ def _forget_source(model: onnx.ModelProto) -> None:
 
 
 def check_export(network: Network, path: Path, inputs: NDArray[Any]) -> None:
-    """Raise `ModelFileError` unless a model file gives what the network gives.
+    """Check that a model file gives the probabilities of the network.
 
-    Where rounding is strong, as in a network whose batch statistics have not settled yet, float32 is not the
-    measure: a file that is as near to the network in float64 as the network in float32 is gives the same.
+    Where rounding errors are large, as in a network whose batch statistics have not settled yet, the network in
+    float64 is the reference: the file passes if it is about as close to it as the network in float32.
 
     Args:
-        network: what was exported, on any device; it is left as it was.
+        network: the exported network, on any device; it is not changed.
         path: the model file.
-        inputs: ``(N, image_size, image_size, bands)`` preprocessed images, of the model's depth.
+        inputs: ``(N, image_size, image_size, bands)`` preprocessed images of the model's depth.
+
+    Raises:
+        ModelFileError: the probabilities differ.
     """
     model = load_model(path)
     found = model.probabilities(inputs)
@@ -126,8 +129,8 @@ def check_export(network: Network, path: Path, inputs: NDArray[Any]) -> None:
     exact = _probabilities(whole.double(), inputs)
     if not _largest(found - exact) <= 4 * _largest(expected - exact):
         raise ModelFileError(
-            f"model file: gives probabilities that differ by {apart:.2g} from the network's, {TOLERANCE:g} is "
-            "allowed; do not use it, and report the encoder and the versions of torch and onnxruntime"
+            f"model file: its probabilities differ by {apart:.2g} from those of the network, allowed are "
+            f"{TOLERANCE:g}; do not use it, and report the encoder and the versions of torch and onnxruntime"
         )
 
 
@@ -146,7 +149,7 @@ def _export(module: torch.nn.Module, example: torch.Tensor, path: Path) -> None:
     try:
         _to_onnx(module, example, path, any_size)
     except OnnxExporterError:
-        # Encoders with position embeddings (most transformers) know one size only.
+        # Encoders with position embeddings (most transformers) accept one size only.
         logger.info("this encoder is exported for images of %d pixels only", example.shape[1])
         _to_onnx(module, example, path, {0: batch})
 
@@ -154,7 +157,7 @@ def _export(module: torch.nn.Module, example: torch.Tensor, path: Path) -> None:
 def _to_onnx(module: torch.nn.Module, example: torch.Tensor, path: Path, shapes: dict[int, Any]) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations, which users cannot act upon
+        warnings.simplefilter("ignore")  # deprecations within the exporter
         torch.onnx.export(
             module,
             (example,),
@@ -170,14 +173,14 @@ def _to_onnx(module: torch.nn.Module, example: torch.Tensor, path: Path, shapes:
 
 
 def update_info(path: Path, **changes: Any) -> None:
-    """Change what a model file says about itself.
+    """Change the metadata of a model file.
 
     Args:
         path: the model file.
         changes: attributes of `solarseg.inference.model_file.ModelInfo`.
 
     Raises:
-        ModelFileError: the file is none of solarseg's.
+        ModelFileError: solarseg did not write the file.
         OutputError: the file could not be written.
     """
     info = read_info(path).model_copy(update=changes)

@@ -1,4 +1,4 @@
-"""Model files of half the size: weights stored as float16."""
+"""Model files of half the size, with weights stored as float16."""
 
 import numpy as np
 import onnx
@@ -6,14 +6,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 __all__ = ["halve"]
 
-_WEIGHTS = 256  # numbers in a tensor from where on it is worth storing as float16
+_WEIGHTS = 256  # a tensor with fewer numbers is not worth storing as float16
 
 
 def halve(model: onnx.ModelProto) -> None:
     """Store the weights of a model as float16, and cast them back to float32 where they are used.
 
-    So every runtime computes in float32 with the same weights, and gives the same, unless it is told to compute in half
-    precision. Tensors that hold a number too large for float16 are left as they are.
+    So every runtime computes in float32 with the same weights, unless it is told to compute in half precision. Tensors
+    with a number too large for float16 are not changed.
 
     Args:
         model: of float32; changed in place.

@@ -1,4 +1,4 @@
-"""The network as it is trained, and as it stands in the model file."""
+"""The network as it is trained, and as the model file contains it."""
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,8 @@ __all__ = ["Network", "SelfContained", "build_network"]
 class Network(nn.Module):
     """A U-Net behind its normalisation.
 
-    Takes images scaled to [0, 1] and gives logits, so that augmentation can work on images that look
-    like images, and nothing outside needs to know mean and deviation.
+    It takes images scaled to [0, 1] and gives logits, so that augmentation works on unnormalised images, and no other
+    code needs mean and deviation.
     """
 
     mean: Tensor
@@ -51,11 +51,11 @@ def build_network(
 
 
 class SelfContained(nn.Module):
-    """What stands in the model file: images as they come from the file in, probabilities out.
+    """The graph of the model file: from images as they are in the image file to probabilities.
 
-    Input ``(N, H, W, C)`` of the preprocessing's depth, output ``(N, H, W, K) float32`` that sums to 1 over
-    the classes, background included, also where the network has one logit for two classes. Logits are divided by a
-    temperature first, which makes probabilities as sure as they are right (`solarseg.training.calibration`).
+    Input ``(N, H, W, C)`` of the preprocessing's depth, output ``(N, H, W, K) float32`` that sums to 1 over the
+    classes, background included, also if the network has one logit for two classes. Logits are divided by a
+    temperature, which calibrates the probabilities (`solarseg.training.calibration`).
     """
 
     def __init__(self, network: Network, preprocessing: Preprocessing, temperature: float = 1.0) -> None:

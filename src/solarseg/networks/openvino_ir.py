@@ -1,4 +1,4 @@
-"""OpenVINO's own format (IR), for programs that take nothing else: an XML file of the graph and a file of weights."""
+"""The format of OpenVINO (IR), for programs that read no ONNX: an XML file of the graph and a file of weights."""
 
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,13 @@ _NAME = "model.xml"
 
 
 def write_ir(source: Path, folder: Path) -> None:
-    """Write a model file as ``model.xml`` and ``model.bin``, for images of its size, as many at once as one likes.
+    """Write a model file as ``model.xml`` and ``model.bin``, for images of its size and batches of any size.
 
-    Its metadata stands in the XML under ``rt_info``.
+    The XML contains the metadata under ``rt_info``.
 
     Args:
-        source: a model file of solarseg, of any precision.
-        folder: exists.
+        source: a model file of any precision.
+        folder: an existing folder.
 
     Raises:
         MissingExtraError: openvino is not installed.
@@ -30,14 +30,14 @@ def write_ir(source: Path, folder: Path) -> None:
     openvino = import_openvino()
     info = read_info(source)
     model = openvino.Core().read_model(source)
-    # With height and width left open, OpenVINO computes parts of an int8 file in float, and other parts wrongly.
+    # With open height and width, OpenVINO computes parts of an int8 file in float32, and other parts wrongly.
     model.reshape([-1, info.image_size, info.image_size, info.bands])
     model.set_rt_info(info.model_dump_json(), METADATA_KEY)
-    openvino.save_model(model, folder / _NAME, compress_to_fp16=False)  # the precision is the file's own
+    openvino.save_model(model, folder / _NAME, compress_to_fp16=False)  # keep the precision of the file
 
 
 def open_ir(folder: Path, threads: int) -> Compute:
-    """Compute with what `write_ir` wrote, in float32 where its layers are not of eight bits."""
+    """Open what `write_ir` wrote; layers that are not 8-bit are computed in float32."""
     openvino = import_openvino()
     settings = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
     model = openvino.Core().compile_model(folder / _NAME, "CPU", settings)

@@ -1,12 +1,12 @@
-"""Eight-bit model files: the weights and what flows between layers as whole numbers.
+"""8-bit model files, whose weights and activations are integers.
 
-A value x stands for ``scale * (x - zero point)``: uint8 for what flows, with one scale a tensor from the least and
-greatest value seen in calibration images, and int8 for weights, with one scale an output channel. What the graph
-begins and ends with (normalisation, segmentation head, softmax) stays in float.
+An integer x stands for ``scale * (x - zero point)``: uint8 for activations, with one scale per tensor from the smallest
+and largest value in calibration images, and int8 for weights, with one scale per output channel. Normalisation,
+segmentation head and softmax stay float32.
 
-Weights are kept to 7 bits, from -64 to 64. Processors with AVX2 and without VNNI multiply by ``vpmaddubsw``, which adds
-two products of an unsigned and a signed byte in 16 bits and cuts off what does not fit. 2 * 255 * 64 = 32,640 fits;
-2 * 255 * 127 = 64,770 would become 32,767, and the answer would depend on the processor.
+Weights use 7 bits, from -64 to 64. Processors with AVX2 and without VNNI multiply by ``vpmaddubsw``, which adds two
+products of an unsigned and a signed byte in 16 bits and saturates. 2 * 255 * 64 = 32,640 fits; 2 * 255 * 127 = 64,770
+would become 32,767, and the result would depend on the processor.
 """
 
 import logging
@@ -34,17 +34,17 @@ __all__ = ["list_blocks", "quantise", "quantise_until_it_passes"]
 
 logger = logging.getLogger(__name__)
 
-# Convolutions, and what stands between them: a layer in float among them would cost two conversions.
+# Convolutions and the layers between them: a float32 layer among them would cost two conversions.
 _TYPES = ("Conv", "Relu", "Clip", "Add", "Concat", "Resize", "MaxPool", "AveragePool")
 _HEAD = "segmentation_head"
-# The part of the network a weight belongs to: encoder.layer1.0, encoder.Mixed_5b, decoder.blocks.3
+# The block of the network that a weight belongs to: encoder.layer1.0, encoder.Mixed_5b, decoder.blocks.3
 _BLOCK = re.compile(r"unet\.((?:encoder|decoder)\.(?:model\.)?(?:[\w.]*?\.\d+(?=\.)|\w+))")
 
 Images = Iterable[NDArray[Any]]
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is not typed
-    """Images one by one, in the form that calibration asks for."""
+    """Images one by one, as calibration takes them."""
 
     def __init__(self, images: Images) -> None:
         self._images = iter(images)
@@ -55,17 +55,17 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is no
 
 
 def quantise(source: Path, target: Path, images: Images, blocks: Collection[str] | None = None) -> None:
-    """Write a model file with eight-bit layers.
+    """Write an ONNX file with 8-bit layers.
 
     Args:
-        source: a model file of float32, as `solarseg.networks.export.write_graph` leaves it.
-        target: the file to write; solarseg's metadata is not carried over.
-        images: ``(S, S, C)`` preprocessed images of the model's depth to calibrate with, which are gone through once.
-        blocks: parts of the network to quantise, of `list_blocks`; by default all.
+        source: a float32 file that `solarseg.networks.export.write_graph` wrote.
+        target: the file to write, without metadata.
+        images: ``(S, S, C)`` preprocessed images of the model's depth to calibrate with; iterated over once.
+        blocks: blocks of the network to quantise, of `list_blocks`; by default all.
     """
     with tempfile.TemporaryDirectory() as folder, _quiet():
         prepared = Path(folder, "prepared.onnx")
-        # Shapes and types are found; the graph was simplified when it was exported.
+        # Only shapes and types are inferred; the graph was simplified when it was exported.
         quant_pre_process(str(source), str(prepared), skip_optimization=True, skip_symbolic_shape=True)
         wanted = [
             name
@@ -91,7 +91,7 @@ def quantise(source: Path, target: Path, images: Images, blocks: Collection[str]
 
 
 def _measure_before_conversion(model: onnx.ModelProto) -> None:
-    """Take the size of a tensor from its eight bits; onnxruntime would convert it to float for nothing else."""
+    """Measure the 8-bit tensor, or onnxruntime would convert it to float32 only to measure it."""
     quantised = {
         node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"
     }
@@ -101,12 +101,12 @@ def _measure_before_conversion(model: onnx.ModelProto) -> None:
 
 
 def list_blocks(source: Path) -> list[str]:
-    """Name the parts of the network that can be quantised, such as ``encoder.layer1.0``, in order."""
+    """Name the blocks of the network that can be quantised, such as ``encoder.layer1.0``, in order."""
     return list(dict.fromkeys(_quantisable(onnx.shape_inference.infer_shapes(onnx.load(source))).values()))
 
 
 def _quantisable(model: onnx.ModelProto) -> dict[str, str]:
-    """Nodes before the segmentation head that can be quantised -> block."""
+    """Return the block of each node before the segmentation head that can be quantised."""
     types = {value.name: value.type.tensor_type.elem_type for value in model.graph.value_info}
     block_of: dict[str, str] = {}  # of each tensor
     found: dict[str, str] = {}
@@ -116,7 +116,7 @@ def _quantisable(model: onnx.ModelProto) -> dict[str, str]:
         named = next(filter(None, map(_BLOCK.search, node.input)), None)
         block = named[1] if named else next((block_of[name] for name in node.input if name in block_of), "")
         block_of |= dict.fromkeys(node.output, block)
-        # A Concat of whole numbers joins sizes, not images.
+        # A Concat of integers joins sizes, not images.
         if block and node.op_type in _TYPES and types.get(node.output[0]) == onnx.TensorProto.FLOAT:
             found[node.name] = block
     return found
@@ -125,24 +125,25 @@ def _quantisable(model: onnx.ModelProto) -> dict[str, str]:
 def quantise_until_it_passes(
     source: Path, target: Path, images: Images, compare: Callable[[Path], ExportComparison]
 ) -> list[str]:
-    """Write a model file with eight-bit layers, and with as many blocks in float as it needs to pass.
+    """Write an ONNX file with 8-bit layers, and with as many float32 blocks as it needs to pass the comparison.
 
-    Blocks are left in float one after another, in the order in which each, quantised alone, changes the probabilities.
+    Blocks are kept in float32 one after another, first those that change the probabilities most when they alone are
+    quantised.
 
     Args:
-        source: a model file of float32.
+        source: a float32 ONNX file.
         target: the file to write.
-        images: to calibrate with, gone through many times.
-        compare: gives a file's comparison with the network, on images that later are to judge nothing.
+        images: to calibrate with; iterated over many times.
+        compare: compares a file with the network, on images that are not used to accept or refuse the export.
 
     Returns:
-        The blocks that were left in float.
+        The blocks that stay float32.
     """
     blocks = list_blocks(source)
     quantise(source, target, images)
     if compare(target).passes:
         return []
-    logger.info("int8 loses too much: looking for the layers that suffer among %d", len(blocks))
+    logger.info("int8 loses too much: measuring %d blocks to find those to keep in float32", len(blocks))
     changes: dict[str, float] = {}
     for block in blocks:
         quantise(source, target, images, {block})
@@ -152,13 +153,13 @@ def quantise_until_it_passes(
         quantise(source, target, images, set(order[count:]))
         if compare(target).passes:
             break
-    logger.info("left in float: %s", ", ".join(order[:count]))
+    logger.info("kept in float32: %s", ", ".join(order[:count]))
     return order[:count]
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep onnxruntime from advising on the root logger, which users cannot act upon."""
+    """Silence the advice of onnxruntime on the root logger, which does not apply here."""
     logging.disable(logging.WARNING)
     try:
         yield

@@ -18,7 +18,14 @@ from solarseg.errors import ArgumentError, ModelFileError, OutputError, RunError
 from solarseg.extras import require
 from solarseg.files import atomic_folder, atomic_path
 from solarseg.inference.backends import Compute, open_backend
-from solarseg.inference.model_file import MODEL_NAME, ModelInfo, Precision, find_model_file, read_info
+from solarseg.inference.model_file import (
+    MODEL_NAME,
+    ModelInfo,
+    Precision,
+    check_graph,
+    find_model_file,
+    read_info,
+)
 from solarseg.networks.backend import load_network
 from solarseg.networks.export import check_export, sign, write_graph
 from solarseg.networks.gate import LIMIT, ExportComparison, compare_networks
@@ -217,6 +224,7 @@ class _Job:
                 "kept_in_float": kept,
             }
         sign(path, self._info.model_copy(update={"gate": record}))
+        check_graph(path, read_info(path))
         return comparison
 
     def write_ir(self, source: Path, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""ONNX Runtime, which is always there."""
+"""ONNX Runtime, which the core install contains."""
 
 from pathlib import Path
 from typing import Any
@@ -7,14 +7,14 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from solarseg.errors import ArgumentError, ModelFileError
+from solarseg.errors import ArgumentError, ModelFileError, reason_of
 from solarseg.inference.backends import Compute
 from solarseg.inference.model_file import ModelInfo
 
 __all__ = ["open_model"]
 
-# Threads that spin while they wait for one another are a little quicker alone, and keep the cores from those that
-# decode, encode or blend. Where cores are many, that matters less than how long it takes to wake each.
+# Threads that spin while they wait are a little faster alone, but keep the cores from the threads that decode, encode
+# or blend. With many cores that matters less than the time to wake each thread.
 _FEW_CORES = 4
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
@@ -24,7 +24,7 @@ def open_model(path: Path, info: ModelInfo, device: str, threads: int) -> Comput
     provider = _PROVIDERS[device]
     if provider not in onnxruntime.get_available_providers():
         raise ArgumentError(
-            f"--device {device}: this onnxruntime computes on the CPU alone; replace it: pip uninstall onnxruntime, "
+            f"`device={device!r}`: this onnxruntime computes on the CPU only; replace it: pip uninstall onnxruntime, "
             "then pip install onnxruntime-gpu"
         )
     options = onnxruntime.SessionOptions()
@@ -35,11 +35,12 @@ def open_model(path: Path, info: ModelInfo, device: str, threads: int) -> Comput
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=[provider])
     except Exception as error:  # onnxruntime's exceptions share no public base class
-        reason = " ".join(str(error).split())[:160]
-        raise ModelFileError(f"{path}: cannot be opened as ONNX ({reason}); export it again") from error
-    if provider not in session.get_providers():  # it falls back to the CPU without a word
+        raise ModelFileError(
+            f"{path}: cannot be opened as a model ({reason_of(error)}); export it again"
+        ) from error
+    if provider not in session.get_providers():  # it falls back to the CPU without a warning
         raise ArgumentError(
-            f"--device {device}: no GPU that onnxruntime can use; look at nvidia-smi, or use --device cpu"
+            f"`device={device!r}`: onnxruntime finds no GPU that it can use; check nvidia-smi, or use `device='cpu'`"
         )
 
     def compute(images: NDArray[Any]) -> NDArray[np.float32]:
