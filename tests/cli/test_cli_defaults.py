@@ -18,7 +18,7 @@ FUNCTIONS = {
     "evaluate": "solarseg.evaluation.evaluate.evaluate",
     "measure": "solarseg.prediction.measurements.measure",
     "compare": "solarseg.evaluation.comparison.compare",
-    "export": "solarseg.training.export.export",
+    "export": "solarseg.training.export.export_model",
     "synth el": "solarseg.synthesis.write_cells",
     "data check": "solarseg.curation.check.check",
     "data convert": "solarseg.formats.convert.convert",
