@@ -16,7 +16,7 @@ from generated import open_tiles
 
 from solarseg import compare, train
 from solarseg.datasets.splits import write_split
-from solarseg.inference.model_file import MODEL_NAME
+from solarseg.runs import MODEL_NAME
 from solarseg.training.config import Machine
 
 ENCODERS = ("resnet34", "vgg16", "vgg16_bn", "inceptionv3", "tu-inception_v3")

@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 from solarseg import compare, train
-from solarseg.inference.model_file import MODEL_NAME
+from solarseg.runs import MODEL_NAME
 from solarseg.synthesis import write_cells
 
 ENCODERS = ("resnet34", "vgg16", "inceptionv3")

@@ -21,14 +21,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from solarseg import evaluate, export_model, open_dataset
+from solarseg.datasets.digests import read_digests
 from solarseg.files import atomic_path, write_json
 from solarseg.networks.export import update_info
+from solarseg.runs import RunFolder
 from solarseg.synthesis import write_cells
 from solarseg.training.callbacks import History
 from solarseg.training.config import Machine, TrainConfig, make_config
 from solarseg.training.datamodule import TrainingData
+from solarseg.training.division import find_division
 from solarseg.training.fit import Parts, build_parts, describe_computing, finish_run
-from solarseg.training.run_folder import RunFolder, fingerprint
+from solarseg.training.run_folder import write_beginning
 from solarseg.training.task import ForegroundIoU, warmup_cosine
 
 HERE = Path(__file__).resolve().parents[1]
@@ -116,10 +119,11 @@ def check_recipe(work: Path, recipe: dict[str, object]) -> None:
 def make_run(cells: Path, work: Path, config: TrainConfig) -> None:
     """Make a run folder like that of `train`, from saved weights or from a new training."""
     run, machine, data = RunFolder(work / "run"), Machine(), open_dataset(cells)
-    content, division = fingerprint(data), run.find_split(data, config, progress=True)
+    digests, division = read_digests(data), find_division(run, data, config, progress=True)
     parts = build_parts(data, division.split, config, machine, None)
-    run.begin(data, division, config, parts.preprocessing, content, describe_computing(config, machine))
-    network, history = parts.task.network, History(run.path / "metrics.csv")
+    computing = describe_computing(config, machine)
+    write_beginning(run, data, division, config, parts.preprocessing, digests, computing)
+    network, history = parts.task.network, History(run.metrics)
     weights = work / "weights.safetensors"
     if not weights.exists():
         fit(parts, config, work / "training.pt")
@@ -133,7 +137,7 @@ def make_run(cells: Path, work: Path, config: TrainConfig) -> None:
         history.rows = torch.load(work / "training.pt", map_location="cpu", weights_only=True)["rows"]
     run.best.parent.mkdir(exist_ok=True)
     torch.save({"state_dict": parts.task.state_dict()}, run.best)  # export reads the weights from here
-    finish_run(run, data, config, machine, parts, content, history)
+    finish_run(run, data, config, machine, parts, digests, history)
 
 
 def fit(parts: Parts, config: TrainConfig, checkpoint: Path) -> None:

@@ -18,9 +18,9 @@ from solarseg.inference.model_file import read_info
 from solarseg.networks import gate
 from solarseg.networks.backend import load_network
 from solarseg.networks.export import write_graph
+from solarseg.runs import RunFolder
 from solarseg.training import export as job
 from solarseg.training.export_images import find_export_images
-from solarseg.training.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,10 @@ from solarseg.datasets import open_dataset
 from solarseg.datasets.splits import read_split, write_split
 from solarseg.errors import DatasetError, ImageError, MaskError
 from solarseg.images import write_bands
+from solarseg.runs import RunFolder
 from solarseg.training.config import TrainConfig
 from solarseg.training.datamodule import find_preprocessing
-from solarseg.training.run_folder import RunFolder
+from solarseg.training.division import find_division
 
 
 def found(squares, **options):
@@ -175,7 +176,7 @@ def test_what_train_would_refuse_in_a_split(squares):
 
 def _find_split(dataset):
     config = TrainConfig(search=False)
-    return RunFolder(dataset / "run").find_split(open_dataset(dataset), config, progress=False)
+    return find_division(RunFolder(dataset / "run"), open_dataset(dataset), config, progress=False)
 
 
 def test_names_in_a_split_may_carry_suffixes(squares):

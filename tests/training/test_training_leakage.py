@@ -53,7 +53,10 @@ def test_a_split_that_leaks_is_refused(leaking, tmp_path):
     assert message.startswith(f"{leaking / 'split.csv'}: 2 image(s) have a copy or near copy")
     assert "such as im04 (test) and im00 (train)" in message
     assert f"`solarseg data check {leaking}` lists them" in message
-    assert f"`solarseg data split {leaking} --overwrite` keeps copies together, --allow-leak" in message
+    assert (
+        f"`solarseg data split {leaking} --overwrite` keeps copies together, `allow_leak=True` trains"
+        in message
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -63,7 +66,7 @@ def test_the_commands_that_a_refusal_gives_work(leaking, tmp_path, monkeypatch, 
     options = {**SHORT, "split": "mine.csv", "group_regex": "im(..)"}
     with pytest.raises(DatasetError, match=r"^mine\.csv: 2 image\(s\)") as refused:
         train(leaking.name, "run", machine=quiet(), **options)
-    listing, mending = re.findall("`(.*?)`", str(refused.value))
+    listing, mending = re.findall("`(solarseg .*?)`", str(refused.value))
     assert listing == "solarseg data check squares --group-regex 'im(..)' --split mine.csv"
     assert main(shlex.split(listing)[1:]) == 1
     assert "copy in another split (2)" in capsys.readouterr().out
@@ -77,7 +80,9 @@ def test_shares_that_a_split_makes_useless_are_refused(squares, tmp_path, monkey
     monkeypatch.chdir(squares)
     (squares / given).write_text("\n".join(["name,split", *(f"im{i:02},train" for i in range(12))]))
     split = {} if given == "split.csv" else {"split": given}
-    with pytest.raises(ArgumentError, match=rf"^--test 0\.3: has no effect, since {given} says which image"):
+    with pytest.raises(
+        ArgumentError, match=rf"^`test=0\.3`: has no effect, because {given} says which image"
+    ):
         train(".", tmp_path / "run", machine=quiet(), test=0.3, **split, **SHORT)
     assert not (tmp_path / "run").exists()
 
@@ -98,7 +103,7 @@ def test_a_leak_that_is_allowed_is_reported_ever_after(leaking, tmp_path, monkey
     everything = evaluate(run.path, leaking, split="all")
     assert (everything.related, len(everything.trained_on)) == (("im04",), 10)
     # It is asked once: a resumed run goes on as it was begun.
-    monkeypatch.delattr("solarseg.training.run_folder.find_copies")  # nor are copies looked for again
+    monkeypatch.delattr("solarseg.training.division.find_copies")  # nor are copies looked for again
     again = train(leaking, tmp_path / "run", resume=True, machine=quiet())
     assert again.report.related == ("im04",)
 

@@ -14,9 +14,7 @@ from solarseg.errors import DatasetError
 from solarseg.files import write_table
 from solarseg.images import read_image
 
-__all__ = ["LEAKS_NAME", "Leak", "find_copies", "find_leaks", "join_groups", "read_leaks", "write_leaks"]
-
-LEAKS_NAME = "leaks.csv"
+__all__ = ["Leak", "find_copies", "find_leaks", "join_groups", "read_leaks", "write_leaks"]
 
 logger = logging.getLogger(__name__)
 

@@ -25,6 +25,7 @@ from solarseg.evaluation.scores import Counts, dice, iou, mean_defined, support
 from solarseg.files import check_folder, write_figure, write_text
 from solarseg.inference.model import Model, load_model
 from solarseg.inference.model_file import find_model_file
+from solarseg.runs import RunFolder
 
 __all__ = ["Comparison", "Row", "compare"]
 
@@ -207,7 +208,7 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Compar
 
 
 def _load_report(run: Path) -> Report:
-    file = run / "evaluation" / REPORT_NAME
+    file = RunFolder(run).evaluation() / REPORT_NAME
     if not file.exists():
         raise ArgumentError(
             f"{file}: no such report; make it with: solarseg evaluate {run} DATASET --out {file.parent}"

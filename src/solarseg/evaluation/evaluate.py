@@ -1,7 +1,7 @@
 """Score a model on a dataset."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,6 @@ from rich.progress import track
 from solarseg.classes import IGNORE_INDEX
 from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.datasets.splits import SPLITS, check_split, read_split
-from solarseg.datasets.tables import read_table
-from solarseg.duplicates.leakage import LEAKS_NAME, Leak, read_leaks
 from solarseg.errors import ArgumentError, DatasetError, ImageError
 from solarseg.evaluation.figures import Example, draw_confusion_matrix, draw_examples
 from solarseg.evaluation.reliability import Reliability, count_bins, without_temperature
@@ -26,10 +24,10 @@ from solarseg.files import check_folder, digest
 from solarseg.geotiff import read_facts
 from solarseg.images import true_colour
 from solarseg.inference.model import Model, as_model
-from solarseg.inference.model_file import MODEL_NAME
 from solarseg.inference.options import PredictOptions
 from solarseg.inference.pipeline import Predicted
 from solarseg.inference.sources import ArraySource
+from solarseg.runs import RunFolder, RunSplit
 
 __all__ = ["evaluate"]
 
@@ -137,49 +135,17 @@ def _check_classes(model: Model, data: FolderDataset) -> None:
         logger.warning("classes are called %s here and %s in the model; they are matched by id", found, known)
 
 
-@dataclass(frozen=True)
-class _OwnSplit:
-    """The split a run was trained with, the groups it kept whole, and the content of the images it looked at."""
+def _own_split(model: Model, seen: set[str]) -> RunSplit | None:
+    """The run's split, where the dataset is the one that it was trained on.
 
-    split: dict[str, str]
-    groups: dict[str, str]
-    digests: dict[str, str]
-    leaks: list[Leak] | None
-
-    def related(self, names: Mapping[str, str]) -> tuple[str, ...] | None:
-        """Which images were not trained on, but copies of them were; None if nobody has looked at one of them.
-
-        Args:
-            names: image -> digest of its file.
-        """
-        if self.leaks is None or any(self.digests.get(name) != found for name, found in names.items()):
-            return None
-        related = {leak.name for leak in self.leaks if leak.split == "test"}
-        return tuple(name for name in names if name in related)
-
-
-def _own_split(model: Model, seen: set[str]) -> _OwnSplit | None:
-    """The run's split, where the dataset is the one it was trained on.
-
-    Equal names are not enough, every dataset has an image_001: an image must be here, byte for byte, that the
+    Equal names are not enough, because every dataset has an image_001: an image must be here, byte for byte, that the
     run was trained on under this name.
     """
-    file = model.path.parent / "split.csv"
-    if not file.exists():
-        return None
-    split = read_split(file)
-    if not any(split.get(name, "test") != "test" for name in seen):
-        return None
-    leaks = file.with_name(LEAKS_NAME)
-    return _OwnSplit(
-        split,
-        read_table(file, "name", "group", optional=True),
-        read_table(file, "name", "digest", optional=True),
-        read_leaks(leaks) if leaks.exists() else None,
-    )
+    own = RunFolder(model.path.parent).read_split()
+    return own if own is not None and any(map(own.has_learnt_from, seen)) else None
 
 
-def _choose(data: FolderDataset, own: _OwnSplit | None, asked: Split | None) -> tuple[str, list[str]]:
+def _choose(data: FolderDataset, own: RunSplit | None, asked: Split | None) -> tuple[str, list[str]]:
     """The name of the split, and the images in it."""
     tested = own is not None and any(own.split.get(name) == "test" for name in data.names)
     chosen = asked or ("test" if tested else "all")
@@ -214,11 +180,11 @@ def _split_of_dataset(data: FolderDataset, asked: str) -> dict[str, str]:
 
 
 def _default_folder(model: Model, data: FolderDataset, chosen: str, is_own: bool) -> Path | None:
-    if not (model.path.parent / "config.yaml").exists():
+    run = RunFolder.of_model(model.path)
+    if run is None:
         return None
-    of_export = "" if model.path.name == MODEL_NAME else f"-{model.path.stem}"
-    of_others = "" if is_own and chosen == "test" else f"-{data.root.resolve().name}-{chosen}"
-    return model.path.parent / f"evaluation{of_export}{of_others}"
+    of_others = "" if is_own and chosen == "test" else f"{data.root.resolve().name}-{chosen}"
+    return run.evaluation(model.path, of_others)
 
 
 @dataclass(frozen=True)

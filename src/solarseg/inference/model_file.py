@@ -32,11 +32,11 @@ from solarseg.inference.graph_cost import compute_cost
 from solarseg.inference.shipped import shipped_models
 from solarseg.preprocessing import Depth, Preprocessing
 from solarseg.protobuf import BYTES, fields
+from solarseg.runs import RunFolder
 
 __all__ = [
     "FORMAT_VERSION",
     "METADATA_KEY",
-    "MODEL_NAME",
     "ModelInfo",
     "Precision",
     "check_graph",
@@ -47,7 +47,6 @@ __all__ = [
 
 FORMAT_VERSION = 1
 METADATA_KEY = "solarseg"
-MODEL_NAME = "model.onnx"
 
 Precision = Literal["float32", "float16", "int8"]
 
@@ -199,7 +198,7 @@ def find_model_file(path: Path | str) -> Path:
         ModelFileError: there is none.
     """
     path = Path(path)
-    file = path / MODEL_NAME if path.is_dir() else path
+    file = RunFolder(path).model if path.is_dir() else path
     if file.is_file():
         return file
     shipped = shipped_models()

@@ -11,11 +11,10 @@ from solarseg.errors import ArgumentError, ModelFileError, reason_of
 from solarseg.inference.backends import Compute
 from solarseg.inference.model_file import ModelInfo
 from solarseg.networks.network import Network, SelfContained, build_network
+from solarseg.runs import RunFolder
 
 __all__ = ["load_network", "open_model"]
 
-CHECKPOINT = Path("checkpoints", "best.ckpt")
-LAST = CHECKPOINT.with_name("last.ckpt")  # exported if no val split says which epoch is best
 _PREFIX = "network."  # of the network's weights in a checkpoint, which also contains those of the loss
 
 
@@ -25,8 +24,7 @@ def load_network(path: Path, info: ModelInfo) -> Network:
     Raises:
         ModelFileError: the file is not in a run folder, or the checkpoint does not fit.
     """
-    file = path.parent / CHECKPOINT
-    file = file if file.exists() else path.parent / LAST
+    file = RunFolder(path.parent).weights
     network = build_network(info.encoder, len(info.class_names), info.preprocessing)
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
@@ -34,9 +32,7 @@ def load_network(path: Path, info: ModelInfo) -> Network:
             {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
         )
     except FileNotFoundError as error:
-        raise ModelFileError(
-            f"{path}: torch needs {CHECKPOINT} of the run folder next to it; give the run folder"
-        ) from error
+        raise ModelFileError(f"{path}: torch needs {file}, which is missing; give the run folder") from error
     except Exception as error:  # damaged archives raise many kinds of errors
         raise ModelFileError(
             f"{file}: damaged, or of another network ({reason_of(error)}); train again"

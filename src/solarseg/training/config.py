@@ -167,7 +167,7 @@ def read_config(path: Path) -> tuple[TrainConfig, dict[str, Any]]:
         return TrainConfig.model_validate(facts.pop("train")), facts
     except FileNotFoundError as error:
         raise RunError(
-            f"{path.parent}: holds files, but no run to resume; give another folder, or empty it"
+            f"{path.parent}: has files, but no run to resume; give another folder, or empty it"
         ) from error
     except (
         yaml.YAMLError,
@@ -178,4 +178,4 @@ def read_config(path: Path) -> tuple[TrainConfig, dict[str, Any]]:
         UnicodeDecodeError,
     ) as error:
         reason = " ".join(str(error).split())
-        raise RunError(f"{path}: damaged ({reason}); train anew into another folder") from error
+        raise RunError(f"{path}: damaged ({reason}); train into another folder") from error

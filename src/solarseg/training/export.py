@@ -19,7 +19,6 @@ from solarseg.extras import require
 from solarseg.files import atomic_folder, atomic_path
 from solarseg.inference.backends import Compute, open_backend
 from solarseg.inference.model_file import (
-    MODEL_NAME,
     ModelInfo,
     Precision,
     check_graph,
@@ -32,9 +31,9 @@ from solarseg.networks.gate import LIMIT, ExportComparison, compare_networks
 from solarseg.networks.half import halve
 from solarseg.networks.openvino_ir import open_ir, write_ir
 from solarseg.networks.quantisation import quantise_until_it_passes
+from solarseg.runs import MODEL_NAME, RunFolder
 from solarseg.threads import count_cores
 from solarseg.training.export_images import ExportImages, Samples, find_export_images
-from solarseg.training.run_folder import RunFolder
 
 __all__ = ["ExportResult", "export_model"]
 

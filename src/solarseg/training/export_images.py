@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.datasets import FolderDataset, open_dataset
+from solarseg.datasets.digests import read_digests
 from solarseg.datasets.splits import SPLITS, read_split
 from solarseg.errors import DatasetError
 from solarseg.files import digest
 from solarseg.inference.model_file import ModelInfo
+from solarseg.runs import RunFolder
 from solarseg.training.config import read_config
 from solarseg.training.datamodule import TrainingData
-from solarseg.training.run_folder import RunFolder, fingerprint
 
 __all__ = ["ExportImages", "Samples", "find_export_images"]
 
@@ -109,7 +110,7 @@ def _open_own(run: RunFolder, info: ModelInfo, dataset: Path | str | None) -> Fo
             f"{root}: the dataset that {run.path} was trained on is missing; give its folder as `dataset`"
         )
     data = open_dataset(root, expected=info.classes)
-    found = fingerprint(data).whole
+    found = read_digests(data).whole
     if found != info.dataset_fingerprint:
         raise DatasetError(
             f"{root}: is not the dataset that {run.path} was trained on, or has changed since (fingerprint {found}, "

@@ -20,6 +20,7 @@ from torch import nn
 from solarseg._version import __version__
 from solarseg.classes import IGNORE_INDEX
 from solarseg.datasets import FolderDataset, open_dataset
+from solarseg.datasets.digests import DatasetDigests, read_digests
 from solarseg.errors import ArgumentError
 from solarseg.evaluation.curves import draw_curves
 from solarseg.evaluation.evaluate import evaluate
@@ -36,6 +37,7 @@ from solarseg.networks.export import update_info, write_model_file
 from solarseg.networks.network import build_network
 from solarseg.networks.unet import count_gmacs, count_parameters
 from solarseg.preprocessing import Preprocessing
+from solarseg.runs import RunFolder
 from solarseg.training.calibration import calibrate
 from solarseg.training.callbacks import (
     AtomicCheckpointIO,
@@ -53,8 +55,19 @@ from solarseg.training.datamodule import (
     find_range,
     pixel_counts,
 )
+from solarseg.training.division import find_division
 from solarseg.training.hardware import check_launcher, choose_precision, is_first_process, keep_freed_memory
-from solarseg.training.run_folder import Facts, Fingerprint, RunFolder, fingerprint
+from solarseg.training.run_folder import (
+    Facts,
+    check_checkpoints,
+    check_content,
+    check_new,
+    check_settings,
+    clear_temporary,
+    read_preprocessing,
+    read_settings,
+    write_beginning,
+)
 from solarseg.training.task import Task
 
 __all__ = ["Parts", "Run", "build_parts", "describe_computing", "finish_run", "train"]
@@ -118,27 +131,30 @@ def train(
     check_launcher(machine.devices, machine.num_nodes)
     check_folder(run.path)
     if resume and not run.is_free:
-        config, facts = run.stored(config)
+        config, facts = read_settings(run, config)
     elif is_first_process():
-        run.check_new()
+        check_new(run)
     checkpoint = run.last if facts is not None and run.last.exists() else None
     data = open_dataset(dataset, groups=config.groups, group_regex=config.group_regex)
     data.warn_if_left_out()
-    content, computing = fingerprint(data), describe_computing(config, machine)
+    computing = describe_computing(config, machine)
     if facts is not None:
-        run.check_facts(facts, data, content, computing)
-    stored = run.stored_preprocessing(config, facts) if facts is not None and checkpoint else None
-    division = run.find_split(data, config, machine.progress)
+        check_settings(run, facts, data, computing)
+    digests = read_digests(data)
+    if facts is not None:
+        check_content(run, facts, digests)
+    stored = read_preprocessing(run, config, facts) if facts is not None and checkpoint else None
+    division = find_division(run, data, config, machine.progress)
     parts = build_parts(data, division.split, config, machine, stored)
     trainer, history = _trainer(run, config, machine, parts.watched, callbacks)
     if trainer.is_global_zero:
-        run.clear_temporary()
+        clear_temporary(run)
         if facts is None or not run.split.exists():  # or it was cut before the split was written
-            run.begin(data, division, config, parts.preprocessing, content, computing)
+            write_beginning(run, data, division, config, parts.preprocessing, digests, computing)
     if checkpoint is not None:
-        run.check_checkpoints(parts.task, has_best=parts.watched is not None)
+        check_checkpoints(run, parts.task, has_best=parts.watched is not None)
     _fit(trainer, parts, checkpoint, config)
-    return finish_run(run, data, config, machine, parts, content, history) if trainer.is_global_zero else None
+    return finish_run(run, data, config, machine, parts, digests, history) if trainer.is_global_zero else None
 
 
 def describe_computing(config: TrainConfig, machine: Machine) -> Facts:
@@ -272,7 +288,7 @@ def _trainer(
     watched: tuple[str, str] | None,
     others: Sequence[Callback],
 ) -> tuple[L.Trainer, History]:
-    history = History(run.path / "metrics.csv")
+    history = History(run.metrics)
     callbacks: list[Callback] = [*others, history, Diverged(config.learning_rate, config.precision)]
     if machine.progress:
         callbacks.append(TimeLeft())
@@ -347,14 +363,14 @@ def finish_run(
     config: TrainConfig,
     machine: Machine,
     parts: Parts,
-    content: Fingerprint,
+    digests: DatasetDigests,
     history: History,
 ) -> Run:
     """Draw the curves, export the best weights, and evaluate what was exported."""
-    draw_curves(history.rows, run.path / "curves.png", parts.watched or ("val_iou", "max"))
+    draw_curves(history.rows, run.curves, parts.watched or ("val_iou", "max"))
     if run.best.exists():
         parts.task.load_state_dict(torch.load(run.best, map_location="cpu", weights_only=True)["state_dict"])
-    info = _describe(data, config, parts, content, len(history.rows))
+    info = _describe(data, config, parts, digests, len(history.rows))
     write_model_file(parts.task.network, info, run.model, _some_inputs(parts.batches.train))
     if "test" not in parts.split.values():
         return Run(run.path, run.model, None)
@@ -370,7 +386,7 @@ def _some_inputs(data: TrainingData) -> NDArray[Any]:
 
 
 def _describe(
-    data: FolderDataset, config: TrainConfig, parts: Parts, content: Fingerprint, epochs: int
+    data: FolderDataset, config: TrainConfig, parts: Parts, digests: DatasetDigests, epochs: int
 ) -> ModelInfo:
     preprocessing, network = parts.preprocessing, parts.task.network
     size, scale = _typical(data, parts.batches.train.names)
@@ -397,8 +413,8 @@ def _describe(
         gmacs=parts.gmacs,
         epochs=epochs,
         dataset=data.root.resolve().name,
-        dataset_fingerprint=content.whole,
-        trained_on=tuple(content.images[name] for name in data.names if parts.split[name] != "test"),
+        dataset_fingerprint=digests.whole,
+        trained_on=tuple(digests.images[name] for name in data.names if parts.split[name] != "test"),
         licence=data.description.licence,
         citation=data.description.citation,
     )
