@@ -32,7 +32,7 @@ from solarseg.datasets.image_files import find_images
 from solarseg.duplicates.perceptual_hash import SYMMETRIES, Fingerprint, fingerprint, propose, reduce, turn
 from solarseg.duplicates.registration import CONFIRMED, confirm
 from solarseg.duplicates.same_place import find_same_places
-from solarseg.duplicates.search import Pair, find_duplicates
+from solarseg.duplicates.search import ImageDescriptor, Pair, find_duplicates
 from solarseg.images import as_rgb, read_image
 from solarseg.synthesis.dataset import CELLS_PER_MODULE, generate_dataset_cell
 
@@ -174,7 +174,7 @@ def as_they_are(given: Images, sheet: Path | None) -> list[Fingerprint]:
     found = find_duplicates(
         given.names,
         by_name.__getitem__,
-        fingerprints=dict(zip(given.names, prints, strict=True)),
+        descriptors={name: ImageDescriptor(one) for name, one in zip(given.names, prints, strict=True)},
         workers=WORKERS,
     )
     searched = time.perf_counter() - start

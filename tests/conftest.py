@@ -5,6 +5,8 @@ import os
 import pickle
 import shutil
 import sys
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from PIL.ImageFile import ImageFile
 from tiny_runs import TINY, quiet, write_squares
 
 WORKERS = 4  # of about 2 GB each
@@ -66,6 +69,24 @@ def squares(tmp_path: Path) -> Path:
 @pytest.fixture
 def make_squares(tmp_path: Path) -> Callable[..., Path]:
     return lambda name="more", **options: write_squares(tmp_path / name, **options)
+
+
+@pytest.fixture
+def decodings(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], int]:
+    """Say how often a file that Pillow reads was decoded in this process."""
+    counts: Counter[int] = Counter()
+    load = ImageFile.load
+
+    def watched(picture: ImageFile) -> Any:
+        if picture.tile and picture.fp is not None:  # not decoded yet
+            place = picture.fp.tell()
+            picture.fp.seek(0)
+            counts[zlib.crc32(picture.fp.read())] += 1
+            picture.fp.seek(place)
+        return load(picture)
+
+    monkeypatch.setattr(ImageFile, "load", watched)
+    return lambda file: counts[zlib.crc32(file.read_bytes())]
 
 
 @pytest.fixture(scope="session")

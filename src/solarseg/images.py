@@ -30,6 +30,7 @@ __all__ = [
     "as_image",
     "as_rgb",
     "decode_image",
+    "fill_missing",
     "from_pillow",
     "read_image",
     "read_orientation",
@@ -175,6 +176,27 @@ def _read_tiff(file: Path | io.BytesIO, source: str) -> Picture:
         orientation = 1 if facts.georeferenced else page_orientation(page)
     upright = turn_upright(as_image(pixels, source), orientation)
     return Picture(upright, None if valid is None else turn_upright(valid, orientation))
+
+
+def fill_missing(pixels: Pixels, valid: NDArray[np.bool_] | None) -> Pixels:
+    """Give the pixels that show nothing the mean of the others, band by band.
+
+    Args:
+        pixels: ``(H, W, C)``.
+        valid: ``(H, W) bool``: which pixels show something; None where all do.
+
+    Examples:
+        >>> image = np.array([[[10], [20], [255]]], np.uint8)
+        >>> fill_missing(image, np.array([[True, True, False]])).ravel().tolist()
+        [10, 20, 15]
+    """
+    if valid is None or not valid.any():
+        return pixels
+    mean = np.array(
+        [np.mean(pixels[..., band], where=valid, dtype=np.float64) for band in range(pixels.shape[-1])]
+    )
+    filler = mean if pixels.dtype == np.float32 else np.rint(mean)
+    return np.where(valid[..., None], pixels, filler.astype(pixels.dtype))
 
 
 # The tags of GeoTIFF: size of a pixel, tie points, transformation, and the coordinate system.

@@ -8,10 +8,10 @@ from PIL import Image
 from skimage.measure import label, regionprops
 
 from solarseg.curation import sample_sheet, statistics_figure
-from solarseg.curation.inspection import inspect, inspect_all, region_areas
 from solarseg.curation.sample_sheet import choose_samples, draw_sheet
 from solarseg.curation.statistics import summarise
 from solarseg.curation.stats import stats
+from solarseg.curation.survey import region_areas, survey_dataset
 from solarseg.datasets import open_dataset
 from solarseg.errors import DatasetError
 from solarseg.images import write_bands
@@ -38,7 +38,7 @@ def mixed(tmp_path):
 
 def test_numbers_are_those_of_numpy_and_scikit_image(mixed):
     data = open_dataset(mixed)
-    found = summarise(data, *inspect_all(data))
+    found = summarise(survey_dataset(data, regions=True))
     samples = list(data)
     pixels = np.concatenate([sample.image.reshape(-1, 4) for sample in samples])
     ids = np.concatenate([sample.mask.ravel() for sample in samples])
@@ -64,6 +64,7 @@ def test_numbers_are_those_of_numpy_and_scikit_image(mixed):
             list(one.histogram) == np.histogram(areas, 2.0 ** np.arange(len(one.histogram) + 1))[0].tolist()
         )
     assert found.ignored == pytest.approx((ids == 255).mean())
+    assert found.nodata == 0
     assert found.sizes == {"30x20": 7, "16x16": 3}
     assert (found.depths, found.images, found.empty, found.groups) == ({"uint16": 10}, 10, 1, 4)
     assert found.group_sizes == {"g0": 3, "g1": 3, "g2": 2, "g3": 2}
@@ -88,8 +89,9 @@ def test_regions_of_a_power_of_two_stand_in_their_own_bin(tmp_path):
         (tmp_path / kind).mkdir()
         Image.fromarray(array).save(tmp_path / kind / "a.png")
     data = open_dataset(tmp_path)
-    assert sorted(inspect(data, "a").areas[1]) == [1, 3, 4, 64]
-    assert summarise(data, *inspect_all(data)).classes[1].histogram == (1, 1, 1, 0, 0, 0, 1)
+    survey = survey_dataset(data, regions=True)
+    assert sorted(survey.samples[0].areas[1]) == [1, 3, 4, 64]
+    assert summarise(survey).classes[1].histogram == (1, 1, 1, 0, 0, 0, 1)
 
 
 def test_stats_writes_numbers_and_pictures(mixed, tmp_path):

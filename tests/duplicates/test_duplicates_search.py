@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from solarseg.duplicates import search as near_duplicates
-from solarseg.duplicates.perceptual_hash import fingerprint, turn
-from solarseg.duplicates.search import Pair, find_duplicates, relatives
+from solarseg.duplicates.perceptual_hash import turn
+from solarseg.duplicates.search import Pair, describe_image, find_duplicates, relatives
 from solarseg.errors import ImageError
 from solarseg.images import read_image
 
@@ -98,7 +98,9 @@ def test_equal_images_are_searched_once():
     assert told(found)[-1] == ("same 00", "flipped", "near", 4)
 
 
-def test_each_image_is_loaded_once_and_again_where_it_is_proposed():
+@pytest.mark.parametrize(("kept", "again"), [(13, []), (12, ["copy"]), (0, ["0", "copy"])])
+def test_each_image_is_loaded_once_and_again_only_where_it_is_proposed_and_not_kept(monkeypatch, kept, again):
+    monkeypatch.setattr(near_duplicates, "KEPT", kept)
     images = {str(seed): texture(seed) for seed in range(12)} | {"copy": texture(0)[2:]}
     loads = Counter()
 
@@ -106,16 +108,20 @@ def test_each_image_is_loaded_once_and_again_where_it_is_proposed():
         loads[name] += 1
         return images[name]
 
-    find_duplicates(list(images), load, workers=1)
-    assert loads == {**dict.fromkeys(images, 1), "0": 2, "copy": 2}
-    loads.clear()
-    prints = {name: fingerprint(images[name]) for name in ("0", "1", "copy")}
-    found = find_duplicates(list(images), load, fingerprints=prints, workers=1)
+    found = find_duplicates(list(images), load, workers=1)
     assert told(found) == [("0", "copy", "near", 0)]
-    assert set(loads) == {"0", "copy"}
+    assert loads == Counter([*images, *again])
 
 
-def test_an_image_that_goes_away_costs_only_itself():
+def test_images_that_were_described_before_are_not_loaded():
+    images = {str(seed): texture(seed) for seed in range(3)} | {"copy": texture(0)[2:]}
+    described = {name: describe_image(images[name]) for name in ("0", "1", "copy")}
+    found = find_duplicates(list(images), {}.__getitem__, descriptors=described, workers=1)
+    assert told(found) == [("0", "copy", "near", 0)]
+
+
+def test_an_image_that_goes_away_costs_only_itself(monkeypatch):
+    monkeypatch.setattr(near_duplicates, "KEPT", 0)  # so that images are read again
     images = {"a": texture(0), "a2": texture(0)[3:], "b": texture(1), "b2": texture(1)[3:]}
     loads = Counter()
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from solarseg.classes import ClassMap
-from solarseg.curation.inspection import Inspection, inspect_all
 from solarseg.curation.odd_masks import find_odd
 from solarseg.curation.problems import KINDS, Problem
 from solarseg.curation.split_problems import find_split_problems
+from solarseg.curation.survey import SampleFacts, survey_dataset
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import read_description
 from solarseg.datasets.folder import folder_of, list_files, open_pairs
 from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.splits import read_split
-from solarseg.duplicates.leakage import Leak, find_copies, find_leaks
+from solarseg.duplicates.leakage import Leak, find_leaks
 from solarseg.duplicates.perceptual_hash import SYMMETRIES
 from solarseg.duplicates.search import Pair
 from solarseg.errors import DataError, ImageError, MaskError
@@ -105,13 +105,14 @@ def check(
     if not pairs:
         return _sum_up(root, [], problems, searched=search)
     data = open_pairs(root, pairs, groups=groups, group_regex=group_regex, expected=expected)
-    seen, unreadable = inspect_all(data, progress=progress)
-    problems += [_unreadable(data, name, error) for name, error in unreadable.items()]
+    survey = survey_dataset(data, copies=search, progress=progress)
+    seen = survey.samples
+    problems += [_unreadable(data, name, error) for name, error in survey.unreadable.items()]
     problems += [problem for one in seen for problem in _contents(data, one)]
     problems += _unlike_most(data, seen)
     copies: tuple[Pair, ...] = ()
     if search:
-        found = find_copies(data, [one.name for one in seen], progress=progress)
+        found = survey.find_copies(progress=progress)
         copies = found.pairs
         problems += [_copy(data, pair) for pair in (*copies, *found.alike)]
     file = Path(split) if split is not None else root / "split.csv"
@@ -124,7 +125,7 @@ def check(
     return _sum_up(root, seen, problems, searched=search)
 
 
-def _sum_up(root: Path, seen: Sequence[Inspection], problems: Iterable[Problem], *, searched: bool) -> Check:
+def _sum_up(root: Path, seen: Sequence[SampleFacts], problems: Iterable[Problem], *, searched: bool) -> Check:
     order = list(KINDS)
     return Check(
         dataset=root,
@@ -170,7 +171,7 @@ def _reason(error: DataError, file: Path) -> str:
     return str(error).removeprefix(f"{file}: ")
 
 
-def _contents(data: FolderDataset, one: Inspection) -> Iterator[Problem]:
+def _contents(data: FolderDataset, one: SampleFacts) -> Iterator[Problem]:
     """What is wrong, and what may be meant, but seldom is."""
     image, mask = str(data.image_path(one.name)), str(data.mask_path(one.name))
     named, found = data.description.bands, len(one.low)
@@ -178,19 +179,21 @@ def _contents(data: FolderDataset, one: Inspection) -> Iterator[Problem]:
         yield Problem(
             "bad image", image, f"has {found} bands, dataset.yaml names {len(named)}; correct its bands"
         )
-    if (one.low == one.high).all():
+    if one.shown and (one.low == one.high).all():
         values = ", ".join(f"{value:g}" for value in one.low)
         yield Problem("constant image", image, f"every pixel is {values}")
     kept = int(one.pixels.sum())
-    if kept == 0:
-        yield Problem("all ignored", mask, "no pixel counts")
+    if not one.shown:
+        yield Problem("all ignored", image, "every pixel is nodata or transparent")
+    elif kept == 0:
+        yield Problem("all ignored", mask, "the mask leaves out every pixel")
     elif kept == one.pixels[0]:
         yield Problem("empty mask", mask, f"every pixel is {data.classes.names[0]}")
     elif kept == one.pixels.max():
         yield Problem("full mask", mask, f"every pixel is {data.classes.names[int(one.pixels.argmax())]}")
 
 
-def _unlike_most(data: FolderDataset, seen: Sequence[Inspection]) -> Iterator[Problem]:
+def _unlike_most(data: FolderDataset, seen: Sequence[SampleFacts]) -> Iterator[Problem]:
     """Images that a training does not take together, or scales."""
     if not seen:
         return

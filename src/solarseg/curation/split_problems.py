@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from solarseg.curation.inspection import Inspection
 from solarseg.curation.problems import Problem
+from solarseg.curation.survey import SampleFacts
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.splits import SPLITS, read_split
 from solarseg.datasets.tables import read_table, without_image_suffix
@@ -16,7 +16,7 @@ __all__ = ["find_split_problems"]
 
 
 def find_split_problems(
-    file: Path, data: FolderDataset, seen: Sequence[Inspection], known: Collection[str], *, own_groups: bool
+    file: Path, data: FolderDataset, seen: Sequence[SampleFacts], known: Collection[str], *, own_groups: bool
 ) -> Iterator[Problem]:
     """Find what `train` would refuse in a split, and what may not be meant.
 

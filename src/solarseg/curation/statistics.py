@@ -1,30 +1,29 @@
-"""What a dataset holds, in numbers."""
+"""Statistics of a dataset: sizes, bands, classes and groups."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from solarseg.curation.inspection import Inspection
-from solarseg.datasets import FolderDataset
-from solarseg.errors import DataError, DatasetError
+from solarseg.curation.survey import SampleFacts, Survey
+from solarseg.errors import DatasetError
 
 __all__ = ["BandStatistics", "ClassStatistics", "Statistics", "summarise"]
 
 
 class BandStatistics(BaseModel):
-    """Of one band over all images, in the units of the files.
+    """Of one band over all images, in the units of the files, without pixels that show nothing.
 
     Attributes:
         name: as in ``dataset.yaml``, or its number from 1.
-        low: least value.
-        high: greatest value.
-        mean: over all pixels.
-        deviation: standard deviation over all pixels.
-        flat: images in which this band has one value throughout while others do not, as a band that was filled.
+        low: lowest value.
+        high: highest value.
+        mean: mean of all pixels.
+        deviation: standard deviation of all pixels.
+        flat: images in which all pixels of this band have one value while other bands vary, as in a filled band.
     """
 
     name: str
@@ -40,12 +39,12 @@ class ClassStatistics(BaseModel):
 
     Attributes:
         name: of the class.
-        pixels: over all masks.
+        pixels: number of pixels in all masks.
         share: of all pixels that are not ignored, 0 to 1.
-        images: that show it.
-        regions: 8-connected components; None for the background.
-        areas: pixels of the smallest region, the quartiles and the largest; None where there is none.
-        histogram: regions of 1, 2 to 3, 4 to 7, 8 to 15, ... pixels.
+        images: number of images that show it.
+        regions: number of 8-connected components; None for the background.
+        areas: pixels of the smallest region, the quartiles and the largest; None where there is no region.
+        histogram: number of regions of 1, 2 to 3, 4 to 7, 8 to 15, ... pixels.
     """
 
     name: str
@@ -58,21 +57,22 @@ class ClassStatistics(BaseModel):
 
 
 class Statistics(BaseModel):
-    """What a dataset holds.
+    """Statistics of a dataset.
 
     Attributes:
         dataset: its folder.
-        images: that could be read.
-        sizes: ``"WxH"`` -> images of that size, commonest first.
-        depths: dtype -> images of that depth.
+        images: number of images that could be read.
+        sizes: ``"WxH"`` -> number of images of that size, most frequent first.
+        depths: dtype -> number of images of that depth.
         bands: of the images that have as many bands as most.
         classes: background first.
-        ignored: share of all pixels that the masks leave out, 0 to 1.
-        empty: images that show nothing but background.
+        ignored: share of all pixels that the masks leave out or that are nodata, 0 to 1.
+        nodata: share of all pixels that show nothing (nodata or transparent), 0 to 1.
+        empty: number of images that show only background.
         groups: number of groups.
-        group_sizes: images of each group, largest first.
-        grouped: whether anything says which images belong together.
-        unreadable: sample -> why it was left out.
+        group_sizes: group -> number of its images, largest first.
+        grouped: whether groups were given; if not, each image is its own group.
+        unreadable: sample -> why it cannot be read.
         left_out: why -> files of the dataset folder that are not taken for images.
     """
 
@@ -83,6 +83,7 @@ class Statistics(BaseModel):
     bands: list[BandStatistics]
     classes: list[ClassStatistics]
     ignored: float
+    nodata: float
     empty: int
     groups: int
     group_sizes: dict[str, int]
@@ -104,23 +105,20 @@ class Statistics(BaseModel):
         ]
 
 
-def summarise(
-    data: FolderDataset, seen: Sequence[Inspection], unreadable: Mapping[str, DataError]
-) -> Statistics:
-    """Add up what `inspect_all` found.
-
-    Args:
-        data: the dataset.
-        seen: the samples that could be read.
-        unreadable: sample -> why, of the others.
+def summarise(survey: Survey) -> Statistics:
+    """Add up what a survey with ``regions=True`` found.
 
     Raises:
-        DatasetError: not one sample could be read.
+        DatasetError: no sample can be read.
     """
+    data, seen = survey.data, survey.samples
     if not seen:
-        raise DatasetError(f"{data.root}: no sample can be read; {next(iter(unreadable.values()), '')}")
+        raise DatasetError(
+            f"{data.root}: no sample can be read; {next(iter(survey.unreadable.values()), '')}"
+        )
+    total = sum(one.size[0] * one.size[1] for one in seen)
     group_sizes = Counter(data.group_of[one.name] for one in seen)
-    pixels, ignored = np.stack([one.pixels for one in seen]), sum(one.ignored for one in seen)
+    pixels = np.stack([one.pixels for one in seen])
     return Statistics(
         dataset=str(data.root),
         images=len(seen),
@@ -128,12 +126,13 @@ def summarise(
         depths=_count(one.depth for one in seen),
         bands=_bands(seen, data.description.bands),
         classes=[_class(seen, pixels, i, name) for i, name in enumerate(data.classes.names)],
-        ignored=ignored / (ignored + int(pixels.sum())),
+        ignored=sum(one.ignored for one in seen) / total,
+        nodata=1 - sum(one.shown for one in seen) / total,
         empty=int((pixels[:, 1:].sum(axis=1) == 0).sum()),
         groups=len(group_sizes),
         group_sizes=dict(group_sizes.most_common()),
         grouped=data.grouped,
-        unreadable={name: str(error) for name, error in unreadable.items()},
+        unreadable={name: str(error) for name, error in survey.unreadable.items()},
         left_out={why: tuple(what) for why, what in data.left_out.items()},
     )
 
@@ -142,10 +141,12 @@ def _count(values: Iterable[str]) -> dict[str, int]:
     return dict(Counter(values).most_common())
 
 
-def _bands(seen: Sequence[Inspection], names: Sequence[str] | None) -> list[BandStatistics]:
+def _bands(seen: Sequence[SampleFacts], names: Sequence[str] | None) -> list[BandStatistics]:
     (most, _), *_ = Counter(len(one.sums) for one in seen).most_common(1)
-    alike = [one for one in seen if len(one.sums) == most]
-    pixels = sum(one.size[0] * one.size[1] for one in alike)
+    alike = [one for one in seen if len(one.sums) == most and one.shown]
+    if not alike:
+        return []
+    pixels = sum(one.shown for one in alike)
     mean = np.sum([one.sums for one in alike], axis=0) / pixels
     variance = np.sum([one.squares for one in alike], axis=0) / pixels - mean**2
     low, high = np.min([one.low for one in alike], axis=0), np.max([one.high for one in alike], axis=0)
@@ -161,7 +162,7 @@ def _bands(seen: Sequence[Inspection], names: Sequence[str] | None) -> list[Band
 
 
 def _class(
-    seen: Sequence[Inspection], pixels: NDArray[np.int64], class_id: int, name: str
+    seen: Sequence[SampleFacts], pixels: NDArray[np.int64], class_id: int, name: str
 ) -> ClassStatistics:
     areas = np.array([area for one in seen for area in one.areas.get(class_id, ())], dtype=np.int64)
     return ClassStatistics(

@@ -1,11 +1,11 @@
-"""The statistics of a dataset folder, in numbers and in pictures."""
+"""Statistics of a dataset folder, as numbers and as pictures."""
 
 from pathlib import Path
 
-from solarseg.curation.inspection import inspect_all
 from solarseg.curation.sample_sheet import choose_samples, draw_sheet
 from solarseg.curation.statistics import Statistics, summarise
 from solarseg.curation.statistics_figure import draw_statistics
+from solarseg.curation.survey import survey_dataset
 from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.files import write_text
 
@@ -17,7 +17,7 @@ _SHOWN = 24  # samples on the sheet
 def stats(
     dataset: FolderDataset | Path | str, *, out: Path | str | None = None, progress: bool = False
 ) -> Statistics:
-    """Measure a dataset folder, and draw what was found.
+    """Measure a dataset folder, and draw the result.
 
     Args:
         dataset: folder with ``images/`` and ``masks/``, or what `open_dataset` returned.
@@ -25,17 +25,18 @@ def stats(
         progress: show progress on the terminal.
 
     Raises:
-        DataError: the folder is no dataset, or not one sample can be read.
+        DataError: the folder is no dataset, or no sample can be read.
         OutputError: a file could not be written.
     """
     data = open_dataset(dataset)
-    seen, unreadable = inspect_all(data, progress=progress)
-    found = summarise(data, seen, unreadable)
+    survey = survey_dataset(data, regions=True, progress=progress)
+    found = summarise(survey)
     if out is not None:
         folder = Path(out)
         write_text(folder / "statistics.json", found.model_dump_json(indent=2) + "\n")
         draw_statistics(found, folder / "statistics.png")
-        names = choose_samples({one.name: one.pixels / max(1, one.pixels.sum()) for one in seen}, _SHOWN)
+        shares = {one.name: one.pixels / max(1, one.pixels.sum()) for one in survey.samples}
+        names = choose_samples(shares, _SHOWN)
         title = f"{data.root.resolve().name}: {len(names)} of {found.images} samples"
         draw_sheet(data, names, folder / "samples.png", title)
     return found

@@ -6,13 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.splits import SPLITS
-from solarseg.duplicates.search import Duplicates, Pair, find_duplicates, relatives
+from solarseg.duplicates.search import Duplicates, ImageDescriptor, Pair, find_duplicates, relatives
 from solarseg.errors import DatasetError
 from solarseg.files import write_table
-from solarseg.images import read_image
+from solarseg.images import fill_missing, read_picture
 
 __all__ = ["Leak", "find_copies", "find_leaks", "join_groups", "read_leaks", "write_leaks"]
 
@@ -37,21 +40,32 @@ class Leak:
 
 
 def find_copies(
-    data: FolderDataset, names: Sequence[str] | None = None, *, progress: bool = False
+    data: FolderDataset,
+    names: Sequence[str] | None = None,
+    *,
+    descriptors: Mapping[str, ImageDescriptor] | None = None,
+    progress: bool = False,
 ) -> Duplicates:
     """Find the copies and near copies among the images of a dataset folder; near copies agree in their masks too.
 
-    Images that cannot be read are left out and said.
+    Images that cannot be read are left out with a warning. Pixels that show nothing do not count.
 
     Args:
         data: the dataset.
         names: samples to look at; by default all.
+        descriptors: of their images, where they were made before.
         progress: show progress on the terminal.
     """
+
+    def load(name: str) -> NDArray[Any]:
+        picture = read_picture(data.image_path(name))
+        return fill_missing(picture.pixels, picture.valid)
+
     found = find_duplicates(
         data.names if names is None else names,
-        lambda name: read_image(data.image_path(name)),
+        load,
         load_mask=data.read_mask,
+        descriptors=descriptors,
         progress=progress,
     )
     for error in found.unreadable.values():

@@ -114,11 +114,12 @@ def reduce(image: NDArray[Any]) -> NDArray[np.float32]:
     return cv2.resize(grey, (SIDE, SIDE), interpolation=way)
 
 
-def fingerprint(image: NDArray[Any]) -> Fingerprint:
+def fingerprint(image: NDArray[Any], small: NDArray[np.float32] | None = None) -> Fingerprint:
     """Take the fingerprint of an image.
 
     Args:
         image: ``(H, W, C)`` of any depth.
+        small: what `reduce` gave, where that is known.
 
     Examples:
         >>> image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -130,7 +131,7 @@ def fingerprint(image: NDArray[Any]) -> Fingerprint:
     """
     content = hashlib.blake2b(f"{image.shape}{image.dtype}".encode(), digest_size=16)
     content.update(np.ascontiguousarray(image).data)
-    return Fingerprint(content.hexdigest(), _transform(reduce(image)))
+    return Fingerprint(content.hexdigest(), _transform(reduce(image) if small is None else small))
 
 
 def _transform(small: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,9 +21,19 @@ from solarseg.duplicates.registration import CONFIRMED, confirm, register
 from solarseg.errors import DataError
 from solarseg.threads import count_cores, fan_out
 
-__all__ = ["Duplicates", "Pair", "find_duplicates", "relatives", "track_pairs"]
+__all__ = [
+    "KEPT",
+    "Duplicates",
+    "ImageDescriptor",
+    "Pair",
+    "describe_image",
+    "find_duplicates",
+    "relatives",
+    "track_pairs",
+]
 
-_KEPT = 2000  # small copies of 64 KiB that are kept while pairs are confirmed
+KEPT = 16_384  # images whose small copies of 64 KiB are kept in memory; others are read again where they are needed
+_READ_AGAIN = 2000  # small copies of these that are kept for a while
 
 Load = Callable[[str], NDArray[Any]]
 
@@ -67,26 +77,45 @@ class Duplicates:
     alike: tuple[Pair, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class ImageDescriptor:
+    """What the search for copies needs to know about an image.
+
+    Attributes:
+        fingerprint: proposes pairs.
+        small: ``(128, 128)`` grey copy that confirms them; None where it is not kept.
+    """
+
+    fingerprint: Fingerprint
+    small: NDArray[np.float32] | None = None
+
+
+def describe_image(image: NDArray[Any], *, keep: bool = True) -> ImageDescriptor:
+    """Describe an image ``(H, W, C)`` of any depth; with its small copy if that is to be kept."""
+    small = reduce(image)
+    return ImageDescriptor(fingerprint(image, small), small if keep else None)
+
+
 def find_duplicates(
     names: Sequence[str],
     load: Load,
     *,
     load_mask: Load | None = None,
-    fingerprints: Mapping[str, Fingerprint] | None = None,
+    descriptors: Mapping[str, ImageDescriptor] | None = None,
     workers: int | None = None,
     progress: bool = False,
 ) -> Duplicates:
     """Find the images that are there twice.
 
-    Each image is loaded once for its fingerprint, and again where a hash proposes it. Images that show nothing (all
-    pixels nearly equal) are only found where they are exactly equal.
+    Each image is loaded once; of more than 16,384, those that a hash proposes are loaded again. Images that show
+    nothing (all pixels nearly equal) are only found where they are exactly equal.
 
     Args:
         names: of the images, each once.
         load: reads an image ``(H, W, C)`` of any depth; raises `DataError` where it cannot. Called in threads.
         load_mask: reads a mask ``(H, W) uint8`` class ids likewise; where it is given, near copies must agree in their
             masks too. A mask that cannot be read speaks against nothing.
-        fingerprints: of the images, where they were taken before; others are then left out.
+        descriptors: of the images, where they were made before; images without one are then left out.
         workers: threads; by default as many as there are processors.
         progress: show progress on the terminal.
 
@@ -101,15 +130,14 @@ def find_duplicates(
     """
     threads = workers or count_cores()
     unreadable: dict[str, DataError] = {}
-    if fingerprints is None:
-        fingerprints = _take_fingerprints(names, load, threads, unreadable, progress)
-    alike = _group_equal([name for name in names if name in fingerprints], fingerprints)
+    if descriptors is None:
+        descriptors = _describe_all(names, load, threads, unreadable, progress)
+    alike = _group_equal([name for name in names if name in descriptors], descriptors)
     firsts = [group[0] for group in alike]
     pairs = [Pair(group[0], other, "exact", 0, 1.0) for group in alike for other in group[1:]]
 
-    found = propose([fingerprints[name] for name in firsts], workers=threads)
-    read = lru_cache(maxsize=_KEPT)(lambda name: reduce(load(name)))
-    check = partial(_check, firsts, read, load_mask, unreadable)
+    found = propose([descriptors[name].fingerprint for name in firsts], workers=threads)
+    check = partial(_check, firsts, _small_copies(descriptors, load), load_mask, unreadable)
     checked = fan_out([lambda: _by_pair(found)], check, threads)
     proposed = 0
     for pair in track_pairs(checked, len(firsts), progress):
@@ -140,25 +168,38 @@ def track_pairs(
             yield pair
 
 
-def _take_fingerprints(
+def _describe_all(
     names: Sequence[str], load: Load, threads: int, unreadable: dict[str, DataError], progress: bool
-) -> dict[str, Fingerprint]:
-    def take(name: str) -> tuple[str, Fingerprint | None]:
+) -> dict[str, ImageDescriptor]:
+    kept = frozenset(names[:KEPT])
+
+    def describe(name: str) -> tuple[str, ImageDescriptor | None]:
         try:
-            return name, fingerprint(load(name))
+            return name, describe_image(load(name), keep=name in kept)
         except DataError as error:
             unreadable[name] = error
             return name, None
 
-    taken = fan_out([lambda: names], take, threads)
-    shown = track(taken, "reading", total=len(names), disable=not progress, transient=True)
+    made = fan_out([lambda: names], describe, threads)
+    shown = track(made, "reading", total=len(names), disable=not progress, transient=True)
     return {name: one for name, one in shown if one is not None}
 
 
-def _group_equal(names: Sequence[str], fingerprints: Mapping[str, Fingerprint]) -> list[list[str]]:
+def _small_copies(descriptors: Mapping[str, ImageDescriptor], load: Load) -> Load:
+    """Give what looks up the small copy of an image, or makes it again."""
+    read_again = lru_cache(maxsize=_READ_AGAIN)(lambda name: reduce(load(name)))
+
+    def look_up(name: str) -> NDArray[np.float32]:
+        kept = descriptors[name].small
+        return read_again(name) if kept is None else kept
+
+    return look_up
+
+
+def _group_equal(names: Sequence[str], descriptors: Mapping[str, ImageDescriptor]) -> list[list[str]]:
     groups: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        groups[fingerprints[name].digest].append(name)
+        groups[descriptors[name].fingerprint.digest].append(name)
     return list(groups.values())
 
 

@@ -48,7 +48,8 @@ def _lines(found: "Statistics") -> list[str]:
     lines = [
         f"{counted(found.images, 'image')}, {groups}; {sizes}{more}; {', '.join(found.depths)}; "
         f"{counted(len(found.bands), 'band')}",
-        f"{found.empty:,} with nothing but background; {percent(found.ignored)} of all pixels are ignored",
+        f"{found.empty:,} with nothing but background; {percent(found.ignored)} of all pixels are ignored"
+        + (f" ({percent(found.nodata)} are nodata)" if found.nodata else ""),
         "",
         f"{'class':{width}}  share of pixels  images  regions  median region",
     ]
