@@ -59,7 +59,7 @@ def write_dataset(folder: Path, tiles: int, side: int) -> None:
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda number: write_tile(folder, number, side), range(tiles)))
     lines = [f"tile{number:05},place{number // GROUP}" for number in range(tiles)]
-    (folder / "groups.csv").write_text("\n".join(["name,group", *lines]) + "\n")
+    (folder / "groups.csv").write_text("\n".join(["name,group", *lines]) + "\n", encoding="utf-8")
 
 
 class Counts:

@@ -88,7 +88,7 @@ class PredictionFolder:
         """Whether an earlier call asked for the same; raise `OutputError` if it asked for something else."""
         file = self.root / REQUEST
         try:
-            found = json.loads(file.read_text())
+            found = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
         if found != request:
@@ -102,7 +102,7 @@ class PredictionFolder:
         """Say what earlier calls have done: name of the outputs -> digest of the image's file."""
         found = {}
         with suppress(OSError):
-            for line in (self.root / _DONE).read_text().splitlines():
+            for line in (self.root / _DONE).read_text(encoding="utf-8").splitlines():
                 with suppress(ValueError, TypeError):  # the last line of a call that was killed
                     name, digest = json.loads(line)
                     found[name] = digest
@@ -112,7 +112,7 @@ class PredictionFolder:
         """Say that an image is done; its mask has been written."""
         line = json.dumps([job.name, digest]) + "\n"
         try:
-            with (self.root / _DONE).open("a") as file:
+            with (self.root / _DONE).open("a", encoding="utf-8") as file:
                 file.write(line)
         except OSError as error:
             raise OutputError(
