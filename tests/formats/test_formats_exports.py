@@ -176,7 +176,6 @@ def archive(root):
         (write("p.json", '{"annotations": [{"segments_info": []}]}'), "contains COCO panoptic JSON"),
         (write("via.json", '{"a": {"regions": [{"shape_attributes": {}}]}}'), "contains VGG Image Annotator"),
         (write("ls.json", '[{"annotations": [{"result": []}]}]'), "contains Label Studio's own JSON"),
-        (lambda root: (save(root / "a.png"), save(root / "a_mask.gif")), r"\(\.gif\).*; save these as PNG"),
         (lambda root: save(root / "a.png"), "contains images but no masks or annotations"),
         (archive, r"contains archives, such as set\.zip; unpack them"),
     ],

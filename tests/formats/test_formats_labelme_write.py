@@ -145,7 +145,7 @@ def test_what_is_written_for_several_images(tmp_path: Path) -> None:
     assert samples["roof/ü"].image.shape == (4, 5, 1)
 
 
-@pytest.mark.parametrize("wrong", ["__ignore__", "a\nb", " crack", ""])
+@pytest.mark.parametrize("wrong", ["__ignore__", " crack"])
 def test_names_that_a_line_cannot_hold_are_refused(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(
         OutputError, match=r"labels\.txt has no way to write this name; rename it in dataset\.yaml"

@@ -170,11 +170,11 @@ def test_what_is_looked_at_grows_with_the_message_alone(monkeypatch):
     ("data", "reason"),
     [
         (field(1, feature("a", 2, field(1, bytes(7)))), "a list of floats ends within a float"),
-        (field(1, feature("a", 2, unpacked([1.0])[:-1])), "field 1 reaches beyond its message"),
+        (field(1, feature("a", 2, unpacked([1.0])[:-1])), "field 1 extends beyond its message"),
         (field(1, bytes(3)), "a field has number 0"),
-        (b"\x0a\x05abc", "field 1 reaches beyond its message"),
+        (b"\x0a\x05abc", "field 1 extends beyond its message"),
         (b"\xff" * 20, "a number does not end"),
-        (tag(5, 3) + tag(5, 4), "field 5 is written in way 3"),  # a group
+        (tag(5, 3) + tag(5, 4), "field 5 has the unknown wire type 3"),  # a group
         (field(1, field(1, field(1, b"\xff"))), "can't decode byte 0xff"),
     ],
 )

@@ -126,7 +126,7 @@ def test_more_regions_than_can_be_numbered_are_said(regions, tmp_path, caplog):
     assert np.array_equal(next(iter(open_source(folder))).mask, mask)
 
 
-@pytest.mark.parametrize("name", ["a:b", "#a", "a\nb", " a", "void", "Ignored"])
+@pytest.mark.parametrize("name", ["a:b", "#a", " a", "void", "Ignored"])
 def test_names_that_cannot_be_written_are_refused(name, tmp_path):
     with pytest.raises(OutputError, match=r"labelmap\.txt has no way to write this name; rename it"):
         written(tmp_path, np.eye(4, dtype=np.uint8), ClassMap(("background", name)))

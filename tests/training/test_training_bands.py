@@ -2,13 +2,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import yaml
+from PIL import Image
 from tiny_runs import TINY, quiet
 
+from solarseg.datasets import open_dataset
 from solarseg.errors import ArgumentError
 from solarseg.images import read_image, write_bands
 from solarseg.inference.model import load_model
-from solarseg.training.datamodule import _pick
+from solarseg.training.datamodule import TrainingData, _pick, find_preprocessing, find_range
 from solarseg.training.fit import train
 
 NAMES = ["B1", "B2", "B3", "B8A", "B12"]
@@ -69,3 +72,35 @@ def test_bands_without_names_are_not_asked_for_by_name():
         match=r"`bands=B4`: no such band; the images have 1 to 13 by number; .*, add bands: to dataset\.yaml",
     ):
         _pick(("B4",), (), 13)
+
+
+@pytest.mark.parametrize("nodata", [0, 65535])
+def test_nodata_counts_in_no_statistics(tmp_path, nodata):
+    """Images whose nodata is far from all other values give the statistics of the other pixels."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "set"
+    (folder / "images").mkdir(parents=True)
+    (folder / "masks").mkdir()
+    shown = []
+    for i in range(4):
+        levels = rng.integers(1000, 3000, (3, 64, 64), dtype=np.uint16)
+        levels[:, : 16 * i] = nodata
+        shown.append(levels[:, 16 * i :].reshape(3, -1))
+        shape = {"count": 3, "height": 64, "width": 64, "dtype": "uint16", "nodata": nodata}
+        with rasterio.open(folder / f"images/{i}.tif", "w", driver="GTiff", **shape) as file:
+            file.write(levels)
+        Image.fromarray(rng.integers(0, 2, (64, 64), dtype=np.uint8)).save(folder / f"masks/{i}.png")
+    data = open_dataset(folder)
+    preprocessing = find_preprocessing(data, data.names, 64, None)
+    pixels = np.concatenate(shown, axis=1) / 65535
+    assert preprocessing.mean == pytest.approx(pixels.mean(axis=1), rel=1e-6)
+    assert preprocessing.std == pytest.approx(pixels.std(axis=1), rel=1e-6)
+    low, high = find_range(data, data.names, preprocessing)
+    assert low == pytest.approx(pixels.min(axis=1))
+    assert high == pytest.approx(pixels.max(axis=1))
+    image, mask = TrainingData(data, data.names, preprocessing)[3]
+    assert (mask[:48] == 255).all()
+    filled = image[:, :48].numpy().reshape(3, -1)
+    assert np.array_equal(
+        filled, np.broadcast_to(np.rint(pixels.mean(axis=1) * 65535)[:, None], filled.shape)
+    )

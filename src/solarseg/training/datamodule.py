@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler, Subset
 from solarseg.classes import IGNORE_INDEX
 from solarseg.datasets import FolderDataset
 from solarseg.errors import ArgumentError, DataError, DatasetError, ImageError
+from solarseg.images import Picture, fill_missing
 from solarseg.preprocessing import DEPTH_SCALE, Preprocessing, deepest
 from solarseg.threads import count_cores, fan_out
 
@@ -52,7 +53,7 @@ class TrainingData(Dataset[tuple[Tensor, Tensor]]):
 
     def _load(self, name: str) -> tuple[Tensor, Tensor]:
         sample = self._dataset[name]
-        image = self._preprocessing.to_input(sample.image, str(self._dataset.image_path(name)))
+        image = self._preprocessing.to_input(sample.image, str(self._dataset.image_path(name)), sample.valid)
         mask = self._preprocessing.mask_to_input(sample.mask)
         return torch.from_numpy(image.transpose(2, 0, 1).copy()), torch.from_numpy(mask)
 
@@ -72,9 +73,9 @@ class TrainingData(Dataset[tuple[Tensor, Tensor]]):
         return None
 
 
-def _look_at(dataset: FolderDataset, names: list[str]) -> Iterator[tuple[str, NDArray[Any]]]:
-    step = max(1, len(names) // _SCAN)
-    return ((name, dataset[name].image) for name in names[::step])
+def _look_at(dataset: FolderDataset, names: list[str]) -> Iterator[tuple[str, Picture]]:
+    samples = (dataset[name] for name in names[:: max(1, len(names) // _SCAN)])
+    return ((sample.name, Picture(sample.image, sample.valid)) for sample in samples)
 
 
 def find_preprocessing(
@@ -99,7 +100,10 @@ def find_preprocessing(
         ImageError: images differ in bands, grey and RGB apart; or some images hold whole numbers and some
             do not, which have no scale in common.
     """
-    seen = [(name, image.shape[-1], image.dtype.name) for name, image in _look_at(dataset, names)]
+    seen = [
+        (name, picture.pixels.shape[-1], picture.pixels.dtype.name)
+        for name, picture in _look_at(dataset, names)
+    ]
     found = _bands({count: name for name, count, _ in seen}, dataset)
     picked = _pick(asked, dataset.description.bands or [], found) if asked else ()
     bands = len(picked) or found
@@ -152,18 +156,25 @@ def _statistics(
     dataset: FolderDataset, names: list[str], plain: Preprocessing
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     sums, squares, pixels = np.zeros(plain.bands), np.zeros(plain.bands), 0
-    for name, image in _look_at(dataset, names):
-        scaled = (
-            plain.to_input(image, str(dataset.image_path(name))).reshape(-1, plain.bands)
-            / DEPTH_SCALE[plain.depth]
-        )
+    for name, picture in _look_at(dataset, names):
+        scaled = _shown_pixels(picture, plain, str(dataset.image_path(name))) / DEPTH_SCALE[plain.depth]
         sums += scaled.sum(axis=0, dtype=np.float64)
         squares += np.square(scaled, dtype=np.float64).sum(axis=0)
         pixels += len(scaled)
-    mean = sums / pixels
-    variance = squares / pixels - mean**2
+    mean = sums / max(pixels, 1)
+    variance = squares / max(pixels, 1) - mean**2
     std = np.where(variance > 1e-12, np.sqrt(np.maximum(variance, 0)), 1.0)  # a band may be constant
     return tuple(mean.tolist()), tuple(std.tolist())
+
+
+def _shown_pixels(picture: Picture, preprocessing: Preprocessing, source: str) -> NDArray[Any]:
+    """Pixels ``(N, bands)`` at the network's size, without those that show nothing."""
+    pixels, valid = picture.pixels, picture.valid
+    inputs = preprocessing.to_input(fill_missing(pixels, valid), source)
+    if valid is None:
+        return inputs.reshape(-1, preprocessing.bands)
+    shown = preprocessing.mask_to_input(valid.astype(np.uint8)) > 0
+    return inputs[shown]
 
 
 def find_range(
@@ -180,9 +191,11 @@ def find_range(
     if preprocessing.depth == "uint8":
         return (0.0,) * bands, (1.0,) * bands
     low, high = np.full(bands, np.inf), np.full(bands, -np.inf)
-    for name, image in _look_at(dataset, names):
-        pixels = preprocessing.to_input(image, str(dataset.image_path(name))).reshape(-1, bands)
-        low, high = np.minimum(low, pixels.min(axis=0)), np.maximum(high, pixels.max(axis=0))
+    for name, picture in _look_at(dataset, names):
+        pixels = _shown_pixels(picture, preprocessing, str(dataset.image_path(name)))
+        if len(pixels):
+            low, high = np.minimum(low, pixels.min(axis=0)), np.maximum(high, pixels.max(axis=0))
+    low, high = np.where(np.isfinite(low), low, 0), np.where(np.isfinite(high), high, 0)
     high = np.where(high > low, high, low + 1)  # a band may be constant
     scale = DEPTH_SCALE[preprocessing.depth]
     return tuple((low / scale).tolist()), tuple((high / scale).tolist())

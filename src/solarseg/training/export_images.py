@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.classes import IGNORE_INDEX
 from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.datasets.digests import read_digests
 from solarseg.datasets.splits import SPLITS, read_split
@@ -97,7 +98,7 @@ def find_export_images(
         calibration=read(source, _draw(drawn)),
         choice=read(data, val if val and test else _draw(train)),
         calibrated_on=source.root.resolve().name,
-        ignore_index=data.classes.ignore_index,
+        ignore_index=IGNORE_INDEX,
     )
 
 

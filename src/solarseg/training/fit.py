@@ -208,10 +208,10 @@ def build_parts(
     class_weights = _class_weights(config, batches, len(classes))
     task = Task(
         build_network(config.encoder, len(classes), preprocessing, weights),
-        _build_loss(config, len(classes), classes.ignore_index, class_weights),
+        _build_loss(config, len(classes), IGNORE_INDEX, class_weights),
         config,
         num_classes=len(classes),
-        ignore_index=classes.ignore_index,
+        ignore_index=IGNORE_INDEX,
         depth=preprocessing.depth,
         value_range=find_range(data, names, preprocessing),
     )
