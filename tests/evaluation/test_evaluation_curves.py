@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from solarseg import files
 from solarseg.errors import OutputError
 from solarseg.evaluation import curves
 from solarseg.evaluation.curves import draw_curves
@@ -118,7 +119,7 @@ def test_a_failed_write_leaves_the_old_picture(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setattr(curves.Figure, "savefig", fail)
+    monkeypatch.setattr(files, "_flush", fail)
     with pytest.raises(OutputError, match="disk full"):
         draw_curves(rows(2), path)
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"old"]

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from solarseg import files
 from solarseg.classes import ClassMap
 from solarseg.errors import ArgumentError, OutputError
 from solarseg.evaluation import figures
@@ -175,7 +176,7 @@ def test_a_failed_write_leaves_the_old_picture(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("disk full")
 
-    monkeypatch.setattr(figures.Figure, "savefig", fail)
+    monkeypatch.setattr(files, "_flush", fail)
     with pytest.raises(OutputError, match="disk full"):
         draw_confusion_matrix(np.eye(3, dtype=np.int64), CLASSES, path)
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"old"]
