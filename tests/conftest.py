@@ -115,7 +115,7 @@ def shared_weights(trained: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -
         shutil.copy(trained[0].model, path)
         sign(path, info)
 
-    monkeypatch.setattr(fit, "export_model", write)
+    monkeypatch.setattr(fit, "write_model_file", write)
 
 
 @pytest.fixture(scope="session")
