@@ -122,7 +122,7 @@ def test_a_model_file_that_promises_other_bands_than_its_network_is_refused(trai
     onnx.helper.set_model_props(model, {METADATA_KEY: info.model_dump_json()})
     onnx.save(model, tmp_path / "m.onnx")
     Image.fromarray(square).save(tmp_path / "a.png")
-    with pytest.raises(ModelFileError, match="images have the shape .*, the metadata say"):
+    with pytest.raises(ModelFileError, match=r"images have the shape .*, the metadata say"):
         predict(tmp_path / "m.onnx", tmp_path / "a.png", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
