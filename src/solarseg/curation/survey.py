@@ -1,10 +1,9 @@
 """One pass over a dataset: each image is read once, and everything that other steps need to know is measured.
 
-`check`, `stats` and `train` each make one survey and ask it for digests, sizes, values, classes and copies.
+`check` and `stats` each make one survey and ask it for digests, sizes, values, classes and copies.
 
-A survey is kept in memory, for one command. It is not stored: a training needs the pixels anyway, so a stored survey
-would save it a fifth of the pass, and a stored survey that is wrong, because a file was replaced or solarseg was
-upgraded, would be worse than a slow one (docs/decisions).
+A survey is kept in memory, for one command. It is not stored: a survey that is wrong, because a file was replaced or
+solarseg was upgraded, would be worse than a slow one.
 """
 
 from collections.abc import Callable, Collection, Mapping

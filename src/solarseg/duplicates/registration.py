@@ -48,7 +48,7 @@ _ALL_OVER = 0.85  # share of the places that show something that must agree, ...
 _ENOUGH = 0.6  # ... and of all places
 _TONES = 33  # quantiles by which tones are matched
 _STEPS = 50  # of registration, at most
-# Copies reach 0.97 at half size in so many steps (4,500 altered copies of real cells and tiles). Most images that are
+# Copies reach 0.97 at half size in so many steps (2,268 altered copies of real cells and tiles). Most images that are
 # no copies never do, and would take all of `_STEPS`.
 _FIRST_STEPS = 6
 _NEAR = 0.9
