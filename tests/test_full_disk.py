@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from solarseg import files, images
+from solarseg import files, images, masks
 from solarseg.classes import ClassMap
 from solarseg.errors import OutputError
 from solarseg.formats.voc.write import _write_palette
@@ -50,7 +50,7 @@ WRITERS = {
     "figure.jpg": lambda path: files.write_figure(path, figure),
     "image.png": lambda path: images.write_image(path, noise),
     "image.jpg": lambda path: images.write_image(path, noise),
-    "mask.png": lambda path: images.write_mask(path, ids, classes),
+    "mask.png": lambda path: masks.write_mask(path, ids, classes),
     "bands.tif": lambda path: images.write_bands(path, noise),
     "voc.png": lambda path: _write_palette(path, ids, [(0, 0, 0)]),
 }

@@ -179,7 +179,7 @@ def test_a_model_file_of_that_name_comes_first(tmp_path, monkeypatch):
         (("synth", "el", "--out", "NEW", "--cell", "hjt"), "mono, poly or both"),
         (("synth", "el", "--out", "NEW", "--count", 0), "must be 1 or more"),
         (("measure", "NOWHERE", "--out", "NEW"), "no such folder"),
-        (("predict", "el-modul", "CELLS", "--out", "NEW"), "a model that ships: el-cell"),
+        (("predict", "el-modul", "CELLS", "--out", "NEW"), "a shipped model: el-cell"),
         (("predict", "el-cell", "CELLS", "--out", "NEW", "--cell-mm", 0), "must be above 0"),
         (("measure", "CELLS", "--out", "NEW", "--cell-mm", -1), "must be above 0"),
     ],

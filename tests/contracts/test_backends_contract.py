@@ -77,7 +77,7 @@ def test_torch_needs_the_run_folder(trained, tmp_path):
     run, _ = trained
     (tmp_path / "m.onnx").write_bytes(run.model.read_bytes())
     with pytest.raises(
-        ModelFileError, match=r"m\.onnx: torch needs checkpoints/best\.ckpt of the run folder"
+        ModelFileError, match=r"m\.onnx: torch needs .*best\.ckpt, which is missing; give the run"
     ):
         load_model(tmp_path / "m.onnx", backend="torch")
 

@@ -67,7 +67,7 @@ def test_folders_that_link_to_one_another_end(tmp_path):
 
 
 def test_what_is_no_visible_image_is_named(tmp_path):
-    touch(tmp_path / "1.png", tmp_path / ".2.png", tmp_path / ".cache/3.png", tmp_path / "4.gif")
+    touch(tmp_path / "1.png", tmp_path / ".2.png", tmp_path / ".cache/3.png", tmp_path / "4.psd")
     (tmp_path / ".DS_Store").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("")
     (tmp_path / "folder.png").mkdir()
@@ -80,7 +80,7 @@ def test_what_is_no_visible_image_is_named(tmp_path):
             "hidden folder with images": [".cache"],
             "link to nothing": ["5.png"],
             "not a regular file": ["6.png"],
-            "picture in a format that is not read (.gif)": ["4.gif"],
+            "picture in a format that is not read (.psd)": ["4.psd"],
         },
     )
 
@@ -160,7 +160,7 @@ def test_patterns(pattern, files, photos):
 
 
 def test_a_folder_without_images_says_what_it_has(tmp_path):
-    touch(tmp_path / "a.gif", tmp_path / ".b.png")
+    touch(tmp_path / "a.psd", tmp_path / ".b.png")
     with pytest.raises(
         ArgumentError, match=r"contains no images; looked for \.bmp.*; left out: hidden file: "
     ):

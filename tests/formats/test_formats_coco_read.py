@@ -315,7 +315,7 @@ def test_of_images_of_one_name_none_is_taken_for_another(tmp_path: Path) -> None
             found[entry.name] = entry.load().file
         except ImageError as error:
             found[entry.name] = str(error).partition(": ")[2]
-    missing = "no such file; replace or remove the file"
+    missing = "no such file; check the path"
     assert found == {"x/a": missing, "y/a": tmp_path / "y" / "a.png", "z/a": missing}
 
 

@@ -62,8 +62,11 @@ for name in sys.argv[4:]:
     except Exception as error:
         outcome = f"{type(error).__name__}: {error}"
     print(outcome.replace("\\n", " "), flush=True)
-memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kB, on macOS bytes
-print(memory // 1000 if sys.platform != "darwin" else memory // 10**6)
+if sys.platform == "linux":  # where ru_maxrss is at least what the process that started this one used
+    status = Path("/proc/self/status").read_text().splitlines()
+    print(next(int(line.split()[1]) // 1000 for line in status if line.startswith("VmHWM")))
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 10**6)
 """
 
 

@@ -88,7 +88,7 @@ def test_an_export_that_differs_is_refused(exported, monkeypatch, tolerance):
     check_export(network.network, path, inputs)
     with torch.no_grad():
         network.network.unet.segmentation_head[0].bias += 0.01
-    with pytest.raises(ModelFileError, match=r"model file: gives probabilities that differ by 0\.00"):
+    with pytest.raises(ModelFileError, match=r"model file: its probabilities differ by 0\.00"):
         check_export(network.network, path, inputs)
 
 

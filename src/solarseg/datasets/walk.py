@@ -19,7 +19,7 @@ MAX_LINKS = 4  # linked folders within one another
 
 # Pictures and arrays in formats that are not read; other files next to images are notes and tables of all kinds.
 _UNREAD = re.compile(
-    r"\.(apng|arw|avif|cr[23]|dcm|dib|dng|ecw|exr|fits?|gif|gz|hdf5|h5|hdr|hei[cf]|img|j2k|jfif|jp2|jpe|jp[fx]|jxl|mat|nef|"
+    r"\.(apng|arw|avif|cr[23]|dcm|dib|dng|ecw|exr|fits?|gz|hdf5|h5|hdr|hei[cf]|img|j2k|jfif|jp2|jpe|jp[fx]|jxl|mat|nef|"
     r"nii|np[yz]|orf|p[bgnp]m|pdf|psd|raf|raw|rw2|sid|svg|tga|vrt|xcf)",
     re.IGNORECASE,
 )

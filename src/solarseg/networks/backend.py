@@ -24,7 +24,8 @@ def load_network(path: Path, info: ModelInfo) -> Network:
     Raises:
         ModelFileError: the file is not in a run folder, or the checkpoint does not fit.
     """
-    file = RunFolder(path.parent).weights
+    run = RunFolder(path.parent)
+    file = run.weights
     network = build_network(info.encoder, len(info.class_names), info.preprocessing)
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
@@ -32,7 +33,9 @@ def load_network(path: Path, info: ModelInfo) -> Network:
             {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
         )
     except FileNotFoundError as error:
-        raise ModelFileError(f"{path}: torch needs {file}, which is missing; give the run folder") from error
+        raise ModelFileError(
+            f"{path}: torch needs {run.best}, which is missing; give the run folder"
+        ) from error
     except Exception as error:  # damaged archives raise many kinds of errors
         raise ModelFileError(
             f"{file}: damaged, or of another network ({reason_of(error)}); train again"
