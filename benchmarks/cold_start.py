@@ -76,7 +76,8 @@ def main() -> None:
         folder = Path(name)
         image = options.image or folder / "noise.jpg"
         if options.image is None:
-            noise = np.random.default_rng(0).integers(0, 256, (256, 256, 3), dtype=np.uint8)
+            shape = (256, 256) if load_model(options.model).info.bands == 1 else (256, 256, 3)
+            noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
             Image.fromarray(noise).save(image)
         measured: dict[str, list[tuple[float, float]]] = {}
         for number in range(options.repeats + 1):

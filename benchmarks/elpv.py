@@ -1,7 +1,7 @@
 """Area under the ROC curve: how well severity separates defective cells from sound ones, on real EL images.
 
-    solarseg data download elpv --out downloads
-    python benchmarks/elpv.py [MODEL] --data downloads [--half all|development|frozen] [--sheets DIR]
+    solarseg data download elpv --out downloads/elpv
+    python benchmarks/elpv.py [MODEL] --data downloads/elpv [--half all|development|frozen] [--sheets DIR]
 
 ELPV (Buerhop-Lutz, Deitsch et al., CC BY-NC-SA 4.0) has 2,624 images of single cells, each with the
 probability that the cell is defective, judged by a person. No model of this project was trained on them. The
@@ -164,7 +164,7 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", nargs="?", default="el-cell", help="model file, run folder or shipped model")
-    parser.add_argument("--data", type=Path, default=Path("downloads"), help="folder of the download")
+    parser.add_argument("--data", type=Path, default=Path("downloads/elpv"), help="folder of the download")
     parser.add_argument("--half", choices=["all", *HALVES], default="all")
     parser.add_argument("--limit", type=int, help="number of cells of each stratum; fewer to try it")
     parser.add_argument("--backend", default="auto")

@@ -1,8 +1,8 @@
 """Speed of the generator of EL cells, and how far generated cells cover the range of real ones.
 
     python benchmarks/generator.py
-    solarseg data download elpv --out downloads
-    python benchmarks/generator.py --data downloads [--sheets DIR]
+    solarseg data download elpv --out downloads/elpv
+    python benchmarks/generator.py --data downloads/elpv [--sheets DIR]
 
 Without --data, only the speed is measured. Real cells are the development half of ELPV (see
 benchmarks/elpv.py). For each measure the table has the 5th, 50th and 95th percentile of real and of generated

@@ -3,8 +3,8 @@
     python benchmarks/near_duplicates.py [--cells DIR] [--tiles DIR] [--sheet pairs.png]
 
 Without folders, EL cells and landscapes are generated, which have no copies among them. The published figures
-are of cells of ELPV (`solarseg data download elpv --out downloads`, then --cells downloads) and of the PV01
-tiles (benchmarks/pv01.py, then --tiles pv01-tiles/images). Four tables:
+are of cells of ELPV (`solarseg data download elpv --out downloads/elpv`, then --cells downloads/elpv) and of
+the PV01 tiles (benchmarks/pv01.py, then --tiles pv01-tiles/images). Four tables:
 
 1. The images as they are: pairs that are proposed and confirmed. Look at them: --sheet draws them.
 2. Altered copies of every third cell and of every tile, each searched among all images as they are: how many are

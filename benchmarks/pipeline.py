@@ -75,11 +75,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_folder(folder / "images", options.images, options.count, (width, height))
-        before = alone(model, 100)
+        before = alone(model, min(100, options.count))
         start = time.perf_counter()
         done = predict(model, folder / "images", folder / "out", overlays=options.overlays)
         rate = len(done.pixels) / (time.perf_counter() - start)
-        after = alone(model, 100)
+        after = alone(model, min(100, options.count))
     bare = (before + after) / 2
     print(
         f"{options.model}, {model.info.precision}, {model.backend}: {len(done.pixels)} JPEGs of {options.size}"

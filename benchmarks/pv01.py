@@ -1,7 +1,7 @@
 """Make a dataset folder of the PV01 tiles, grouped by site, from the public download.
 
-    solarseg data download pv-multires --files 'PV01*' --out downloads
-    python benchmarks/pv01.py downloads pv01-tiles [--samples 59]
+    solarseg data download pv-multires --files 'PV01*' --out downloads/pv01
+    python benchmarks/pv01.py downloads/pv01 pv01-tiles [--samples 59]
 
 PV01 (Jiang et al. 2021, Zenodo record 5171712, CC BY 4.0) has 645 tiles of 256x256 pixels of 0.1 m with masks
 of solar panels. The name of a tile is its latitude and longitude in units of 0.0001 degrees (11 m). Tiles

@@ -2,15 +2,14 @@
 
     python benchmarks/startup.py [--tiles 5000] [--side 256] [--rounds 3] [--source NAME=CHECKOUT ...]
 
-Generates a dataset folder of RGB tiles with masks and trains on it with the default settings, in a process of its own:
-from the start of that process, imports included, to the moment when the first batch enters the network. Then the
-process ends. Seconds are those of the clock, and those that the processors worked for it, which count where other
-programs run on the machine. ``--source`` compares checkouts of solarseg, which take turns; without it, the installed
-one runs. The files' caches are warm. A last run of each, which is not timed, counts openings and decodings of every
-file.
+The script generates a dataset folder of RGB tiles with masks and trains on it with the default settings. The time
+runs from the start of the training process, imports included, to the moment when the first batch enters the
+network. Then the process ends. Wall seconds and processor seconds are printed; processor seconds depend less on
+other work on the machine. --source compares checkouts of solarseg, which take turns; without it, the installed one
+runs. File caches are warm. A last run of each, which is not timed, counts how often each file is opened and decoded.
 
-Most of the time goes into the search for copies, and that depends on how alike the images are: of all pairs of these
-tiles the hashes propose 3 in 1,000 for a closer look, of the real cells and tiles in docs/results/duplicates.md 3 to 4.
+Most of the time goes into the search for copies, which depends on how similar the images are: the hashes propose 3 of
+1,000 pairs of these tiles for a closer look, and 3 to 4 of the real cells and tiles in docs/results/duplicates.md.
 """
 
 import argparse
@@ -31,11 +30,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-GROUP = 10  # tiles of one place
+GROUP = 10  # tiles of one site
 
 
 def write_tile(folder: Path, number: int, side: int) -> None:
-    """A tile like one of a photograph from above: uneven ground, grain, and up to three dark panels."""
+    """Write a tile like an aerial photograph: uneven ground, grain, and up to three dark panels."""
     rng = np.random.default_rng(number)
     ground = cv2.resize(rng.integers(60, 200, (8, 8, 3), dtype=np.uint8), (side, side))
     image = cv2.add(ground, rng.integers(0, 12, (side, side, 3), dtype=np.uint8))
@@ -63,7 +62,7 @@ def write_dataset(folder: Path, tiles: int, side: int) -> None:
 
 
 class Counts:
-    """Counts openings and decodings of the files of a folder in this process, whoever asks for them."""
+    """Counts how often this process opens and decodes each file of a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.opened: Counter[Path] = Counter()
@@ -92,7 +91,7 @@ class Counts:
         load = ImageFile.load
 
         def watched(picture: ImageFile) -> Any:
-            if picture.tile and picture.fp is not None:  # what has been decoded has none
+            if picture.tile and picture.fp is not None:  # a decoded picture has neither
                 place = picture.fp.tell()
                 picture.fp.seek(0)
                 self._decode(picture.fp.read())
@@ -125,7 +124,7 @@ def _spread(values: list[int]) -> dict[str, float]:
 
 
 def start(dataset: Path, out: Path, begin: float, count: bool) -> None:
-    """Train up to the first step, say when it was reached, and end."""
+    """Train up to the first step, print when it was reached, and exit."""
     counts = Counts(dataset) if count else None
     from lightning.pytorch.callbacks import Callback
 
@@ -157,11 +156,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--tiles", type=int, default=5000)
-    parser.add_argument("--side", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tiles", type=int, default=5000, help="number of tiles")
+    parser.add_argument("--side", type=int, default=256, help="of a tile, pixels")
+    parser.add_argument("--rounds", type=int, default=3, help="timed turns of each source")
     parser.add_argument("--source", action="append", default=[], metavar="NAME=CHECKOUT")
-    parser.add_argument("--dataset", type=Path, help="keep the tiles here, or take those of an earlier call")
+    parser.add_argument("--dataset", type=Path, help="folder of the tiles; an existing one is used again")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--begin", type=float, help=argparse.SUPPRESS)
@@ -194,7 +193,7 @@ def compare(sources: dict[str, Path | None], dataset: Path, rounds: int) -> None
 
 
 def _shown(clock: float, processor: float) -> str:
-    return f"{clock:.1f} s, of the processors {processor:.1f} s"
+    return f"{clock:.1f} s, {processor:.1f} s of processor time"
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
     python benchmarks/tfrecord.py [FILE] [--repeats 5]
 
 Without FILE, a file in the format of GloSoFarID is generated: landscapes of 13 bands and masks of solar
-panels. The real files come from `solarseg data download glosofarid --files '*us*' --out downloads`, which is
-several GB. The samples of FILE are repeated to at least 200, as consecutive gzip members, so that the start
-does not count. Each peer reads that file once without measurement. Then the peers take turns in one process.
-Ratios are medians over the rounds.
+panels. The real files come from `solarseg data download glosofarid --files '*us*' --out
+downloads/glosofarid`, which is several GB. The samples of FILE are repeated to at least 200, as consecutive
+gzip members, so that the start does not count. Each peer reads that file once without measurement. Then the
+peers take turns in one process. Ratios are medians over the rounds.
 
 TensorFlow is measured if it is installed; solarseg does not depend on it. It reads in four ways, the fastest
 of which counts, and stops at the float32 values of each feature. solarseg also checks the values and makes a

@@ -29,7 +29,6 @@ from solarseg.synthesis import Module, generate_cell
 from solarseg.synthesis.camera import Camera
 
 TILE = 256
-STEP = 32
 MARGIN = TILE // 8
 MOSAICS = (  # latitudes and longitudes in the names of the tiles of PV01, see pv01.py
     ((325127, 325125, 325123), (1204229, 1204232, 1204235, 1204237)),
@@ -60,12 +59,12 @@ def generated_mosaics() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         )
 
 
-def reference(model: Model, image: np.ndarray) -> np.ndarray:
+def reference(model: Model, image: np.ndarray, step: int) -> np.ndarray:
     window = np.hanning(TILE + 2)[1:-1].astype(np.float32)
     weight = (window[:, None] * window)[..., None]
     total = np.zeros((*image.shape[:2], len(model.classes)), np.float32)
-    for top in range(0, image.shape[0] - TILE + 1, STEP):
-        for left in range(0, image.shape[1] - TILE + 1, STEP):
+    for top in range(0, image.shape[0] - TILE + 1, step):
+        for left in range(0, image.shape[1] - TILE + 1, step):
             piece = np.s_[top : top + TILE, left : left + TILE]
             total[piece] += weight * model.probabilities(image[piece][None])[0]
     return total.argmax(-1)
@@ -131,6 +130,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=["el-cell"], help="model files, run folders or names")
     parser.add_argument("--tiles", type=Path, help="dataset folder of the PV01 tiles (default: generated)")
     parser.add_argument("--overlaps", type=int, nargs="+", default=[0, 16, 32, 64, 96, 128], help="pixels")
+    parser.add_argument("--step", type=int, default=32, help="step of the reference, pixels; more to try it")
     options = parser.parse_args()
     print(describe("onnxruntime"))
     print("| encoder | overlap | changed | near seams | elsewhere | ratio | IoU | IoU, reference | work |")
@@ -138,7 +138,7 @@ def main() -> None:
     for path in options.models:
         model = load_model(path)
         pairs = mosaics_of(options.tiles) if options.tiles else generated_mosaics()
-        mosaics = [(image, mask, reference(model, image)) for image, mask in pairs]
+        mosaics = [(image, mask, reference(model, image, options.step)) for image, mask in pairs]
         for line in lines(model, mosaics, options.overlaps):
             print(line, flush=True)
 
