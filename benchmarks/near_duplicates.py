@@ -29,10 +29,17 @@ from machine import describe
 from numpy.typing import NDArray
 
 from solarseg.datasets.image_files import find_images
-from solarseg.duplicates.perceptual_hash import SYMMETRIES, Fingerprint, fingerprint, propose, reduce, turn
-from solarseg.duplicates.registration import CONFIRMED, confirm
+from solarseg.duplicates.perceptual_hash import (
+    SYMMETRIES,
+    ImageHash,
+    apply_symmetry,
+    hash_image,
+    propose_pairs,
+    shrink_to_grey,
+)
+from solarseg.duplicates.registration import MIN_CORRELATION, aligned_correlation
 from solarseg.duplicates.same_place import find_same_places
-from solarseg.duplicates.search import ImageDescriptor, Pair, find_duplicates
+from solarseg.duplicates.search import DuplicatePair, ImageDescriptor, find_duplicates
 from solarseg.images import as_rgb, read_image
 from solarseg.synthesis.dataset import CELLS_PER_MODULE, generate_dataset_cell
 
@@ -129,7 +136,7 @@ def chain(*steps: Alteration) -> Alteration:
 
 
 def turned(symmetry: int) -> Alteration:
-    return lambda image, _: np.ascontiguousarray(turn(image, symmetry))
+    return lambda image, _: np.ascontiguousarray(apply_symmetry(image, symmetry))
 
 
 ALTERATIONS: dict[str, Alteration] = {
@@ -161,10 +168,10 @@ ALTERATIONS: dict[str, Alteration] = {
 }
 
 
-def as_they_are(given: Images, sheet: Path | None) -> list[Fingerprint]:
+def as_they_are(given: Images, sheet: Path | None) -> list[ImageHash]:
     start = time.perf_counter()
     with ThreadPoolExecutor(WORKERS) as pool:
-        prints = list(pool.map(fingerprint, given.images))
+        prints = list(pool.map(hash_image, given.images))
     duration = time.perf_counter() - start
     kinds, by_name = (
         dict(zip(given.names, given.kinds, strict=True)),
@@ -186,7 +193,7 @@ def as_they_are(given: Images, sheet: Path | None) -> list[Fingerprint]:
         print(f"| {kind} | {size} | {size * (size - 1) // 2:,} | {both} |")
     print(f"| both | {count} | {count * (count - 1) // 2:,} | {len(found.pairs)} |\n")
     print(
-        f"{found.proposed} pairs were proposed by their hashes. Fingerprints took {1000 * duration / count:.1f} ms an"
+        f"{found.proposed} pairs were proposed by their hashes. Hashes took {1000 * duration / count:.1f} ms an"
     )
     print(f"image (decoding apart), the search and {found.proposed} confirmations {searched:.1f} s.\n")
     for pair in found.pairs:
@@ -198,10 +205,10 @@ def as_they_are(given: Images, sheet: Path | None) -> list[Fingerprint]:
     return prints
 
 
-def draw(file: Path, pairs: tuple[Pair, ...], images: dict[str, Image]) -> None:
+def draw(file: Path, pairs: tuple[DuplicatePair, ...], images: dict[str, Image]) -> None:
     rows = []
     for pair in pairs:
-        shown = (turn(images[pair.first], pair.symmetry), images[pair.second])
+        shown = (apply_symmetry(images[pair.first], pair.symmetry), images[pair.second])
         rows.append(np.hstack([cv2.resize(as_rgb(image), (400, 400)) for image in shown])[..., ::-1].copy())
         cv2.putText(
             rows[-1], f"{pair.first} {pair.second} {pair.correlation:.4f}", (5, 20), 0, 0.6, (0, 0, 255), 1
@@ -225,9 +232,9 @@ class Outcome:
         return f"{self.found / self.copies:.1%} of {self.copies} | {lost} | {self.confused}"
 
 
-def altered_copies(given: Images, prints: list[Fingerprint]) -> None:
+def altered_copies(given: Images, prints: list[ImageHash]) -> None:
     chosen = [i for i, kind in enumerate(given.kinds) if kind == "tiles" or i % 3 == 0]
-    small = [reduce(image) for image in given.images]
+    small = [shrink_to_grey(image) for image in given.images]
     print("\n## Altered copies\n")
     print(f"Of {len(chosen)} images, each among all {len(given.names)} as they are.\n")
     columns = "found | not proposed | not confirmed | confused"
@@ -249,21 +256,22 @@ def altered_copies(given: Images, prints: list[Fingerprint]) -> None:
 
 
 def look_for(
-    given: Images, prints: list[Fingerprint], small: list[Image], chosen: list[int], copies: list[Image]
+    given: Images, prints: list[ImageHash], small: list[Image], chosen: list[int], copies: list[Image]
 ) -> dict[str, Outcome]:
     outcomes = {kind: Outcome() for kind in KINDS}
     for i in chosen:
         outcomes[given.kinds[i]].copies += 1
-    reduced = [reduce(copy) for copy in copies]
+    reduced = [shrink_to_grey(copy) for copy in copies]
     pairs: dict[tuple[int, int], list[int]] = {}
-    for rows in propose(prints + [fingerprint(copy) for copy in copies], workers=WORKERS):
+    for rows in propose_pairs(prints + [hash_image(copy) for copy in copies], workers=WORKERS):
         for i, j, symmetry in rows.tolist():
             if i < len(prints) <= j:
                 pairs.setdefault((i, j - len(prints)), []).append(symmetry)
 
     def agree(pair: tuple[int, int]) -> bool:
         return any(
-            confirm(small[pair[0]], reduced[pair[1]], symmetry) >= CONFIRMED for symmetry in pairs[pair]
+            aligned_correlation(small[pair[0]], reduced[pair[1]], symmetry) >= MIN_CORRELATION
+            for symmetry in pairs[pair]
         )
 
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -275,7 +283,7 @@ def look_for(
     return outcomes
 
 
-def report_growth(prints: list[Fingerprint], largest: int) -> None:
+def report_growth(prints: list[ImageHash], largest: int) -> None:
     print("\n## Time to search\n\nSeconds with two threads, without decoding and confirmation.\n")
     print("| images | random hashes | pairs proposed | hashes as similar as the cells' | pairs proposed |")
     print("| ---: | ---: | ---: | ---: | ---: |")
@@ -287,9 +295,9 @@ def report_growth(prints: list[Fingerprint], largest: int) -> None:
         likenesses = similar[rng.integers(0, len(similar), count)] + rng.normal(0, 0.06, (count, 64))
         for coefficients in (rng.normal(size=(count, 64)), likenesses):
             unit = coefficients / np.linalg.norm(coefficients, axis=1, keepdims=True)
-            made = [Fingerprint("", row) for row in unit.astype(np.float32)]
+            made = [ImageHash("", row) for row in unit.astype(np.float32)]
             start = time.perf_counter()
-            pairs = sum(len(rows) for rows in propose(made, workers=WORKERS))
+            pairs = sum(len(rows) for rows in propose_pairs(made, workers=WORKERS))
             cells += [f"{time.perf_counter() - start:.2f}", f"{pairs:,}"]
         print(f"| {count:,} | " + " | ".join(cells) + " |", flush=True)
 

@@ -136,7 +136,7 @@ def test_copies_are_noted_and_those_in_another_split_must_be_mended(squares):
     assert leak.what == "is in test, its copy im02 in train; keep them in one"
     assert (exact.kind, exact.where, exact.is_error) == ("copy", str(images / "im01.png"), False)
     assert exact.what == "is im00 again, pixel by pixel"
-    assert near.what.startswith("is a near copy of im02, mirrored left to right (correlation 1.0")
+    assert near.what.startswith("is a near copy of im02, flipped left to right (correlation 1.0")
     assert check(squares, search=False).problems == ()
 
 
@@ -145,11 +145,11 @@ def test_images_that_are_alike_but_not_their_masks(squares):
     Image.fromarray(np.fliplr(np.array(Image.open(images / "im02.png")))).save(images / "im04.png")
     (problem,) = check(squares).problems
     assert (problem.kind, problem.where, problem.is_error) == (
-        "alike with another mask",
+        "near copy with another mask",
         str(images / "im04.png"),
         False,
     )
-    assert problem.what.startswith("looks like im02, mirrored left to right, but their masks differ")
+    assert problem.what.startswith("looks like im02, flipped left to right, but their masks differ")
 
 
 def test_what_train_would_refuse_in_a_split(squares):

@@ -15,7 +15,7 @@ from solarseg.curation.stats import stats
 from solarseg.curation.survey import measure_sample, survey_dataset
 from solarseg.datasets import Sample, open_dataset
 from solarseg.datasets.digests import read_digests
-from solarseg.duplicates.leakage import find_copies
+from solarseg.duplicates.leakage import find_copies_in_dataset
 from solarseg.errors import DataError
 from solarseg.files import digest
 
@@ -114,7 +114,7 @@ def test_copies_are_those_of_a_search_of_its_own(squares):
     data = open_dataset(squares)
     found = survey_dataset(data, copies=True).find_copies()
     assert [(pair.first, pair.second) for pair in found.pairs] == [("im00", "im05"), ("im01", "im06")]
-    assert found == find_copies(data)
+    assert found == find_copies_in_dataset(data)
 
 
 def test_a_sample_that_cannot_be_read_is_left_out(squares):

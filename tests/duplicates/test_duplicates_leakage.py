@@ -8,19 +8,27 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from solarseg.datasets import open_dataset
-from solarseg.duplicates.leakage import Leak, find_copies, find_leaks, join_groups, read_leaks, write_leaks
-from solarseg.duplicates.search import Pair
+from solarseg.duplicates.leakage import (
+    Leak,
+    find_copies_in_dataset,
+    find_leaks,
+    join_groups,
+    read_leaks,
+    write_leaks,
+)
+from solarseg.duplicates.search import DuplicatePair
 from solarseg.errors import DatasetError
 
 NAMES = [f"im{number}" for number in range(8)]
 SPLITS = ("train", "val", "test")
 pairs_of = st.lists(
-    st.sampled_from(list(combinations(NAMES, 2))).map(lambda ends: Pair(*ends, "near", 0, 1.0)), max_size=6
+    st.sampled_from(list(combinations(NAMES, 2))).map(lambda ends: DuplicatePair(*ends, "near", 0, 1.0)),
+    max_size=6,
 )
 
 
 def reach(pairs, name):
-    """All copies of an image, and copies of those: the plain way."""
+    """Return all copies of an image and copies of copies, by brute force."""
     known, new = set(), {name}
     while new:
         known |= new
@@ -54,15 +62,15 @@ def test_joined_groups_are_whole_and_share_no_copies(pairs, groups):
     assert list(after) == NAMES
     assert all(after[pair.first] == after[pair.second] for pair in pairs)
     assert all(after[a] == after[b] for a, b in combinations(NAMES, 2) if before[a] == before[b])
-    # And no more is joined than must be.
-    links = [Pair(before[pair.first], before[pair.second], "near", 0, 1.0) for pair in pairs]
+    # And only groups with copies are joined.
+    links = [DuplicatePair(before[pair.first], before[pair.second], "near", 0, 1.0) for pair in pairs]
     for a, b in combinations(NAMES, 2):
         if after[a] == after[b]:
             assert before[a] == before[b] or before[b] in reach(links, before[a])
 
 
-def test_the_relative_named_is_the_copy_itself_where_it_can_be():
-    pairs = [Pair("a", "b", "near", 0, 1.0), Pair("b", "c", "near", 0, 1.0)]
+def test_a_leak_names_a_direct_copy_if_there_is_one():
+    pairs = [DuplicatePair("a", "b", "near", 0, 1.0), DuplicatePair("b", "c", "near", 0, 1.0)]
     assert find_leaks({"a": "train", "b": "train", "c": "test"}, pairs) == [Leak("c", "test", "b", "train")]
     assert find_leaks({"a": "train", "b": "other", "c": "test"}, pairs) == [Leak("c", "test", "a", "train")]
 
@@ -71,39 +79,43 @@ def test_copies_are_found_in_a_folder(squares):
     images = squares / "images"
     shutil.copy(images / "im02.png", images / "im07.png")
     for kind in ("images", "masks"):
-        turn(squares / kind / "im03.png", squares / kind / "im09.png")
+        rotate_file(squares / kind / "im03.png", squares / kind / "im09.png")
     (images / "im11.png").write_bytes(b"nonsense")
-    found = find_copies(open_dataset(squares))
+    found = find_copies_in_dataset(open_dataset(squares))
     assert [(pair.first, pair.second, pair.kind, pair.symmetry) for pair in found.pairs] == [
         ("im02", "im07", "exact", 0),
         ("im03", "im09", "near", 1),
     ]
     assert list(found.unreadable) == ["im11"]
-    assert find_copies(open_dataset(squares), ["im02", "im03", "im04"]).pairs == ()
+    assert find_copies_in_dataset(open_dataset(squares), ["im02", "im03", "im04"]).pairs == ()
 
 
-def turn(file, into):
+def rotate_file(file, into):
     Image.fromarray(np.rot90(np.array(Image.open(file)))).save(into)
 
 
-def test_near_copies_with_other_masks_do_not_count_and_are_told(squares, caplog):
-    turn(squares / "images" / "im03.png", squares / "images" / "im09.png")
+def test_near_copies_with_different_masks_do_not_count_and_are_reported(squares, caplog):
+    rotate_file(squares / "images" / "im03.png", squares / "images" / "im09.png")
     shutil.copy(squares / "images" / "im02.png", squares / "images" / "im07.png")
-    found = find_copies(open_dataset(squares))
-    assert [(pair.first, pair.second) for pair in found.pairs] == [("im02", "im07")]  # equal images always do
-    assert [(pair.first, pair.second, pair.symmetry) for pair in found.alike] == [("im03", "im09", 1)]
-    assert "1 pair(s) of images look alike but have different masks, such as im03 and im09" in caplog.text
-    # A mask that cannot be read speaks against nothing.
+    found = find_copies_in_dataset(open_dataset(squares))
+    assert [(pair.first, pair.second) for pair in found.pairs] == [
+        ("im02", "im07")
+    ]  # equal images always count
+    assert [(pair.first, pair.second, pair.symmetry) for pair in found.different_masks] == [
+        ("im03", "im09", 1)
+    ]
+    assert "1 pair(s) of images look the same but have different masks, such as im03 and im09" in caplog.text
+    # A mask that cannot be read counts as one that agrees.
     (squares / "dataset.yaml").write_text("classes: {0: background, 255: square}\n")
     (squares / "masks" / "im09.png").write_bytes(b"nonsense")
-    assert len(find_copies(open_dataset(squares)).pairs) == 2
+    assert len(find_copies_in_dataset(open_dataset(squares)).pairs) == 2
 
 
-def test_leaks_are_read_as_they_were_written(tmp_path):
+def test_leaks_are_read_as_written(tmp_path):
     leaks = [Leak("a,b", "test", 'c"d', "train"), Leak("x", "val", "y", "train")]
     for some in (leaks, []):
         write_leaks(tmp_path / "leaks.csv", some)
         assert read_leaks(tmp_path / "leaks.csv") == some
     (tmp_path / "leaks.csv").write_text("name,group\na,b\n")
-    with pytest.raises(DatasetError, match=r"leaks\.csv: is no table of leaks"):
+    with pytest.raises(DatasetError, match=r"leaks\.csv: not a table of leaks"):
         read_leaks(tmp_path / "leaks.csv")

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from solarseg.duplicates.mask_agreement import masks_agree
-from solarseg.duplicates.perceptual_hash import turn
+from solarseg.duplicates.perceptual_hash import apply_symmetry
 from solarseg.duplicates.search import find_duplicates
 
-STILL = np.eye(2, 3, dtype=np.float32)
+IDENTITY = np.eye(2, 3, dtype=np.float32)
 
 
 def lines(*ends, side=300, width=2):
@@ -36,38 +36,39 @@ def texture(seed):
         (BRANCHED, CRACK, False),
         (CRACK, 0 * CRACK, False),
         (0 * CRACK, 0 * CRACK, True),
-        (255 * CRACK, 0 * CRACK, True),  # ignored pixels say nothing
+        (255 * CRACK, 0 * CRACK, True),  # ignored pixels do not count
         (CRACK, 3 * CRACK, True),  # of another class
         (CRACK, cv2.resize(CRACK, (150, 150), interpolation=cv2.INTER_NEAREST), True),
     ],
 )
 def test_masks_by_hand(first, second, agree):
-    assert masks_agree(first, second, STILL) == agree
+    assert masks_agree(first, second, IDENTITY) == agree
 
 
 @pytest.mark.parametrize(("overlap", "agree"), [(95, True), (80, False)])
 def test_nine_tenths_of_each_must_be_in_the_other(overlap, agree):
-    """Bars of which so many hundredths are in both; 2/128 of the side are forgiven at either end."""
+    """Bars that overlap by a given percentage; a tolerance of 2/128 of the side applies at either end."""
     first, second = np.zeros((2, 256, 256), np.uint8)
     first[100:150, 20:220] = 1
     second[100:150, 220 - 2 * overlap : 420 - 2 * overlap] = 1
-    assert masks_agree(first, second, STILL) == agree
+    assert masks_agree(first, second, IDENTITY) == agree
 
 
 @pytest.mark.parametrize("symmetry", range(8))
 @pytest.mark.parametrize(
-    ("second", "kind"), [(CRACK, "near"), (BRANCHED, "alike"), (np.flipud(CRACK), "alike")]
+    ("second", "kind"),
+    [(CRACK, "near"), (BRANCHED, "different masks"), (np.flipud(CRACK), "different masks")],
 )
-def test_masks_are_turned_and_moved_as_their_images(symmetry, second, kind):
+def test_masks_are_transformed_as_their_images(symmetry, second, kind):
     crop = np.s_[12:, :-9]
-    images = {"a": texture(0), "b": np.ascontiguousarray(turn(texture(0), symmetry)[crop])}
-    masks = {"a": CRACK, "b": turn(second, symmetry)[crop]}
+    images = {"a": texture(0), "b": np.ascontiguousarray(apply_symmetry(texture(0), symmetry)[crop])}
+    masks = {"a": CRACK, "b": apply_symmetry(second, symmetry)[crop]}
     found = find_duplicates(["a", "b"], images.__getitem__, load_mask=masks.__getitem__)
-    assert [pair.kind for pair in (*found.pairs, *found.alike)] == [kind]
+    assert [pair.kind for pair in (*found.pairs, *found.different_masks)] == [kind]
     assert len(found.pairs) == (kind == "near")
 
 
-def test_what_a_crop_takes_away_is_not_missed():
+def test_foreground_removed_by_a_crop_does_not_count():
     edge = np.zeros((300, 300), np.uint8)
     edge[20:280, 8:10] = 1
     images = {"a": texture(1), "b": texture(1)[:, 10:]}

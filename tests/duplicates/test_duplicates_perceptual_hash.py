@@ -13,21 +13,21 @@ from solarseg.duplicates import perceptual_hash
 from solarseg.duplicates.perceptual_hash import (
     SIDE,
     SYMMETRIES,
-    Fingerprint,
-    fingerprint,
-    propose,
-    reduce,
-    turn,
+    ImageHash,
+    apply_symmetry,
+    hash_image,
+    propose_pairs,
+    shrink_to_grey,
 )
 
 PIL_TURNS = {
-    "turned 90° left": Image.Transpose.ROTATE_90,
-    "turned 180°": Image.Transpose.ROTATE_180,
-    "turned 90° right": Image.Transpose.ROTATE_270,
-    "mirrored left to right": Image.Transpose.FLIP_LEFT_RIGHT,
-    "mirrored and turned 90° left": Image.Transpose.TRANSPOSE,
-    "mirrored top to bottom": Image.Transpose.FLIP_TOP_BOTTOM,
-    "mirrored and turned 90° right": Image.Transpose.TRANSVERSE,
+    "rotated 90° left": Image.Transpose.ROTATE_90,
+    "rotated 180°": Image.Transpose.ROTATE_180,
+    "rotated 90° right": Image.Transpose.ROTATE_270,
+    "flipped left to right": Image.Transpose.FLIP_LEFT_RIGHT,
+    "flipped left to right, then rotated 90° left": Image.Transpose.TRANSPOSE,
+    "flipped top to bottom": Image.Transpose.FLIP_TOP_BOTTOM,
+    "flipped left to right, then rotated 90° right": Image.Transpose.TRANSVERSE,
 }
 
 
@@ -37,31 +37,32 @@ def texture(seed, height=200, width=300, bands=1):
     return (128 + 40 * blurred / blurred.std()).clip(0, 255).round().astype(np.uint8)
 
 
-def proposals(fingerprints, **options):
-    return [tuple(row) for rows in propose(fingerprints, **options) for row in rows.tolist()]
+def proposals(hashes, **options):
+    return [tuple(row) for rows in propose_pairs(hashes, **options) for row in rows.tolist()]
 
 
-def test_turns_are_named_as_pillow_names_them():
+def test_symmetries_equal_those_of_pillow():
     image = texture(0)
     for symmetry, name in enumerate(SYMMETRIES[1:], start=1):
         assert (
-            turn(image, symmetry)[..., 0] == Image.fromarray(image[..., 0]).transpose(PIL_TURNS[name])
+            apply_symmetry(image, symmetry)[..., 0]
+            == Image.fromarray(image[..., 0]).transpose(PIL_TURNS[name])
         ).all()
 
 
 @pytest.mark.parametrize("bands", [1, 3, 13])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
-def test_a_turned_image_is_proposed_with_its_symmetry(bands, dtype):
+def test_a_rotated_image_is_proposed_with_its_symmetry(bands, dtype):
     image = texture(bands, bands=bands).astype(dtype)
     for symmetry in range(8):
-        copy = np.ascontiguousarray(turn(image, symmetry))
+        copy = np.ascontiguousarray(apply_symmetry(image, symmetry))
         assert copy.shape[:2] == ((300, 200) if symmetry % 2 else (200, 300))
-        assert proposals([fingerprint(image), fingerprint(copy)], distance=1) == [(0, 1, symmetry)]
+        assert proposals([hash_image(image), hash_image(copy)], max_distance=1) == [(0, 1, symmetry)]
 
 
-def test_coefficients_are_those_of_scipy():
+def test_coefficients_equal_scipy():
     image = texture(4)
-    small = reduce(image).astype(np.float64)
+    small = shrink_to_grey(image).astype(np.float64)
     ramp = np.sin(np.pi * (np.arange(SIDE) + 0.5) / SIDE)
     small = scipy.signal.detrend(
         scipy.signal.detrend(small, axis=0, type="constant"), axis=1, type="constant"
@@ -72,23 +73,23 @@ def test_coefficients_are_those_of_scipy():
     ])  # fmt: skip
     assert len(wanted) == 64
     rooted = np.sign(wanted) * np.abs(wanted) ** 0.5
-    assert fingerprint(image).coefficients == pytest.approx(rooted / np.sqrt((rooted**2).sum()), abs=1e-4)
+    assert hash_image(image).coefficients == pytest.approx(rooted / np.sqrt((rooted**2).sum()), abs=1e-4)
 
 
-def turned_through_an_image(coefficients, symmetry):
-    """What becomes of coefficients when the image they stand for is turned."""
+def transform_through_an_image(coefficients, symmetry):
+    """Return the coefficients of an image after a symmetry is applied to it."""
     places = [(u, v) for u in range(1, 10) for v in range(1, 10) if u * u + v * v <= 90]
     spectrum = np.zeros((12, 12))
     for (u, v), value in zip(places, coefficients, strict=True):
         spectrum[u, v] = value
-    again = scipy.fft.dctn(turn(scipy.fft.idctn(spectrum), symmetry))
+    again = scipy.fft.dctn(apply_symmetry(scipy.fft.idctn(spectrum), symmetry))
     return [again[place] for place in places]
 
 
 def brute_force(coefficients, distance):
     found = {}
     for i, first in enumerate(coefficients):
-        turns = [turned_through_an_image(first, symmetry) for symmetry in range(8)]
+        turns = [transform_through_an_image(first, symmetry) for symmetry in range(8)]
         for j in range(i + 1, len(coefficients)):
             second = coefficients[j]
             apart = min(sum((a > 0) != (b > 0) for a, b in zip(one, second, strict=True)) for one in turns)
@@ -101,24 +102,24 @@ def brute_force(coefficients, distance):
 
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10**6), distance=st.sampled_from([8, 16, 26]), spread=st.floats(0.02, 0.15))
-def test_proposals_are_those_of_a_brute_force(seed, distance, spread):
+def test_proposals_equal_brute_force(seed, distance, spread):
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(3, 64))
     made = []
     for _ in range(14):
         centre = centres[rng.integers(3)]
-        one = turned_through_an_image(centre / np.linalg.norm(centre), int(rng.integers(8)))
+        one = transform_through_an_image(centre / np.linalg.norm(centre), int(rng.integers(8)))
         one = one + rng.normal(0, spread, 64)
         made.append((one / np.linalg.norm(one)).astype(np.float32))
     found = {}
-    for i, j, symmetry in proposals([Fingerprint("", one) for one in made], distance=distance):
+    for i, j, symmetry in proposals([ImageHash("", one) for one in made], max_distance=distance):
         found.setdefault((i, j), []).append(symmetry)
     assert found == brute_force(made, distance)
 
 
 def test_blocks_and_threads_change_nothing(monkeypatch):
     base = [texture(seed, 60, 60) for seed in range(5)]
-    prints = [fingerprint(np.ascontiguousarray(turn(base[i % 5], i % 8))) for i in range(40)]
+    prints = [hash_image(np.ascontiguousarray(apply_symmetry(base[i % 5], i % 8))) for i in range(40)]
     whole = proposals(prints, workers=1)
     assert {row[:2] for row in whole} == {
         (i, j) for i in range(40) for j in range(i + 1, 40) if (j - i) % 5 == 0
@@ -128,48 +129,48 @@ def test_blocks_and_threads_change_nothing(monkeypatch):
     assert sorted(proposals(prints, workers=3)) == sorted(whole)
 
 
-def test_images_that_show_nothing_are_never_proposed():
+def test_flat_images_are_never_proposed():
     flat = np.full((50, 70, 3), 93, np.uint8)
     almost = flat.astype(np.float32) + np.random.default_rng(0).normal(0, 1e-4, flat.shape)
     bars = flat + np.uint8(50) * (np.arange(70)[:, None] % 9 > 6)
     shown = (flat, flat, almost, bars, np.zeros_like(flat), texture(1), texture(1))
-    prints = [fingerprint(image) for image in shown]
+    prints = [hash_image(image) for image in shown]
     assert [bool(one.coefficients.any()) for one in prints] == [False] * 5 + [True] * 2
-    assert proposals(prints, distance=64) == [(5, 6, 0)]
+    assert proposals(prints, max_distance=64) == [(5, 6, 0)]
     assert proposals(prints[:2]) == proposals([]) == []
 
 
-def test_what_is_constant_along_rows_or_columns_says_nothing():
+def test_values_constant_along_rows_or_columns_do_not_matter():
     image = texture(2, 256, 256).astype(np.float32)
     bars = image + 0
     bars[:, 60:64] -= 30
     bars[120:126] -= 30
-    assert fingerprint(bars).coefficients == pytest.approx(fingerprint(image).coefficients, abs=0.02)
+    assert hash_image(bars).coefficients == pytest.approx(hash_image(image).coefficients, abs=0.02)
 
 
 def test_the_small_copy_is_grey():
     image = texture(3, 256, 384, bands=3)
     grey = np.asarray(Image.fromarray(image).convert("L")).astype(np.float32)
-    assert reduce(image) == pytest.approx(
+    assert shrink_to_grey(image) == pytest.approx(
         cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), abs=0.6
     )
     many = texture(3, 256, 256, bands=13)
-    assert reduce(many) == pytest.approx(
+    assert shrink_to_grey(many) == pytest.approx(
         many.mean(axis=-1).reshape(128, 2, 128, 2).mean(axis=(1, 3)), abs=0.01
     )
-    assert reduce(texture(3, 5, 7)).shape == (SIDE, SIDE)
+    assert shrink_to_grey(texture(3, 5, 7)).shape == (SIDE, SIDE)
 
 
 @pytest.mark.parametrize("bands", [1, 3, 4])
-def test_large_images_are_made_grey_strip_by_strip(bands, monkeypatch):
+def test_large_images_are_converted_to_grey_in_blocks(bands, monkeypatch):
     image = np.random.default_rng(0).integers(0, 256, (3000, 2000, bands), dtype=np.uint8)
     tracemalloc.start()
-    small = reduce(image)
+    small = shrink_to_grey(image)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 4 * 3000 * 2000 + 2 * 4 * 256 * 2000 * bands + 10**6  # grey as float32, and a strip
-    monkeypatch.setattr(perceptual_hash, "_STRIP", 7)
-    assert reduce(image) == pytest.approx(small, abs=1e-3)
+    assert peak < 4 * 3000 * 2000 + 2 * 4 * 256 * 2000 * bands + 10**6  # grey as float32, and a block
+    monkeypatch.setattr(perceptual_hash, "_BLOCK_ROWS", 7)
+    assert shrink_to_grey(image) == pytest.approx(small, abs=1e-3)
 
 
 def test_the_digest_is_of_shape_depth_and_pixels():
@@ -177,6 +178,6 @@ def test_the_digest_is_of_shape_depth_and_pixels():
     other = image.copy()
     other[0, 0] += 1
     shapes = (image, other, image.astype(np.uint16), image.reshape(100, 600, 1), np.asfortranarray(image))
-    digests = [fingerprint(one).digest for one in shapes]
+    digests = [hash_image(one).digest for one in shapes]
     assert len(set(digests[:4])) == 4
     assert digests[4] == digests[0]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from solarseg.duplicates import same_place
-from solarseg.duplicates.same_place import find_same_places, outlines
-from solarseg.duplicates.search import relatives
+from solarseg.duplicates.same_place import find_same_places, outline_map
+from solarseg.duplicates.search import group_linked_images
 from solarseg.errors import ImageError
 
 
@@ -24,7 +24,7 @@ def fields_of(place, side=280):
 
 
 def tile(place, year, panels=False, shift=(0, 0)):
-    """A place as it looks in a year: each field and band bright or dark anew."""
+    """Return a tile of a place in one year: each field and band has a random brightness."""
     rng = np.random.default_rng([place, year])
     fields = fields_of(place)
     image = rng.uniform(500, 4000, (fields.max() + 1, 13))[fields] + rng.normal(0, 60, (*fields.shape, 13))
@@ -40,7 +40,7 @@ def search(tiles, **options):
     return find_same_places(list(tiles), tiles.__getitem__, **options)
 
 
-def test_places_are_found_again_whatever_grows_there():
+def test_places_are_found_if_fields_change():
     tiles = {f"{place} {year}": tile(place, year) for place in range(12) for year in (2021, 2022, 2023)}
     found = search(tiles, workers=2)
     assert {pair.kind for pair in found.pairs} == {"place"}
@@ -49,7 +49,7 @@ def test_places_are_found_again_whatever_grows_there():
         for place in range(12)
         for first, second in ((2021, 2022), (2021, 2023), (2022, 2023))
     }
-    groups = relatives(found.pairs)
+    groups = group_linked_images(found.pairs)
     assert len(set(groups.values())) == 12
     assert all(groups[name] == groups[f"{name.split()[0]} 2021"] for name in tiles)
 
@@ -57,7 +57,7 @@ def test_places_are_found_again_whatever_grows_there():
 def test_inverted_brightness_and_bands_of_any_range_change_nothing():
     image, mask = tile(0, 2021)
     other = (10_000 - image.astype(np.float32)) * np.geomspace(0.001, 1000, 13, dtype=np.float32)
-    assert outlines(other) == pytest.approx(outlines(image), abs=0.01)
+    assert outline_map(other) == pytest.approx(outline_map(image), abs=0.01)
     assert search({"a": (image, mask), "b": (other, mask)}).pairs[0].correlation == pytest.approx(1, abs=0.01)
 
 
@@ -67,17 +67,19 @@ def test_tiles_may_be_some_pixels_apart(shift):
 
 
 def strips(place, year):
-    """A tile whose upper part alone is of the place, so that its outlines agree in part."""
+    """Return a tile whose upper part shows the place, so that its outlines agree in part."""
     image, mask = tile(place, 2021)
     image[110:] = tile(place + 1000 + year, year)[0][110:]
     mask[20:60, 30:100] = 1
     return image, mask
 
 
-def test_a_mask_that_agrees_makes_up_for_outlines():
+def test_masks_that_agree_need_less_agreement_of_outlines():
     (one, mask), (other, _) = strips(3, 1), strips(3, 2)
-    correlation = cv2.matchTemplate(outlines(one), outlines(other)[4:-4, 4:-4], cv2.TM_CCOEFF_NORMED).max()
-    assert same_place.ALIKE_WITH_MASK < correlation < same_place.ALIKE
+    correlation = cv2.matchTemplate(
+        outline_map(one), outline_map(other)[4:-4, 4:-4], cv2.TM_CCOEFF_NORMED
+    ).max()
+    assert same_place.MIN_CORRELATION_WITH_MASKS < correlation < same_place.MIN_CORRELATION
     empty, ignored = np.zeros_like(mask), np.where(mask, 255, 0).astype(np.uint8)
     pairs = {
         "agree": (mask, np.roll(mask, 4, axis=1)),
@@ -94,22 +96,22 @@ def test_a_mask_that_agrees_makes_up_for_outlines():
 
 
 def test_masks_are_compared_where_the_outlines_agree():
-    """Panels moved with the tile agree; moved against it they do not."""
+    """Panels shifted with the tile agree; panels shifted the other way do not."""
     one, mask = strips(3, 1)
     other = np.roll(strips(3, 2)[0], 8, axis=1)
     assert len(search({"a": (one, mask), "b": (other, np.roll(mask, 8, axis=1))}).pairs) == 1
     assert len(search({"a": (one, mask), "b": (other, np.roll(mask, -8, axis=1))}).pairs) == 0
 
 
-def test_an_empty_tile_is_nowhere():
+def test_tiles_without_outlines_have_no_place():
     mask = np.zeros((256, 256), np.uint8)
     water = np.full((256, 256, 13), 900, np.uint16)
-    assert not outlines(water).any()
+    assert not outline_map(water).any()
     assert search({"a": (water, mask), "b": (water, mask), "c": tile(7, 2021)}).pairs == ()
     assert search({}).pairs == ()
 
 
-def test_a_tile_that_cannot_be_read_costs_only_itself():
+def test_a_tile_that_cannot_be_read_does_not_affect_others():
     tiles = {"a": tile(8, 2021), "b": tile(8, 2022)}
 
     def load(name):
@@ -122,10 +124,10 @@ def test_a_tile_that_cannot_be_read_costs_only_itself():
     assert str(found.unreadable["torn"]) == "torn: truncated"
 
 
-def test_proposals_are_compared_in_several_threads_and_not_kept(monkeypatch):
+def test_proposals_are_compared_in_several_threads_in_a_stream(monkeypatch):
     proposed, threads, ahead = 300, [], []
 
-    def propose(_):
+    def propose_pairs(_):
         for _ in range(proposed):
             ahead.append(len(ahead) - len(threads))
             yield 0, 1
@@ -134,8 +136,8 @@ def test_proposals_are_compared_in_several_threads_and_not_kept(monkeypatch):
         threads.append(threading.current_thread().name)
         time.sleep(0.001)
 
-    monkeypatch.setattr(same_place, "_propose", propose)
-    monkeypatch.setattr(same_place, "_agreement", compare)
+    monkeypatch.setattr(same_place, "_propose", propose_pairs)
+    monkeypatch.setattr(same_place, "_place_correlation", compare)
     assert search({"a": tile(0, 1), "b": tile(1, 1)}, workers=2).proposed == proposed
     assert len(set(threads)) == 2
     assert max(ahead) < 20

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from solarseg.duplicates import search as near_duplicates
-from solarseg.duplicates.perceptual_hash import turn
-from solarseg.duplicates.search import Pair, describe_image, find_duplicates, relatives
+from solarseg.duplicates.perceptual_hash import apply_symmetry
+from solarseg.duplicates.search import DuplicatePair, describe_image, find_duplicates, group_linked_images
 from solarseg.errors import ImageError
 from solarseg.images import read_image
 
@@ -26,7 +26,7 @@ def search(images, **options):
     return find_duplicates(list(images), images.__getitem__, **options)
 
 
-def told(found):
+def pairs_of(found):
     return [(pair.first, pair.second, pair.kind, pair.symmetry) for pair in found.pairs]
 
 
@@ -34,7 +34,7 @@ def save(folder, name, image, **options):
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(folder / name, **options)
 
 
-def test_files_that_hold_the_same_picture(tmp_path):
+def test_files_with_the_same_image(tmp_path):
     images = {name: texture(seed, bands=3) for seed, name in enumerate("abcde")}
     for name, image in images.items():
         save(tmp_path, f"{name}.png", image)
@@ -53,7 +53,7 @@ def test_files_that_hold_the_same_picture(tmp_path):
 
     names = sorted(path.name for path in tmp_path.iterdir())
     found = find_duplicates(names, lambda name: read_image(tmp_path / name), workers=3)
-    assert told(found) == [
+    assert pairs_of(found) == [
         ("a-again.tif", "a-fast.png", "exact", 0),
         ("a-again.tif", "a.png", "exact", 0),
         ("b-turned.jpg", "b.png", "near", 1),
@@ -71,19 +71,21 @@ def test_files_that_hold_the_same_picture(tmp_path):
 def test_sizes_down_to_tiny_ones(size):
     height, width = size
     images = {str(seed): texture(seed, height, width) for seed in range(8)}
-    images |= {f"{symmetry} turned": turn(images[str(symmetry)], symmetry) for symmetry in range(1, 8)}
-    assert told(search(images)) == [
+    images |= {
+        f"{symmetry} turned": apply_symmetry(images[str(symmetry)], symmetry) for symmetry in range(1, 8)
+    }
+    assert pairs_of(search(images)) == [
         (str(symmetry), f"{symmetry} turned", "near", symmetry) for symmetry in range(1, 8)
     ]
 
 
-def test_images_that_show_nothing_are_duplicates_only_where_they_are_equal():
+def test_flat_images_are_duplicates_only_if_they_are_equal():
     images = {
         f"{level} {i}": np.full((40, 40, 1), level, np.uint8) for level in (0, 90, 255) for i in range(3)
     }
     images["black"] = np.zeros((40, 41, 1), np.uint8)
     found = search(images)
-    assert told(found) == [
+    assert pairs_of(found) == [
         (f"{level} 0", f"{level} {i}", "exact", 0) for level in (0, 90, 255) for i in (1, 2)
     ]
     assert found.proposed == 0
@@ -95,12 +97,12 @@ def test_equal_images_are_searched_once():
     found = search(images)
     assert found.proposed == 1
     assert len(found.pairs) == 20
-    assert told(found)[-1] == ("same 00", "flipped", "near", 4)
+    assert pairs_of(found)[-1] == ("same 00", "flipped", "near", 4)
 
 
 @pytest.mark.parametrize(("kept", "again"), [(13, []), (12, ["copy"]), (0, ["0", "copy"])])
-def test_each_image_is_loaded_once_and_again_only_where_it_is_proposed_and_not_kept(monkeypatch, kept, again):
-    monkeypatch.setattr(near_duplicates, "KEPT", kept)
+def test_each_image_is_loaded_once_and_again_only_if_it_is_proposed_and_not_kept(monkeypatch, kept, again):
+    monkeypatch.setattr(near_duplicates, "MAX_KEPT", kept)
     images = {str(seed): texture(seed) for seed in range(12)} | {"copy": texture(0)[2:]}
     loads = Counter()
 
@@ -109,19 +111,19 @@ def test_each_image_is_loaded_once_and_again_only_where_it_is_proposed_and_not_k
         return images[name]
 
     found = find_duplicates(list(images), load, workers=1)
-    assert told(found) == [("0", "copy", "near", 0)]
+    assert pairs_of(found) == [("0", "copy", "near", 0)]
     assert loads == Counter([*images, *again])
 
 
-def test_images_that_were_described_before_are_not_loaded():
+def test_images_with_descriptors_are_not_loaded():
     images = {str(seed): texture(seed) for seed in range(3)} | {"copy": texture(0)[2:]}
     described = {name: describe_image(images[name]) for name in ("0", "1", "copy")}
     found = find_duplicates(list(images), {}.__getitem__, descriptors=described, workers=1)
-    assert told(found) == [("0", "copy", "near", 0)]
+    assert pairs_of(found) == [("0", "copy", "near", 0)]
 
 
-def test_an_image_that_goes_away_costs_only_itself(monkeypatch):
-    monkeypatch.setattr(near_duplicates, "KEPT", 0)  # so that images are read again
+def test_an_image_that_is_removed_does_not_affect_others(monkeypatch):
+    monkeypatch.setattr(near_duplicates, "MAX_KEPT", 0)  # so that images are read again
     images = {"a": texture(0), "a2": texture(0)[3:], "b": texture(1), "b2": texture(1)[3:]}
     loads = Counter()
 
@@ -132,20 +134,20 @@ def test_an_image_that_goes_away_costs_only_itself(monkeypatch):
         return images[name]
 
     found = find_duplicates(list(images), load)
-    assert told(found) == [("b", "b2", "near", 0)]
+    assert pairs_of(found) == [("b", "b2", "near", 0)]
     assert list(found.unreadable) == ["a2"]
 
 
-def test_proposals_are_compared_as_they_come_and_not_kept(monkeypatch):
+def test_proposals_are_compared_in_a_stream(monkeypatch):
     proposed, compared, ahead = 300, [], []
 
-    def propose(*_, **__):
+    def propose_pairs(*_, **__):
         for _ in range(proposed):
             ahead.append(len(ahead) - len(compared))
             yield np.array([[0, 1, 0]])
 
-    monkeypatch.setattr(near_duplicates, "propose", propose)
-    monkeypatch.setattr(near_duplicates, "confirm", lambda *_: compared.append(1) or 0.0)
+    monkeypatch.setattr(near_duplicates, "propose_pairs", propose_pairs)
+    monkeypatch.setattr(near_duplicates, "aligned_correlation", lambda *_: compared.append(1) or 0.0)
     found = search({"a": texture(0), "b": texture(1)}, workers=2)
     assert (found.proposed, len(compared)) == (proposed, proposed)
     assert max(ahead) < 20
@@ -162,11 +164,11 @@ def crack(rng):
 
 
 def octagon(rng):
-    """A flawless cell of monocrystalline silicon."""
-    cell, cut, low, high = np.full((256, 256), 10.0), 30 + int(rng.integers(2)), 4, 252
+    """Draw a monocrystalline cell without defects."""
+    cell, corner, low, high = np.full((256, 256), 10.0), 30 + int(rng.integers(2)), 4, 252
     outline = [
-        (cut, low), (high - cut, low), (high, cut), (high, high - cut),
-        (high - cut, high), (cut, high), (low, high - cut), (low, cut),
+        (corner, low), (high - corner, low), (high, corner), (high, high - corner),
+        (high - corner, high), (corner, high), (low, high - corner), (low, corner),
     ]  # fmt: skip
     cv2.fillPoly(cell, [np.array(outline)], 130.0)
     for busbar in (60, 128, 196):
@@ -196,9 +198,9 @@ def plain(draw, count):
 
 @pytest.mark.parametrize("count", [20, pytest.param(60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("draw", [hot_spot, crack, octagon, cracked_octagon])
-def test_images_with_one_plain_feature_are_no_copies_of_one_another(draw, count):
+def test_images_with_the_same_kind_of_feature_are_not_copies(draw, count):
     found = search(plain(draw, count))
-    assert found.proposed > count  # the hashes cannot tell them apart
+    assert found.proposed > count  # their hashes are too similar
     assert found.pairs == ()
 
 
@@ -208,7 +210,7 @@ def test_copies_of_plain_images_are_found_by_their_grain(draw):
     copy = np.ascontiguousarray(np.rot90(images["0"])[3:, :-2])
     _, content = cv2.imencode(".jpg", copy, [cv2.IMWRITE_JPEG_QUALITY, 90])
     images["copy"] = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)[..., None]
-    assert told(search(images))[0][:3] == ("0", "copy", "near")
+    assert pairs_of(search(images))[0][:3] == ("0", "copy", "near")
     assert len(search(images).pairs) == 1
 
 
@@ -217,18 +219,18 @@ def test_no_images_and_one():
 
 
 def link(first, second):
-    return Pair(first, second, "near", 0, 1.0)
+    return DuplicatePair(first, second, "near", 0, 1.0)
 
 
 def test_relatives_by_hand():
     pairs = [link(*names) for names in ("ab", "cd", "ef", "bd", "gh", "hg")]
-    assert relatives(pairs) == {"a": 0, "b": 0, "c": 0, "d": 0, "e": 1, "f": 1, "g": 2, "h": 2}
-    assert relatives([]) == {}
+    assert group_linked_images(pairs) == {"a": 0, "b": 0, "c": 0, "d": 0, "e": 1, "f": 1, "g": 2, "h": 2}
+    assert group_linked_images([]) == {}
 
 
 @given(st.lists(st.tuples(st.integers(0, 25), st.integers(0, 25)), max_size=40))
 def test_relatives_are_connected_components(edges):
-    found = relatives(link(str(a), str(b)) for a, b in edges)
+    found = group_linked_images(link(str(a), str(b)) for a, b in edges)
     matrix = scipy.sparse.coo_array(
         (np.ones(len(edges)), tuple(np.array(edges, int).reshape(-1, 2).T)), (26, 26)
     )
@@ -247,17 +249,17 @@ def test_real_tiles_and_cells(real_data):
     assert search(images).pairs == ()
     chosen = list(images)[::9]
     for number, name in enumerate(chosen):
-        copy = np.ascontiguousarray(turn(images[name], number % 8)[2:-3, 5:-1])
+        copy = np.ascontiguousarray(apply_symmetry(images[name], number % 8)[2:-3, 5:-1])
         _, content = cv2.imencode(".jpg", copy, [cv2.IMWRITE_JPEG_QUALITY, 70])
         images[f"{name} copy"] = cv2.imdecode(content, cv2.IMREAD_UNCHANGED).reshape(copy.shape)
-    assert told(search(images)) == [
+    assert pairs_of(search(images)) == [
         (name, f"{name} copy", "near", number % 8) for number, name in enumerate(chosen)
     ]
 
 
 @pytest.mark.slow
-def test_the_cells_that_are_taken_for_copies_are_known(real_data):
-    """All of them were printed by one screen, side by side; docs/results/duplicates.md counts them."""
+def test_the_cells_that_are_wrongly_confirmed_are_known(real_data):
+    """They were printed with the same screen, next to each other; docs/results/duplicates.md counts them."""
     files = sorted((real_data / "elpv-cells" / "images").iterdir())
     images = {file.stem: read_image(file) for file in files}
     assert len(images) == 654

@@ -103,7 +103,8 @@ def test_a_leak_that_is_allowed_is_reported_ever_after(leaking, tmp_path, monkey
     everything = evaluate(run.path, leaking, split="all")
     assert (everything.related, len(everything.trained_on)) == (("im04",), 10)
     # It is asked once: a resumed run goes on as it was begun.
-    monkeypatch.delattr("solarseg.training.division.find_copies")  # nor are copies looked for again
+    # A resumed run does not search for copies again.
+    monkeypatch.delattr("solarseg.training.division.find_copies_in_dataset")
     again = train(leaking, tmp_path / "run", resume=True, machine=quiet())
     assert again.report.related == ("im04",)
 

@@ -18,7 +18,7 @@ from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.splits import read_split
 from solarseg.duplicates.leakage import Leak, find_leaks
 from solarseg.duplicates.perceptual_hash import SYMMETRIES
-from solarseg.duplicates.search import Pair
+from solarseg.duplicates.search import DuplicatePair
 from solarseg.errors import DataError, ImageError, MaskError
 from solarseg.files import write_table
 from solarseg.masks import MaskLook, inspect_mask
@@ -110,11 +110,11 @@ def check(
     problems += [_unreadable(data, name, error) for name, error in survey.unreadable.items()]
     problems += [problem for one in seen for problem in _contents(data, one)]
     problems += _unlike_most(data, seen)
-    copies: tuple[Pair, ...] = ()
+    copies: tuple[DuplicatePair, ...] = ()
     if search:
         found = survey.find_copies(progress=progress)
         copies = found.pairs
-        problems += [_copy(data, pair) for pair in (*copies, *found.alike)]
+        problems += [_copy(data, pair) for pair in (*copies, *found.different_masks)]
     file = Path(split) if split is not None else root / "split.csv"
     if split is not None or file.exists():
         known, own_groups = images.keys() | masks.keys(), groups is None and group_regex is None
@@ -219,7 +219,7 @@ def _commonest(values: Iterable[Value]) -> Value:
     return Counter(values).most_common(1)[0][0]
 
 
-def _copy(data: FolderDataset, pair: Pair) -> Problem:
+def _copy(data: FolderDataset, pair: DuplicatePair) -> Problem:
     if pair.kind == "exact":
         other = int((data.read_mask(pair.first) != data.read_mask(pair.second)).sum())
         if other:
@@ -228,15 +228,15 @@ def _copy(data: FolderDataset, pair: Pair) -> Problem:
                 f"differs from {first} in {other:,} pixel(s), and their images are equal; keep the right one"
             )
             return Problem("copy with another mask", str(second), what)
-    kind = "alike with another mask" if pair.kind == "alike" else "copy"
+    kind = "near copy with another mask" if pair.kind == "different masks" else "copy"
     return Problem(kind, str(data.image_path(pair.second)), _likeness(pair))
 
 
-def _likeness(pair: Pair) -> str:
+def _likeness(pair: DuplicatePair) -> str:
     if pair.kind == "exact":
         return f"is {pair.first} again, pixel by pixel"
     turned = f", {SYMMETRIES[pair.symmetry]}" if pair.symmetry else ""
-    if pair.kind == "alike":
+    if pair.kind == "different masks":
         return f"looks like {pair.first}{turned}, but their masks differ; correct one if it is a copy"
     return f"is a near copy of {pair.first}{turned} (correlation {pair.correlation:.4f})"
 

@@ -27,7 +27,7 @@ KINDS: Mapping[str, bool] = {
     "full mask": False,
     "all ignored": False,
     "copy": False,
-    "alike with another mask": False,
+    "near copy with another mask": False,
     "empty mask": False,
     "left out": False,
 }

@@ -14,7 +14,7 @@ from rich.progress import track
 from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.datasets.left_out import LeftOutItems
 from solarseg.datasets.splits import SPLITS, check_shares, folds_by_group, split_by_group, write_split
-from solarseg.duplicates.leakage import find_copies, join_groups
+from solarseg.duplicates.leakage import find_copies_in_dataset, join_groups
 from solarseg.errors import ArgumentError, MaskError, OutputError
 from solarseg.threads import count_cores, fan_out
 
@@ -108,7 +108,9 @@ def split_dataset(
         group_of = {name: name for name in data.names}
     else:
         data.warn_if_ungrouped()
-    joined = join_groups(group_of, find_copies(data, progress=progress).pairs) if search else group_of
+    joined = (
+        join_groups(group_of, find_copies_in_dataset(data, progress=progress).pairs) if search else group_of
+    )
     present = _present(data, progress)
     wanted = present if stratify else None
     if folds:

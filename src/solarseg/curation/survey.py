@@ -18,8 +18,8 @@ from rich.progress import track
 from solarseg.classes import IGNORE_INDEX
 from solarseg.datasets import FolderDataset, Sample
 from solarseg.datasets.digests import DatasetDigests
-from solarseg.duplicates.leakage import find_copies
-from solarseg.duplicates.search import KEPT, Duplicates, ImageDescriptor, describe_image
+from solarseg.duplicates.leakage import find_copies_in_dataset
+from solarseg.duplicates.search import MAX_KEPT, Duplicates, ImageDescriptor, describe_image
 from solarseg.errors import DataError
 from solarseg.files import digest
 from solarseg.geotiff import metres_per_pixel
@@ -125,12 +125,12 @@ class Survey:
             raise error
 
     def find_copies(self, *, progress: bool = False) -> Duplicates:
-        """Find the copies and near copies among the images; see `solarseg.duplicates.leakage.find_copies`.
+        """Find the copies and near copies among the images; see `solarseg.duplicates.leakage.find_copies_in_dataset`.
 
         The survey must have been made with ``copies=True``.
         """
         names = [one.name for one in self.samples]
-        return find_copies(self.data, names, descriptors=self._descriptors, progress=progress)
+        return find_copies_in_dataset(self.data, names, descriptors=self._descriptors, progress=progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +169,7 @@ def survey_dataset(
             sample = data[name]
             if each is not None:
                 each(sample)
-            return name, _look(data, sample, copies=copies, regions=regions, keep=number_of[name] < KEPT)
+            return name, _look(data, sample, copies=copies, regions=regions, keep=number_of[name] < MAX_KEPT)
         except DataError as error:
             return name, error
 

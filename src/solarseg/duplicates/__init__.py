@@ -1,1 +1,4 @@
-"""Copies and near copies of images: propose by hash, confirm by registration, keep in one split."""
+"""Find duplicates and near-duplicates of images, and keep them in one split.
+
+Hashes propose pairs (`perceptual_hash`), registration confirms them (`registration`).
+"""

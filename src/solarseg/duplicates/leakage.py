@@ -1,4 +1,4 @@
-"""Copies of one image in several splits, through which a model is scored on what it was trained on."""
+"""Leakage: copies of one image in several splits, so that a model is scored on images that it was trained on."""
 
 import csv
 import logging
@@ -12,25 +12,31 @@ from numpy.typing import NDArray
 
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.splits import SPLITS
-from solarseg.duplicates.search import Duplicates, ImageDescriptor, Pair, find_duplicates, relatives
+from solarseg.duplicates.search import (
+    DuplicatePair,
+    Duplicates,
+    ImageDescriptor,
+    find_duplicates,
+    group_linked_images,
+)
 from solarseg.errors import DatasetError
 from solarseg.files import write_table
 from solarseg.images import fill_missing, read_picture
 
-__all__ = ["Leak", "find_copies", "find_leaks", "join_groups", "read_leaks", "write_leaks"]
+__all__ = ["Leak", "find_copies_in_dataset", "find_leaks", "join_groups", "read_leaks", "write_leaks"]
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Leak:
-    """An image of which a copy or near copy is in a split that was learnt from before.
+    """An image with a copy or near-duplicate in a split that training uses.
 
     Attributes:
-        name: the image.
-        split: where it is.
-        relative: the copy, or a copy of a copy.
-        relative_split: where that is, ``"train"`` or ``"val"``.
+        name: name of the image.
+        split: split of the image.
+        relative: name of the copy, or of a copy of a copy.
+        relative_split: split of the copy, ``"train"`` or ``"val"``.
     """
 
     name: str
@@ -39,21 +45,22 @@ class Leak:
     relative_split: str
 
 
-def find_copies(
+def find_copies_in_dataset(
     data: FolderDataset,
     names: Sequence[str] | None = None,
     *,
     descriptors: Mapping[str, ImageDescriptor] | None = None,
     progress: bool = False,
 ) -> Duplicates:
-    """Find the copies and near copies among the images of a dataset folder; near copies agree in their masks too.
+    """Find duplicates and near-duplicates among the images of a dataset folder.
 
-    Images that cannot be read are left out with a warning. Pixels that show nothing do not count.
+    The masks of near-duplicates must agree too. Pixels without data are ignored. Images that cannot be read are left
+    out, with a warning.
 
     Args:
         data: the dataset.
-        names: samples to look at; by default all.
-        descriptors: of their images, where they were made before.
+        names: samples to compare; by default all.
+        descriptors: descriptors of the images, if they are known.
         progress: show progress on the terminal.
     """
 
@@ -70,63 +77,65 @@ def find_copies(
     )
     for error in found.unreadable.values():
         logger.warning("%s", error)
-    if found.alike:
-        pair = found.alike[0]
+    if found.different_masks:
+        pair = found.different_masks[0]
         logger.warning(
-            "%d pair(s) of images look alike but have different masks, such as %s and %s; they are not taken for "
+            "%d pair(s) of images look the same but have different masks, such as %s and %s; they do not count as "
             "copies (solarseg data check lists them)",
-            len(found.alike),
+            len(found.different_masks),
             pair.first,
             pair.second,
         )
     return found
 
 
-def find_leaks(split: Mapping[str, str], pairs: Iterable[Pair]) -> list[Leak]:
-    """Say which images have a copy in another split; the training split comes before val, and val before test.
+def find_leaks(split: Mapping[str, str], pairs: Iterable[DuplicatePair]) -> list[Leak]:
+    """Find images with a copy in an earlier split; the order is train, val, test.
 
     Args:
-        split: image -> split. Images that are in none are passed over.
-        pairs: of copies.
+        split: image -> split. Images in no split are left out.
+        pairs: pairs of copies.
 
     Examples:
-        >>> pairs = [Pair("a", "b", "near", 0, 1.0), Pair("b", "c", "near", 0, 1.0)]
+        >>> pairs = [DuplicatePair("a", "b", "near", 0, 1.0), DuplicatePair("b", "c", "near", 0, 1.0)]
         >>> for leak in find_leaks({"a": "train", "b": "train", "c": "test"}, pairs):
         ...     print(leak)
         Leak(name='c', split='test', relative='b', relative_split='train')
     """
     pairs = list(pairs)
     linked = {frozenset((pair.first, pair.second)) for pair in pairs}
-    families: dict[int, list[str]] = defaultdict(list)
-    for name, family in relatives(pairs).items():
+    members_of: dict[int, list[str]] = defaultdict(list)
+    for name, group in group_linked_images(pairs).items():
         if split.get(name) in SPLITS:
-            families[family].append(name)
+            members_of[group].append(name)
     leaks = []
-    for members in families.values():
-        learnt = min((split[name] for name in members), key=SPLITS.index)
-        known = [name for name in members if split[name] == learnt]
+    for members in members_of.values():
+        earliest = min((split[name] for name in members), key=SPLITS.index)
+        relatives = [name for name in members if split[name] == earliest]
         for name in members:
-            if split[name] != learnt:
-                direct = (one for one in known if frozenset((one, name)) in linked)
-                leaks.append(Leak(name, split[name], next(direct, known[0]), learnt))
+            if split[name] != earliest:
+                copies = (relative for relative in relatives if frozenset((relative, name)) in linked)
+                leaks.append(Leak(name, split[name], next(copies, relatives[0]), earliest))
     return sorted(leaks, key=lambda leak: leak.name)
 
 
-def join_groups(groups: Mapping[str, str], pairs: Iterable[Pair]) -> dict[str, str]:
-    """Make one group of those that hold copies of one image.
+def join_groups(groups: Mapping[str, str], pairs: Iterable[DuplicatePair]) -> dict[str, str]:
+    """Join groups that contain copies of the same image.
 
     Args:
         groups: image -> group.
-        pairs: of copies.
+        pairs: pairs of copies.
 
     Returns:
-        image -> group; joined groups take the name of the one that comes first.
+        Image -> group. Joined groups get the name of the one that comes first.
 
     Examples:
-        >>> join_groups({"a": "1", "b": "2", "c": "3"}, [Pair("a", "c", "exact", 0, 1.0)])
+        >>> join_groups({"a": "1", "b": "2", "c": "3"}, [DuplicatePair("a", "c", "exact", 0, 1.0)])
         {'a': '1', 'b': '2', 'c': '1'}
     """
-    linked = relatives(replace(pair, first=groups[pair.first], second=groups[pair.second]) for pair in pairs)
+    linked = group_linked_images(
+        replace(pair, first=groups[pair.first], second=groups[pair.second]) for pair in pairs
+    )
     names: dict[int, str] = {}
     for group in groups.values():
         if group in linked:
@@ -135,20 +144,20 @@ def join_groups(groups: Mapping[str, str], pairs: Iterable[Pair]) -> dict[str, s
 
 
 def write_leaks(path: Path, leaks: Iterable[Leak]) -> None:
-    """Write leaks as CSV, with no line but the first where there are none."""
+    """Write leaks as CSV; without leaks the file has only the header."""
     write_table(path, [field.name for field in fields(Leak)], map(astuple, leaks))
 
 
 def read_leaks(path: Path) -> list[Leak]:
-    """Read what `write_leaks` wrote.
+    """Read the file that `write_leaks` writes.
 
     Raises:
-        DatasetError: the file cannot be read, or holds something else.
+        DatasetError: the file cannot be read, or is not a table of leaks.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             return [Leak(**row) for row in csv.DictReader(stream)]
     except (OSError, UnicodeDecodeError, csv.Error, TypeError) as error:
         raise DatasetError(
-            f"{path}: is no table of leaks ({error}); remove it, and none will be reported"
+            f"{path}: not a table of leaks ({error}); remove it to evaluate without reporting leaks"
         ) from error

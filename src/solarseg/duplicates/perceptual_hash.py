@@ -1,15 +1,15 @@
-"""Perceptual hashes: which images may be copies of one another, flipped, turned or slightly cropped.
+"""Perceptual hashes: propose pairs of images that may be copies, also if flipped, rotated or slightly cropped.
 
-The hash holds the signs of 64 low frequencies of a small grey copy, as other DCT hashes do (Zauner 2010,
-"Implementation and Benchmarking of Perceptual Image Hash Functions"). Unlike theirs, it
+A hash contains the signs of 64 low frequencies of a small grey copy, as in other DCT hashes (Zauner 2010,
+"Implementation and Benchmarking of Perceptual Image Hash Functions"). There are three differences:
 
-- leaves out what is constant along rows or columns, so that busbars, straight edges and the fall of light from
-  side to side, which the images of a set have in common, say nothing;
-- fades towards the border, where a crop changes most;
-- takes frequencies that flips and turns only exchange or negate, so that the hashes of all eight symmetries follow
-  from one transform.
+- Values that are constant along rows or columns are removed, because all images of a set share them: busbars, straight
+  edges, and brightness gradients from side to side.
+- A window reduces the weight of the border, where a crop changes most.
+- Flips and rotations only swap or negate the chosen frequencies, so that the hashes of all eight symmetries follow from
+  one transform.
 
-A hash proposes and does not decide; `solarseg.duplicates.registration` confirms.
+A hash only proposes pairs; `solarseg.duplicates.registration` confirms them.
 """
 
 import hashlib
@@ -25,213 +25,231 @@ from numpy.typing import NDArray
 
 from solarseg.threads import count_cores
 
-__all__ = ["DISTANCE", "SIDE", "SYMMETRIES", "Fingerprint", "fingerprint", "propose", "reduce", "turn"]
+__all__ = [
+    "MAX_DISTANCE",
+    "SIDE",
+    "SYMMETRIES",
+    "ImageHash",
+    "apply_symmetry",
+    "hash_image",
+    "propose_pairs",
+    "shrink_to_grey",
+]
 
-SIDE = 128  # pixels of the small copy
-DISTANCE = 16  # of 64 bits in which the hashes of a copy may differ
+SIDE = 128  # pixels of the small grey copy
+MAX_DISTANCE = 16  # of 64 bits, between the hashes of an image and its copy
 SYMMETRIES = (
-    "as it is",
-    "turned 90° left",
-    "turned 180°",
-    "turned 90° right",
-    "mirrored left to right",
-    "mirrored and turned 90° left",
-    "mirrored top to bottom",
-    "mirrored and turned 90° right",
+    "unchanged",
+    "rotated 90° left",
+    "rotated 180°",
+    "rotated 90° right",
+    "flipped left to right",
+    "flipped left to right, then rotated 90° left",
+    "flipped top to bottom",
+    "flipped left to right, then rotated 90° right",
 )
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, what programs convert RGB to grey with
-_STRIP = 256  # rows that are made grey at once
-_FLAT = 1e-4  # deviation in units of the largest value, up to which an image shows nothing
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, which programs use to convert RGB to grey
+_BLOCK_ROWS = 256  # rows that are converted to grey at a time
+_MAX_FLAT = 1e-4  # deviation of a flat image, relative to its largest value
 
-# Numbers u, v of the 64 lowest frequencies along both axes.
+# u, v of the 64 lowest frequencies that are not constant along an axis.
 _U, _V = np.array([(u, v) for u in range(1, 10) for v in range(1, 10) if u * u + v * v <= 90]).T
 _WINDOW = np.outer(*2 * [np.sin(np.pi * (np.arange(SIDE) + 0.5) / SIDE)]).astype(np.float32)
 
-# A turn by 90° exchanges the axes, and a flip negates what is odd along its axis (rows, columns).
-_EXCHANGED = np.lexsort((_U, _V))
+# A rotation by 90° swaps the axes. A flip negates the frequencies that are odd along its axis (rows, columns).
+_SWAPPED = np.lexsort((_U, _V))
 _NEGATED = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 1), (0, 0), (1, 0), (1, 1)])
 _SIGNS = (1 - 2 * ((_NEGATED @ np.stack([_U, _V])) % 2)).astype(np.float32)
 
-# Second look, before an image is read again: correlation of the coefficients that the signs are of.
-_ALIKE = 0.6
-_SLACK = 0.1  # other symmetries are proposed too that are this near to the best
+# Before an image is read again, the coefficients themselves are compared, not only their signs.
+_MIN_CORRELATION = 0.6
+_TOLERANCE = 0.1  # symmetries with a correlation this close to the best one are proposed too
 
-# Of a block of comparisons, so that it stays in the processor's cache.
+# Size of a block of comparisons, which fits into the cache of the processor.
 _ROWS, _COLUMNS = 64, 2048
 
 
 @dataclass(frozen=True, eq=False)
-class Fingerprint:
-    """What is kept of an image to find copies of it.
+class ImageHash:
+    """The digest and the perceptual hash of an image.
 
     Attributes:
-        digest: names the image's shape, depth and pixels; that of two images is equal where they are.
-        coefficients: ``(64,) float32`` of length 1, whose signs are the hash; zeros where the image shows nothing,
-            or nothing but straight bars.
+        digest: digest of the image's shape, dtype and pixels.
+        coefficients: ``(64,) float32`` of length 1, whose signs are the hash; zeros if the image is flat or contains
+            only straight bars.
     """
 
     digest: str
     coefficients: NDArray[np.float32]
 
 
-def turn(image: NDArray[Any], symmetry: int) -> NDArray[Any]:
-    """Turn an image ``(H, W)`` or ``(H, W, C)``.
+def apply_symmetry(image: NDArray[Any], symmetry: int) -> NDArray[Any]:
+    """Flip and rotate an image.
 
     Args:
-        image: any dtype.
-        symmetry: index into `SYMMETRIES`; from 4 on the image is mirrored left to right before it is turned.
+        image: ``(H, W)`` or ``(H, W, C)`` of any dtype.
+        symmetry: index into `SYMMETRIES`.
 
     Examples:
-        >>> turn(np.array([[1, 2], [3, 4]]), 1).tolist()
+        >>> apply_symmetry(np.array([[1, 2], [3, 4]]), 1).tolist()
         [[2, 4], [1, 3]]
-        >>> turn(np.array([[1, 2], [3, 4]]), 6).tolist()
+        >>> apply_symmetry(np.array([[1, 2], [3, 4]]), 6).tolist()
         [[3, 4], [1, 2]]
     """
     return np.rot90(np.fliplr(image) if symmetry >= 4 else image, symmetry % 4)
 
 
-def reduce(image: NDArray[Any]) -> NDArray[np.float32]:
-    """Make the small grey copy that images are compared by, whatever their size and depth.
+def shrink_to_grey(image: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the small grey copy that is compared with those of other images.
 
     Args:
-        image: ``(H, W, C)`` of any depth. Of three bands the luma is taken, of other numbers the mean.
+        image: ``(H, W, C)`` of any depth. Three bands are converted to luma, other numbers of bands to their mean.
 
     Returns:
-        ``(128, 128)``, in the units of the image, the whole of it, stretched where it is not square.
+        ``(128, 128) float32`` in the units of the image; the whole image, stretched to a square.
 
     Examples:
-        >>> reduce(np.full((20, 30, 3), 7, np.uint8))[5, 5].round(3)
+        >>> shrink_to_grey(np.full((20, 30, 3), 7, np.uint8))[5, 5].round(3)
         np.float32(7.0)
     """
     grey = np.empty(image.shape[:2], np.float32)
-    for top in range(0, len(image), _STRIP):  # or a large image would be there as float32, all its bands
-        strip = image[top : top + _STRIP]
-        grey[top : top + _STRIP] = (
-            strip @ _LUMA if image.shape[-1] == 3 else strip.mean(axis=-1, dtype=np.float32)
+    for top in range(
+        0, len(image), _BLOCK_ROWS
+    ):  # all bands of a large image as float32 would need much memory
+        block = image[top : top + _BLOCK_ROWS]
+        grey[top : top + _BLOCK_ROWS] = (
+            block @ _LUMA if image.shape[-1] == 3 else block.mean(axis=-1, dtype=np.float32)
         )
-    way = cv2.INTER_AREA if min(image.shape[:2]) >= SIDE else cv2.INTER_LINEAR
-    return cv2.resize(grey, (SIDE, SIDE), interpolation=way)
+    interpolation = cv2.INTER_AREA if min(image.shape[:2]) >= SIDE else cv2.INTER_LINEAR
+    return cv2.resize(grey, (SIDE, SIDE), interpolation=interpolation)
 
 
-def fingerprint(image: NDArray[Any], small: NDArray[np.float32] | None = None) -> Fingerprint:
-    """Take the fingerprint of an image.
+def hash_image(image: NDArray[Any], small: NDArray[np.float32] | None = None) -> ImageHash:
+    """Compute the digest and the perceptual hash of an image.
 
     Args:
         image: ``(H, W, C)`` of any depth.
-        small: what `reduce` gave, where that is known.
+        small: result of `shrink_to_grey`, if it is known.
 
     Examples:
         >>> image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-        >>> one, other = fingerprint(image), fingerprint(np.fliplr(image))
-        >>> one.digest == fingerprint(image.copy()).digest, one.digest == other.digest
+        >>> one, other = hash_image(image), hash_image(np.fliplr(image))
+        >>> one.digest == hash_image(image.copy()).digest, one.digest == other.digest
         (True, False)
         >>> bool(np.allclose(np.abs(one.coefficients), np.abs(other.coefficients), atol=1e-3))
         True
     """
     content = hashlib.blake2b(f"{image.shape}{image.dtype}".encode(), digest_size=16)
     content.update(np.ascontiguousarray(image).data)
-    return Fingerprint(content.hexdigest(), _transform(reduce(image) if small is None else small))
+    return ImageHash(content.hexdigest(), _transform(shrink_to_grey(image) if small is None else small))
 
 
 def _transform(small: NDArray[np.float32]) -> NDArray[np.float32]:
-    bare = small - small.mean(axis=1, keepdims=True)
-    bare = bare - bare.mean(axis=0, keepdims=True)
-    if bare.std() <= _FLAT * np.abs(small).max():
+    detail = small - small.mean(axis=1, keepdims=True)
+    detail = detail - detail.mean(axis=0, keepdims=True)
+    if detail.std() <= _MAX_FLAT * np.abs(small).max():
         return np.zeros(len(_U), np.float32)
-    chosen = cv2.dct(bare * _WINDOW)[_U, _V]
-    # Roots, so that a few strong frequencies do not outweigh all others.
+    chosen = cv2.dct(detail * _WINDOW)[_U, _V]
+    # Square roots, so that a few strong frequencies do not outweigh all others.
     rooted = np.sign(chosen) * np.sqrt(np.abs(chosen))
     return rooted / max(float(np.linalg.norm(rooted)), 1e-12)
 
 
-def propose(
-    fingerprints: Sequence[Fingerprint], *, distance: int = DISTANCE, workers: int | None = None
+def propose_pairs(
+    hashes: Sequence[ImageHash], *, max_distance: int = MAX_DISTANCE, workers: int | None = None
 ) -> Iterator[NDArray[np.int64]]:
-    """Find the pairs of images that may be copies.
+    """Propose the pairs of images that may be copies.
 
-    All pairs are compared, under all symmetries, so the time grows with the square of their number. Images without
-    coefficients are left out.
+    All pairs are compared with all symmetries, so the time grows with the square of the number of images. Images
+    without coefficients are left out.
 
     Args:
-        fingerprints: of the images.
-        distance: bits, 0 to 64, in which two hashes may differ.
-        workers: threads; by default as many as there are processors.
+        hashes: hashes of the images.
+        max_distance: maximum number of different bits between two hashes, 0 to 64.
+        workers: number of threads; by default the number of cores.
 
     Yields:
-        ``(P, 3)``: the number of an image, that of a later one, and the symmetry that may turn the first into the
-        second. A pair is there once for each symmetry that is likely, the likeliest first, one after another.
+        ``(P, 3)`` rows with the index of an image, the index of a later image, and the symmetry that may transform the
+        first into the second. A pair has one row for each likely symmetry, in consecutive rows, the likeliest first.
 
     Examples:
         >>> image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-        >>> [found.tolist() for found in propose([fingerprint(image), fingerprint(turn(image, 3))])]
+        >>> hashes = [hash_image(image), hash_image(apply_symmetry(image, 3))]
+        >>> [rows.tolist() for rows in propose_pairs(hashes)]
         [[[0, 1, 3]]]
     """
-    if not fingerprints:
+    if not hashes:
         return
-    every = np.stack([one.coefficients for one in fingerprints])
-    shown = np.flatnonzero(every.any(axis=1))
-    hashes = _Hashes.of(every[shown])
+    coefficients = np.stack([one.coefficients for one in hashes])
+    indices = np.flatnonzero(coefficients.any(axis=1))
+    packed = _PackedHashes.pack(coefficients[indices])
     with ThreadPoolExecutor(workers or count_cores()) as pool:
-        for row in range(0, len(shown), _ROWS):
-            columns = range(row, len(shown), _COLUMNS)
-            for found in pool.map(partial(_look, hashes, distance, row), columns):
+        for row in range(0, len(indices), _ROWS):
+            columns = range(row, len(indices), _COLUMNS)
+            for found in pool.map(partial(_compare_block, packed, max_distance, row), columns):
                 if len(found):
-                    yield np.column_stack([shown[found[:, 0]], shown[found[:, 1]], found[:, 2]])
+                    yield np.column_stack([indices[found[:, 0]], indices[found[:, 1]], found[:, 2]])
 
 
 @dataclass(frozen=True, eq=False)
-class _Hashes:
-    """Coefficients ``(N, 64)`` and the bits of their signs: as they are ``(N,)``, and of all symmetries ``(8, N)``."""
+class _PackedHashes:
+    """Hashes of all images as bits.
+
+    Attributes:
+        coefficients: ``(N, 64)``.
+        unchanged: ``(N,)`` signs of the coefficients, as bits.
+        symmetric: ``(8, N)`` the same for each symmetry.
+    """
 
     coefficients: NDArray[np.float32]
-    upright: NDArray[np.uint64]
-    turned: NDArray[np.uint64]
+    unchanged: NDArray[np.uint64]
+    symmetric: NDArray[np.uint64]
 
     @classmethod
-    def of(cls, coefficients: NDArray[np.float32]) -> "_Hashes":
-        exchanged = coefficients[:, _EXCHANGED]
-        turned = [
-            _pack((exchanged if symmetry % 2 else coefficients) * signs)
+    def pack(cls, coefficients: NDArray[np.float32]) -> "_PackedHashes":
+        swapped = coefficients[:, _SWAPPED]
+        symmetric = [
+            _pack_signs((swapped if symmetry % 2 else coefficients) * signs)
             for symmetry, signs in enumerate(_SIGNS)
         ]
-        return cls(coefficients, turned[0], np.stack(turned))
+        return cls(coefficients, symmetric[0], np.stack(symmetric))
 
 
-def _pack(coefficients: NDArray[np.float32]) -> NDArray[np.uint64]:
+def _pack_signs(coefficients: NDArray[np.float32]) -> NDArray[np.uint64]:
     return np.ascontiguousarray(np.packbits(coefficients > 0, axis=1)).view(np.uint64)[:, 0]
 
 
-def _look(hashes: _Hashes, distance: int, row: int, column: int) -> NDArray[np.int64]:
-    """Compare a block of pairs."""
+def _compare_block(hashes: _PackedHashes, max_distance: int, row: int, column: int) -> NDArray[np.int64]:
+    """Return the rows of `propose_pairs` for a block of pairs."""
     firsts, seconds = slice(row, row + _ROWS), slice(column, column + _COLUMNS)
-    nearest = _least_distances(hashes.turned[:, firsts], hashes.upright[seconds])
-    i, j = np.nonzero(nearest <= distance)
+    distances = _distances(hashes.symmetric[:, firsts], hashes.unchanged[seconds])
+    i, j = np.nonzero(distances <= max_distance)
     i, j = i + row, j + column
     later = i < j
-    return _likely(hashes.coefficients, i[later], j[later])
+    return _likely_symmetries(hashes.coefficients, i[later], j[later])
 
 
-def _least_distances(turned: NDArray[np.uint64], upright: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """``(A, B)`` bits that differ, of the best symmetry, between ``(8, A)`` and ``(B,)``."""
-    shape = (turned.shape[1], len(upright))
+def _distances(symmetric: NDArray[np.uint64], unchanged: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Return ``(A, B)`` different bits for the best symmetry, between ``(8, A)`` and ``(B,)``."""
+    shape = (symmetric.shape[1], len(unchanged))
     least, count, bits = np.full(shape, 64, np.uint8), np.empty(shape, np.uint8), np.empty(shape, np.uint64)
-    for codes in turned:
-        np.bitwise_xor(codes[:, None], upright, out=bits)
+    for codes in symmetric:
+        np.bitwise_xor(codes[:, None], unchanged, out=bits)
         np.bitwise_count(bits, out=count)
         np.minimum(least, count, out=least)
     return least
 
 
-def _likely(
+def _likely_symmetries(
     coefficients: NDArray[np.float32], i: NDArray[np.int64], j: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The rows of `propose` for pairs whose hashes are near."""
+    """Return the rows of `propose_pairs` for pairs with similar hashes."""
     first, second = coefficients[i], coefficients[j]
     correlation = np.empty((len(i), len(SYMMETRIES)), np.float32)
     correlation[:, 0::2] = (first * second) @ _SIGNS[0::2].T
-    correlation[:, 1::2] = (first[:, _EXCHANGED] * second) @ _SIGNS[1::2].T
+    correlation[:, 1::2] = (first[:, _SWAPPED] * second) @ _SIGNS[1::2].T
     best = np.argsort(-correlation, axis=1)
     ranked = np.take_along_axis(correlation, best, axis=1)
-    pair, rank = np.nonzero((ranked >= _ALIKE) & (ranked >= ranked[:, :1] - _SLACK))
+    pair, rank = np.nonzero((ranked >= _MIN_CORRELATION) & (ranked >= ranked[:, :1] - _TOLERANCE))
     return np.column_stack([i[pair], j[pair], best[pair, rank]])

@@ -1,13 +1,12 @@
-"""The same place in tiles of several years, where nothing says where a tile was taken.
+"""Find tiles of the same place from different years, without knowing where they were taken.
 
-Season, light and atmosphere change how bright a field, a roof or a forest is, in each band differently; where one
-ends and the next begins stays. So outlines are compared, and a mask that is the same makes fewer of them suffice.
+Season, light and atmosphere change the brightness of fields, roofs and forests differently in each band, but their
+outlines stay. So outlines are compared. If the masks agree too, a lower correlation of the outlines is enough.
 
-Limits: it was chosen and measured on stand-ins (docs/results/duplicates.md), because no tiles of several years were
-available.
-Tiles must lie within a few pixels of one another; those that overlap by half are not found, and GloSoFarID has many.
-Tiles without outlines (water, desert, cloud) are not found. Rows of equal panels seen from near may be taken for one
-another.
+Limits: thresholds were chosen on generated tiles (docs/results/duplicates.md), because no real tiles of several years
+were available. Tiles must be aligned within a few pixels; tiles that overlap by half are not found, and GloSoFarID has
+many of them. Tiles without outlines (water, desert, clouds) are not found. Close-ups of rows of equal panels may be
+confused with each other.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,28 +18,28 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from solarseg.classes import IGNORE_INDEX
-from solarseg.duplicates.search import Duplicates, Pair, track_pairs
+from solarseg.duplicates.search import DuplicatePair, Duplicates, track_pairs
 from solarseg.errors import DataError
 from solarseg.threads import count_cores, fan_out
 
-__all__ = ["find_same_places", "outlines"]
+__all__ = ["find_same_places", "outline_map"]
 
-ALIKE = 0.6  # correlation of the outlines of one place, ...
-ALIKE_WITH_MASK = 0.4  # ... and where the masks agree too, ...
-MASKS_AGREE = 0.7  # ... which is from this IoU on
+MIN_CORRELATION = 0.6  # of the outlines of one place
+MIN_CORRELATION_WITH_MASKS = 0.4  # if the masks agree too
+MIN_MASK_IOU = 0.7  # of masks that agree
 
-_SIDE = 64  # cells of the outlines that are compared, 4 pixels of a tile of 256 each
-_SHIFT = 4  # cells that two tiles of a place may be apart
-_PROPOSED = 0.25  # correlation of coarser outlines from which two tiles are compared
-_STRONGEST = 4.0  # times the mean of its surroundings that an outline may weigh
-_ROWS = 512  # tiles that are compared with all others at once
+_SIDE = 64  # of outline maps; one pixel is 4 pixels of a tile of 256
+_MAX_SHIFT = 4  # pixels of outline maps, between two tiles of one place
+_MIN_COARSE_CORRELATION = 0.25  # of coarse outline maps, for two tiles to be compared
+_MAX_OUTLINE = 4.0  # of an outline map, relative to the mean of its surroundings
+_ROWS = 512  # tiles that are compared with all others at a time
 
 Load = Callable[[str], tuple[NDArray[np.generic], NDArray[np.uint8]]]
 
 
 @dataclass(frozen=True, eq=False)
-class _Look:
-    """Outlines ``(64, 64) uint8``, mask ``(64, 64) bool``, and coarser outlines ``(1024,)`` of length 1."""
+class _TileFeatures:
+    """Outline map ``(64, 64) uint8``, mask ``(64, 64) bool``, and coarse outline map ``(1024,)`` of length 1."""
 
     outlines: NDArray[np.uint8]
     mask: NDArray[np.bool_]
@@ -50,53 +49,54 @@ class _Look:
 def find_same_places(
     names: Sequence[str], load: Load, *, workers: int | None = None, progress: bool = False
 ) -> Duplicates:
-    """Find the tiles that show one place.
+    """Find the tiles that show the same place.
 
     Args:
-        names: of the tiles.
-        load: reads the image ``(H, W, C)`` of any depth and the mask ``(H, W) uint8`` class ids of a tile; raises
-            `DataError` where it cannot. Called in threads, once for each tile.
-        workers: threads; by default as many as there are processors.
+        names: names of the tiles.
+        load: reads the image ``(H, W, C)`` of any depth and the mask ``(H, W) uint8`` of class ids of a tile, or raises
+            `DataError`. Called in threads, once for each tile.
+        workers: number of threads; by default the number of cores.
         progress: show progress on the terminal.
 
     Returns:
-        Pairs of kind ``"place"``; their correlation is that of the outlines. `relatives` groups them.
+        Pairs of kind ``"place"``; their correlation is that of the outlines. `group_linked_images` groups them.
     """
     threads = workers or count_cores()
     unreadable: dict[str, DataError] = {}
 
-    def see(name: str) -> tuple[str, _Look | None]:
+    def read(name: str) -> tuple[str, _TileFeatures | None]:
         try:
-            return name, _look(*load(name))
+            return name, _tile_features(*load(name))
         except DataError as error:
             unreadable[name] = error
             return name, None
 
-    seen = fan_out([lambda: names], see, threads)
-    shown = track(seen, "reading", total=len(names), disable=not progress, transient=True)
-    looks = {name: look for name, look in shown if look is not None}
-    known = [name for name in names if name in looks]
+    tiles = fan_out([lambda: names], read, threads)
+    tracked = track(tiles, "reading", total=len(names), disable=not progress, transient=True)
+    features = {name: tile for name, tile in tracked if tile is not None}
+    readable = [name for name in names if name in features]
 
-    def compare(proposal: tuple[int, int]) -> tuple[int, Pair | None]:
-        first, second = (known[number] for number in proposal)
-        correlation = _agreement(looks[first], looks[second])
-        return proposal[0], None if correlation is None else Pair(first, second, "place", 0, correlation)
+    def compare(proposal: tuple[int, int]) -> tuple[int, DuplicatePair | None]:
+        first, second = (readable[i] for i in proposal)
+        correlation = _place_correlation(features[first], features[second])
+        pair = None if correlation is None else DuplicatePair(first, second, "place", 0, correlation)
+        return proposal[0], pair
 
-    proposals = _propose(np.stack([looks[name].coarse for name in known])) if known else iter(())
-    found = list(track_pairs(fan_out([lambda: proposals], compare, threads), len(known), progress))
-    place = {name: number for number, name in enumerate(known)}
-    pairs = sorted((pair for pair in found if pair), key=lambda pair: (place[pair.first], place[pair.second]))
-    return Duplicates(tuple(pairs), len(found), unreadable)
+    proposals = _propose(np.stack([features[name].coarse for name in readable])) if readable else iter(())
+    compared = list(track_pairs(fan_out([lambda: proposals], compare, threads), len(readable), progress))
+    index = {name: i for i, name in enumerate(readable)}
+    pairs = sorted(filter(None, compared), key=lambda pair: (index[pair.first], index[pair.second]))
+    return Duplicates(tuple(pairs), len(compared), unreadable)
 
 
-def outlines(image: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Show where something ends: gradients, summed over the bands and made as strong everywhere.
+def outline_map(image: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Compute a map of outlines: gradients, summed over the bands and divided by the mean of their surroundings.
 
     Args:
-        image: ``(H, W, C)`` of any depth; each band counts the same, whatever its range.
+        image: ``(H, W, C)`` of any depth; each band has the same weight, whatever its range.
 
     Returns:
-        ``(64, 64)``, 0 to 4; zeros where the image shows nothing.
+        ``(64, 64) float32``, 0 to 4; zeros if the image is flat.
     """
     total = np.zeros((2 * _SIDE, 2 * _SIDE), np.float32)
     for band in range(image.shape[-1]):
@@ -106,19 +106,19 @@ def outlines(image: NDArray[np.generic]) -> NDArray[np.float32]:
         gradient = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
         total += gradient / max(float(gradient.mean()), 1e-6 * float(np.abs(small).max()), 1e-12)
     surroundings = cv2.GaussianBlur(total, (0, 0), 10) + 0.1 * total.mean() + 1e-12
-    even = np.minimum(total / surroundings, _STRONGEST)
-    return cv2.resize(even, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    normalised = np.minimum(total / surroundings, _MAX_OUTLINE)
+    return cv2.resize(normalised, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
 
 
-def _look(image: NDArray[np.generic], mask: NDArray[np.uint8]) -> _Look:
-    lines = outlines(image)
+def _tile_features(image: NDArray[np.generic], mask: NDArray[np.uint8]) -> _TileFeatures:
+    outlines = outline_map(image)
     panels = ((mask > 0) & (mask != IGNORE_INDEX)).astype(np.float32)
     coarse = cv2.resize(
-        cv2.GaussianBlur(lines, (0, 0), 1.5), (_SIDE // 2, _SIDE // 2), interpolation=cv2.INTER_AREA
+        cv2.GaussianBlur(outlines, (0, 0), 1.5), (_SIDE // 2, _SIDE // 2), interpolation=cv2.INTER_AREA
     )
     coarse -= coarse.mean()
-    return _Look(
-        (lines * (255 / _STRONGEST)).round().astype(np.uint8),
+    return _TileFeatures(
+        (outlines * (255 / _MAX_OUTLINE)).round().astype(np.uint8),
         cv2.resize(panels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA) > 0.25,
         coarse.ravel() / max(float(np.linalg.norm(coarse)), 1e-6),
     )
@@ -126,17 +126,18 @@ def _look(image: NDArray[np.generic], mask: NDArray[np.uint8]) -> _Look:
 
 def _propose(coarse: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
     for row in range(0, len(coarse), _ROWS):
-        near = coarse[row : row + _ROWS] @ coarse[row:].T >= _PROPOSED
-        for i, j in np.argwhere(np.triu(near, 1)) + row:
+        similar = coarse[row : row + _ROWS] @ coarse[row:].T >= _MIN_COARSE_CORRELATION
+        for i, j in np.argwhere(np.triu(similar, 1)) + row:
             yield int(i), int(j)
 
 
-def _agreement(first: _Look, second: _Look) -> float | None:
-    """Correlation of the outlines, if it is that of one place."""
-    core = np.ascontiguousarray(second.outlines[_SHIFT:-_SHIFT, _SHIFT:-_SHIFT])
+def _place_correlation(first: _TileFeatures, second: _TileFeatures) -> float | None:
+    """Return the correlation of the outlines, or ``None`` if it is too low for one place."""
+    core = np.ascontiguousarray(second.outlines[_MAX_SHIFT:-_MAX_SHIFT, _MAX_SHIFT:-_MAX_SHIFT])
     _, correlation, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(first.outlines, core, cv2.TM_CCOEFF_NORMED))
-    there = first.mask[y : y + len(core), x : x + len(core)]
-    here = second.mask[_SHIFT:-_SHIFT, _SHIFT:-_SHIFT]
-    both, either = int((there & here).sum()), int((there | here).sum())
-    agree = either > 0 and both >= MASKS_AGREE * either
-    return float(correlation) if correlation >= (ALIKE_WITH_MASK if agree else ALIKE) else None
+    first_mask = first.mask[y : y + len(core), x : x + len(core)]
+    second_mask = second.mask[_MAX_SHIFT:-_MAX_SHIFT, _MAX_SHIFT:-_MAX_SHIFT]
+    both, either = int((first_mask & second_mask).sum()), int((first_mask | second_mask).sum())
+    masks_agree = either > 0 and both >= MIN_MASK_IOU * either
+    required = MIN_CORRELATION_WITH_MASKS if masks_agree else MIN_CORRELATION
+    return float(correlation) if correlation >= required else None

@@ -1,7 +1,7 @@
-"""Images that are there twice: the same, or copies flipped, turned, re-compressed, slightly cropped or changed in tone.
+"""Find duplicates: equal images, and copies that were flipped, rotated, re-compressed, slightly cropped or recoloured.
 
-Two steps: perceptual hashes propose (`solarseg.duplicates.perceptual_hash`), registration and correlation confirm
-(`solarseg.duplicates.registration`). Only what is confirmed counts, and where there are masks, only if they agree too.
+Perceptual hashes propose pairs (`solarseg.duplicates.perceptual_hash`), registration and correlation confirm them
+(`solarseg.duplicates.registration`). Only confirmed pairs count, and if there are masks, only if the masks agree.
 """
 
 from collections import defaultdict
@@ -16,40 +16,49 @@ from numpy.typing import NDArray
 from rich.progress import Progress, track
 
 from solarseg.duplicates.mask_agreement import masks_agree
-from solarseg.duplicates.perceptual_hash import Fingerprint, fingerprint, propose, reduce, turn
-from solarseg.duplicates.registration import CONFIRMED, confirm, register
+from solarseg.duplicates.perceptual_hash import (
+    ImageHash,
+    apply_symmetry,
+    hash_image,
+    propose_pairs,
+    shrink_to_grey,
+)
+from solarseg.duplicates.registration import MIN_CORRELATION, aligned_correlation, register_images
 from solarseg.errors import DataError
 from solarseg.threads import count_cores, fan_out
 
 __all__ = [
-    "KEPT",
+    "MAX_KEPT",
+    "DuplicatePair",
     "Duplicates",
     "ImageDescriptor",
-    "Pair",
     "describe_image",
     "find_duplicates",
-    "relatives",
+    "group_linked_images",
     "track_pairs",
 ]
 
-KEPT = 16_384  # images whose small copies of 64 KiB are kept in memory; others are read again where they are needed
-_READ_AGAIN = 2000  # small copies of these that are kept for a while
+MAX_KEPT = (
+    16_384  # images whose small grey copies of 64 KiB are kept in memory; others are read again if proposed
+)
+_CACHED = 2000  # small grey copies of these that are kept in memory while pairs are confirmed
 
 Load = Callable[[str], NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two images that are one.
+class DuplicatePair:
+    """Two images that show the same.
 
     Attributes:
         first: name of the image that comes first.
-        second: name of the other.
-        kind: ``"exact"``, where shape, depth and every pixel are equal, ``"near"``, or ``"alike"``: the images look
-            like near copies, but their masks do not agree.
-        symmetry: index into `solarseg.duplicates.perceptual_hash.SYMMETRIES`: how the first is turned to look like
-            the second.
-        correlation: what `solarseg.duplicates.registration.confirm` says; 1.0 of exact ones.
+        second: name of the other image.
+        kind: ``"exact"`` if shape, dtype and every pixel are equal; ``"near"`` for near-duplicates;
+            ``"different masks"`` for near-duplicates with masks that do not agree; ``"place"`` for tiles of the same
+            place.
+        symmetry: symmetry that transforms the first into the second, index into
+            `solarseg.duplicates.perceptual_hash.SYMMETRIES`.
+        correlation: `solarseg.duplicates.registration.aligned_correlation`; 1.0 for exact duplicates.
     """
 
     first: str
@@ -61,39 +70,39 @@ class Pair:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What `find_duplicates` found.
+    """The result of `find_duplicates`.
 
     Attributes:
-        pairs: of each set of equal images, the first with each other one; of all others, the first of the equal
-            ones with each near one. In the order of the names.
-        proposed: pairs that the hashes proposed, confirmed or not.
-        unreadable: image -> why; it was left out.
-        alike: pairs of that kind, which do not count as copies.
+        pairs: the first of each set of equal images with each of the others, and the first of each set with each
+            near-duplicate; in the order of the names.
+        proposed: number of pairs that the hashes proposed.
+        unreadable: image -> error, for images that were left out.
+        different_masks: pairs of that kind, which do not count as duplicates.
     """
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[DuplicatePair, ...]
     proposed: int
     unreadable: dict[str, DataError]
-    alike: tuple[Pair, ...] = ()
+    different_masks: tuple[DuplicatePair, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class ImageDescriptor:
-    """What the search for copies needs to know about an image.
+    """Facts about an image from which `find_duplicates` finds its copies.
 
     Attributes:
-        fingerprint: proposes pairs.
-        small: ``(128, 128)`` grey copy that confirms them; None where it is not kept.
+        hash: digest and perceptual hash of the image, which propose pairs.
+        small: ``(128, 128)`` grey copy, which confirms them; None if it is not kept in memory.
     """
 
-    fingerprint: Fingerprint
+    hash: ImageHash
     small: NDArray[np.float32] | None = None
 
 
 def describe_image(image: NDArray[Any], *, keep: bool = True) -> ImageDescriptor:
-    """Describe an image ``(H, W, C)`` of any depth; with its small copy if that is to be kept."""
-    small = reduce(image)
-    return ImageDescriptor(fingerprint(image, small), small if keep else None)
+    """Compute the descriptor of an image ``(H, W, C)`` of any depth, with its small grey copy if `keep`."""
+    small = shrink_to_grey(image)
+    return ImageDescriptor(hash_image(image, small), small if keep else None)
 
 
 def find_duplicates(
@@ -105,18 +114,18 @@ def find_duplicates(
     workers: int | None = None,
     progress: bool = False,
 ) -> Duplicates:
-    """Find the images that are there twice.
+    """Find duplicates and near-duplicates among images.
 
-    Each image is loaded once; of more than 16,384, those that a hash proposes are loaded again. Images that show
-    nothing (all pixels nearly equal) are only found where they are exactly equal.
+    Each image is loaded once. Of more than 16,384 images, those that a hash proposes are loaded again. Flat images,
+    with nearly equal pixels, are only found if they are exactly equal.
 
     Args:
-        names: of the images, each once.
-        load: reads an image ``(H, W, C)`` of any depth; raises `DataError` where it cannot. Called in threads.
-        load_mask: reads a mask ``(H, W) uint8`` class ids likewise; where it is given, near copies must agree in their
-            masks too. A mask that cannot be read speaks against nothing.
-        descriptors: of the images, where they were made before; images without one are then left out.
-        workers: threads; by default as many as there are processors.
+        names: unique names of the images.
+        load: reads an image ``(H, W, C)`` of any depth, or raises `DataError`. Called in threads.
+        load_mask: reads a mask ``(H, W) uint8`` of class ids, or raises `DataError`. If given, the masks of
+            near-duplicates must agree. A mask that cannot be read counts as one that agrees.
+        descriptors: descriptors of the images, if they are known; images without one are then left out.
+        workers: number of threads; by default the number of cores.
         progress: show progress on the terminal.
 
     Examples:
@@ -131,35 +140,36 @@ def find_duplicates(
     threads = workers or count_cores()
     unreadable: dict[str, DataError] = {}
     if descriptors is None:
-        descriptors = _describe_all(names, load, threads, unreadable, progress)
-    alike = _group_equal([name for name in names if name in descriptors], descriptors)
-    firsts = [group[0] for group in alike]
-    pairs = [Pair(group[0], other, "exact", 0, 1.0) for group in alike for other in group[1:]]
+        descriptors = _describe_images(names, load, threads, unreadable, progress)
+    equal = _group_equal([name for name in names if name in descriptors], descriptors)
+    firsts = [group[0] for group in equal]
+    pairs = [DuplicatePair(group[0], other, "exact", 0, 1.0) for group in equal for other in group[1:]]
 
-    found = propose([descriptors[name].fingerprint for name in firsts], workers=threads)
-    check = partial(_check, firsts, _small_copies(descriptors, load), load_mask, unreadable)
-    checked = fan_out([lambda: _by_pair(found)], check, threads)
+    proposals = propose_pairs([descriptors[name].hash for name in firsts], workers=threads)
+    check = partial(_check_pair, firsts, _small_copies(descriptors, load), load_mask, unreadable)
+    checked = fan_out([lambda: _by_pair(proposals)], check, threads)
     proposed = 0
     for pair in track_pairs(checked, len(firsts), progress):
         proposed += 1
         if pair is not None:
             pairs.append(pair)
 
-    place = {name: number for number, name in enumerate(names)}
-    pairs.sort(key=lambda pair: (place[pair.first], place[pair.second]))
-    copies = tuple(pair for pair in pairs if pair.kind != "alike")
-    return Duplicates(copies, proposed, unreadable, tuple(pair for pair in pairs if pair.kind == "alike"))
+    index = {name: i for i, name in enumerate(names)}
+    pairs.sort(key=lambda pair: (index[pair.first], index[pair.second]))
+    different = tuple(pair for pair in pairs if pair.kind == "different masks")
+    confirmed = tuple(pair for pair in pairs if pair.kind != "different masks")
+    return Duplicates(confirmed, proposed, unreadable, different)
 
 
 def track_pairs(
-    checked: Iterable[tuple[int, Pair | None]], count: int, progress: bool
-) -> Iterator[Pair | None]:
-    """Pass pairs on, and show how far the comparison of all images with all later ones is.
+    checked: Iterable[tuple[int, DuplicatePair | None]], count: int, progress: bool
+) -> Iterator[DuplicatePair | None]:
+    """Yield pairs, and show the progress of the comparison of each image with all later images.
 
     Args:
-        checked: the number of the pair's first image, in rising order or nearly so, and the pair.
-        count: images.
-        progress: show it on the terminal.
+        checked: index of the first image of each pair, in nearly increasing order, and the pair.
+        count: number of images.
+        progress: show progress on the terminal.
     """
     with Progress(disable=not progress, transient=True) as bar:
         task = bar.add_task("comparing", total=count**2)
@@ -168,94 +178,95 @@ def track_pairs(
             yield pair
 
 
-def _describe_all(
+def _describe_images(
     names: Sequence[str], load: Load, threads: int, unreadable: dict[str, DataError], progress: bool
 ) -> dict[str, ImageDescriptor]:
-    kept = frozenset(names[:KEPT])
+    kept = frozenset(names[:MAX_KEPT])
 
-    def describe(name: str) -> tuple[str, ImageDescriptor | None]:
+    def load_and_describe(name: str) -> tuple[str, ImageDescriptor | None]:
         try:
             return name, describe_image(load(name), keep=name in kept)
         except DataError as error:
             unreadable[name] = error
             return name, None
 
-    made = fan_out([lambda: names], describe, threads)
-    shown = track(made, "reading", total=len(names), disable=not progress, transient=True)
-    return {name: one for name, one in shown if one is not None}
+    described = fan_out([lambda: names], load_and_describe, threads)
+    tracked = track(described, "reading", total=len(names), disable=not progress, transient=True)
+    return {name: one for name, one in tracked if one is not None}
 
 
 def _small_copies(descriptors: Mapping[str, ImageDescriptor], load: Load) -> Load:
-    """Give what looks up the small copy of an image, or makes it again."""
-    read_again = lru_cache(maxsize=_READ_AGAIN)(lambda name: reduce(load(name)))
+    """Return a function that returns the small grey copy of an image; it loads the image if the copy is not kept."""
+    load_again = lru_cache(maxsize=_CACHED)(lambda name: shrink_to_grey(load(name)))
 
-    def look_up(name: str) -> NDArray[np.float32]:
+    def small_copy(name: str) -> NDArray[np.float32]:
         kept = descriptors[name].small
-        return read_again(name) if kept is None else kept
+        return load_again(name) if kept is None else kept
 
-    return look_up
+    return small_copy
 
 
 def _group_equal(names: Sequence[str], descriptors: Mapping[str, ImageDescriptor]) -> list[list[str]]:
     groups: dict[str, list[str]] = defaultdict(list)
     for name in names:
-        groups[descriptors[name].fingerprint.digest].append(name)
+        groups[descriptors[name].hash.digest].append(name)
     return list(groups.values())
 
 
-_Proposal = tuple[tuple[int, int], list[int]]
+_Proposal = tuple[tuple[int, int], list[int]]  # indices of two images, and likely symmetries
 
 
-def _by_pair(found: Iterable[NDArray[Any]]) -> Iterator[_Proposal]:
-    """The pairs that are proposed, with their symmetries."""
-    for rows in found:
+def _by_pair(proposals: Iterable[NDArray[Any]]) -> Iterator[_Proposal]:
+    """Group the rows of `propose_pairs` by pair."""
+    for rows in proposals:
         for pair, same in groupby(rows.tolist(), key=lambda row: (row[0], row[1])):
             yield pair, [symmetry for _, _, symmetry in same]
 
 
-def _check(
+def _check_pair(
     names: Sequence[str],
     read: Load,
     load_mask: Load | None,
     unreadable: dict[str, DataError],
     proposal: _Proposal,
-) -> tuple[int, Pair | None]:
-    (number, other), symmetries = proposal
-    first, second = names[number], names[other]
+) -> tuple[int, DuplicatePair | None]:
+    (index, other), symmetries = proposal
+    first, second = names[index], names[other]
     small = {}
     for name in (first, second):
         try:
             small[name] = read(name)
-        except DataError as error:  # it could be read before
+        except DataError as error:  # it was removed or changed since it was hashed
             unreadable[name] = error
-            return number, None
+            return index, None
     for symmetry in symmetries:
-        correlation = confirm(small[first], small[second], symmetry)
-        if correlation >= CONFIRMED:
+        correlation = aligned_correlation(small[first], small[second], symmetry)
+        if correlation >= MIN_CORRELATION:
             agree = load_mask is None or _masks_agree(small, load_mask, symmetry)
-            return number, Pair(first, second, "near" if agree else "alike", symmetry, correlation)
-    return number, None
+            kind = "near" if agree else "different masks"
+            return index, DuplicatePair(first, second, kind, symmetry, correlation)
+    return index, None
 
 
 def _masks_agree(small: Mapping[str, NDArray[np.float32]], load_mask: Load, symmetry: int) -> bool:
     (first, image), (second, other) = small.items()
-    warp = register(np.ascontiguousarray(turn(image, symmetry)), other)
+    warp = register_images(np.ascontiguousarray(apply_symmetry(image, symmetry)), other)
     try:
-        return warp is None or masks_agree(turn(load_mask(first), symmetry), load_mask(second), warp)
+        mask = apply_symmetry(load_mask(first), symmetry)
+        return warp is None or masks_agree(mask, load_mask(second), warp)
     except DataError:
         return True
 
 
-def relatives(pairs: Iterable[Pair]) -> dict[str, int]:
-    """Group images that are linked by pairs, directly or through others.
+def group_linked_images(pairs: Iterable[DuplicatePair]) -> dict[str, int]:
+    """Group images that are linked by pairs, directly or through other images.
 
     Returns:
-        image -> number of its group, from 0 on in the order in which the pairs name them. Images of no pair are
-        left out.
+        Image -> number of its group, from 0 in the order of the pairs. Images without a pair are left out.
 
     Examples:
-        >>> link = lambda first, second: Pair(first, second, "near", 0, 1.0)
-        >>> relatives([link("a", "b"), link("c", "d"), link("b", "e")])
+        >>> link = lambda first, second: DuplicatePair(first, second, "near", 0, 1.0)
+        >>> group_linked_images([link("a", "b"), link("c", "d"), link("b", "e")])
         {'a': 0, 'b': 0, 'c': 1, 'd': 1, 'e': 0}
     """
     parent: dict[str, str] = {}

@@ -22,7 +22,7 @@ from solarseg.datasets.splits import SPLITS, check_split, find_split_by_name, re
 from solarseg.datasets.walk import walk
 from solarseg.duplicates.leakage import join_groups
 from solarseg.duplicates.same_place import find_same_places
-from solarseg.duplicates.search import Pair
+from solarseg.duplicates.search import DuplicatePair
 from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
 from solarseg.files import (
     atomic_path,
@@ -333,7 +333,7 @@ def _keep_split(folder: Path, source: Path, groups: Mapping[str, str]) -> None:
     logger.info("the split of the source is kept in split.csv: %s", spelled)
 
 
-def _same_places(folder: Path, workers: int | None, progress: bool) -> Sequence[Pair]:
+def _same_places(folder: Path, workers: int | None, progress: bool) -> Sequence[DuplicatePair]:
     data = open_pairs(folder, read_pairs(folder, unfinished=True))
 
     def load(name: str) -> tuple[Pixels, NDArray[np.uint8]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.splits import check_split, read_split, split_by_group
 from solarseg.datasets.tables import read_table
-from solarseg.duplicates.leakage import Leak, find_copies, find_leaks, join_groups
+from solarseg.duplicates.leakage import Leak, find_copies_in_dataset, find_leaks, join_groups
 from solarseg.errors import ArgumentError, DatasetError
 from solarseg.runs import RunFolder
 from solarseg.training.config import TrainConfig
@@ -50,7 +50,7 @@ def find_division(run: RunFolder, data: FolderDataset, config: TrainConfig, prog
         _check_shares_unused(given, config)
     if found is None or len(set(found.groups.values())) == len(data):
         data.warn_if_ungrouped()
-    copies = find_copies(data, progress=progress).pairs if config.search else ()
+    copies = find_copies_in_dataset(data, progress=progress).pairs if config.search else ()
     if found is None:
         groups = join_groups(data.group_of, copies)
         _log_joined(data.group_of, groups)
