@@ -63,6 +63,8 @@ def guarded(source: Path | str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise ImageError(f"{source}: no such file; check the path") from error
+    except MemoryError as error:
+        raise ImageError(f"{source}: there is not enough memory for its pixels; cut it into tiles") from error
     except Exception as error:  # decoders raise whatever they like on a damaged file
         text = re.sub(r" object at 0x[0-9a-f]+", "", " ".join(str(error).split())) or type(error).__name__
         raise ImageError(

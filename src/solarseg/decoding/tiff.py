@@ -7,6 +7,7 @@ that a page claims must be one that the file can contain.
 
 import io
 import json
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
 __all__ = ["is_tiff", "open_tiff", "page_orientation", "read_page", "read_samples", "read_stack"]
+
+# tifffile logs each fault that it finds in a file; what matters is raised. Without a handler it would print them.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MAX_PAGES = 1000  # overviews, masks and channels take a few
