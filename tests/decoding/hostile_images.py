@@ -61,7 +61,13 @@ def originals() -> list[tuple[str, bytes]]:
         pillow(".gif", mode, format="GIF")
     for options in ({}, {"lossless": True}):
         pillow(".webp", "RGBA", format="WEBP", **options)
-    for mode, compression in (("1", "group4"), ("L", "packbits"), ("CMYK", "tiff_lzw"), ("LAB", None), ("YCbCr", "jpeg")):
+    for mode, compression in (
+        ("1", "group4"),
+        ("L", "packbits"),
+        ("CMYK", "tiff_lzw"),
+        ("LAB", None),
+        ("YCbCr", "jpeg"),
+    ):
         pillow(".tif", mode, format="TIFF", compression=compression)
 
     def tiff(pixels: np.ndarray, **options: Any) -> None:

@@ -54,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for handler in logging.getLogger().handlers:
         handler.setFormatter(OptionFormatter(partial(_called, words)))
     logging.getLogger("solarseg").setLevel(logging.INFO)
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its errors about a file are in the error we print
+    logging.getLogger("tifffile").setLevel(
+        logging.CRITICAL
+    )  # its errors about a file are in the error we print
     warnings.simplefilter("ignore")  # of libraries, about files that are read all the same
     try:
         app(args=words)

@@ -19,7 +19,7 @@ from solarseg.evaluation.figures import Example, draw_confusion_matrix, draw_exa
 from solarseg.evaluation.reliability import Reliability, count_bins, without_temperature
 from solarseg.evaluation.reliability_figure import draw_reliability
 from solarseg.evaluation.report import Report
-from solarseg.evaluation.scores import confusion_matrix, iou
+from solarseg.evaluation.scores import check_matrices, confusion_matrix, iou
 from solarseg.files import check_folder, digest
 from solarseg.geotiff import read_facts
 from solarseg.images import true_colour
@@ -86,6 +86,7 @@ def evaluate(
     seen = {name for name in data.names if digests[name] in trained_on}  # byte for byte
     own = _own_split(loaded, seen)
     chosen, names = _choose(data, own, split)
+    check_matrices(len(names), len(data.classes))
     group_of = data.group_of
     if own is None:
         data.warn_if_ungrouped()

@@ -45,6 +45,7 @@ _CORRECT, _MISSED, _FALSE_ALARM, _WRONG_CLASS = range(1, 5)
 _CAPTIONS = ("image", "ground truth", "prediction", "where they differ")
 _TITLE, _HEAD, _SMALL = 20, 16, 13  # letters, in pixels
 _GAP, _MARGIN = 10, 24
+_MOST_WRITTEN, _LARGEST = 25, 20  # classes whose counts are written, and inches of a matrix of more classes
 _CAPTION, _NARROW = 120, 800  # widths that the longest caption, and the legends, need
 
 
@@ -183,7 +184,8 @@ def draw_confusion_matrix(matrix: NDArray[np.int64], classes: ClassMap, path: Pa
     """Draw which class is taken for which.
 
     A cell's colour and percentage are its share of the row, which is of the pixels that are truly of one
-    class; below it stands the number of pixels. The row of a class that is not in the truth shows dashes.
+    class; below it stands the number of pixels. The row of a class that is not in the truth shows dashes. Of more than
+    25 classes only colours are drawn, and the picture does not grow any more.
 
     Args:
         matrix: ``(K, K) int64`` pixel counts, rows = truth.
@@ -195,18 +197,21 @@ def draw_confusion_matrix(matrix: NDArray[np.int64], classes: ClassMap, path: Pa
     """
     share = ratio(matrix, np.broadcast_to(support(matrix)[:, None], matrix.shape))
     colours = _blues()(np.nan_to_num(share))[..., :3]
-    cell = min(max(5 / len(classes), 0.8), 1.6)  # inches
+    written = len(classes) <= _MOST_WRITTEN
+    cell = min(max(5 / len(classes), 0.8), 1.6) if written else _LARGEST / len(classes)  # inches
     with style.context(["default", {"text.parse_math": False}]):  # names may hold $
         figure = Figure((len(classes) * cell, len(classes) * cell), dpi=120)
         axes = figure.add_axes((0, 0, 1, 1))
-        axes.imshow(colours)
-        for (row, column), part in np.ndenumerate(share):
+        axes.imshow((colours * 255).round().astype(np.uint8), interpolation="nearest")
+        for (row, column), part in np.ndenumerate(share) if written else ():
             colour = tuple(ink(colours[row, column] * 255) / 255)
             _write(axes, row, column, 5, "–" if np.isnan(part) else percent(part), size=11, color=colour)
             _write(axes, row, column, -9, _count(int(matrix[row, column])), size=8, color=colour)
         axes.set_xlabel("prediction", size=12, labelpad=8)
         axes.set_ylabel("ground truth", size=12, labelpad=8)
-        axes.set_title("share of the row, and pixels", size=12, loc="left", pad=10)
+        axes.set_title(
+            "share of the row, and pixels" if written else "share of the row", size=12, loc="left", pad=10
+        )
         _name_cells(axes, classes, cell)
         write_figure(path, figure, bbox_inches="tight", pad_inches=0.15)
 
@@ -220,15 +225,16 @@ def _write(axes: Axes, row: int, column: int, above: float, string: str, **look:
 def _name_cells(axes: Axes, classes: ClassMap, cell: float) -> None:
     names = classes.names
     ticks = np.arange(len(classes))
-    axes.set_yticks(ticks, names, size=11)
-    axes.set_xticks(ticks, names, size=11)
-    if max(map(len, names)) * 0.085 > cell:  # about as many inches a letter
+    size = min(11, cell * 60)  # points; a row of letters is not higher than its cell
+    axes.set_yticks(ticks, names, size=size)
+    axes.set_xticks(ticks, names, size=size)
+    if max(map(len, names)) * size * 0.0077 > cell:  # about as many inches a letter
         for label in axes.get_xticklabels():
             label.set(rotation=40, ha="right", rotation_mode="anchor")
     # White lines between the cells.
     axes.set_xticks(ticks[1:] - 0.5, minor=True)
     axes.set_yticks(ticks[1:] - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=2)
+    axes.grid(which="minor", color="white", linewidth=min(2, cell * 7))
     axes.tick_params(which="both", length=0)
     axes.tick_params(pad=6)
     axes.spines[:].set_visible(False)

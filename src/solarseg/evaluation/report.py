@@ -36,6 +36,8 @@ _METHOD = (
     f"unreliable where the score rests on fewer than {RELIABLE_GROUPS} groups"
 )
 ONLY_EXACT = "Only exact copies of the images trained on were looked for, near copies were not."
+_MARK = "\0row"  # no name of a file or a class has a zero byte
+_MARKED_ROW = re.compile(r'"\\u0000row(\[[-\d, ]*\])"')
 _NAMED_IMAGES = 3  # of the images trained on, in the summary
 
 
@@ -305,8 +307,7 @@ class Report:
         Raises:
             OutputError: they could not be written.
         """
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        write_text(Path(folder) / REPORT_NAME, _join_number_rows(text) + "\n")
+        write_text(Path(folder) / REPORT_NAME, _as_json(self.to_dict()) + "\n")
         write_text(Path(folder) / TEXT_NAME, self.classification_text())
 
     def summary_text(self) -> str:
@@ -382,22 +383,33 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        # Matrices of many classes have millions of counts, none of which is NaN.
+        return value.tolist() if value.dtype.kind in "iu" else _plain(value.tolist())
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return None if isinstance(value, float) and isnan(value) else value
 
 
-def _join_number_rows(text: str) -> str:
-    """Put each innermost list of numbers in indented JSON on one line.
-
-    A line break is never part of a JSON string, so only lists can match.
+def _as_json(value: Any) -> str:
+    """Write indented JSON with each innermost list of whole numbers on one line.
 
     Examples:
-        >>> _join_number_rows(json.dumps([[1, 2], [3, 4]], indent=2)).splitlines()
+        >>> _as_json([[1, 2], [3, 4]]).splitlines()
         ['[', '  [1, 2],', '  [3, 4]', ']']
     """
-    return re.sub(r"\[\n[\d,\s]+\]", lambda match: f"[{' '.join(match[0][1:-1].split())}]", text)
+    text = json.dumps(_mark_rows(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return _MARKED_ROW.sub(r"\1", text)
+
+
+def _mark_rows(value: Any) -> Any:
+    """Turn lists of whole numbers into text with a mark, since `json` puts each number on a line."""
+    if isinstance(value, dict):
+        return {key: _mark_rows(each) for key, each in value.items()}
+    if not isinstance(value, list):
+        return value
+    if value and all(type(each) is int for each in value):
+        return f"{_MARK}{value}"
+    return [_mark_rows(each) for each in value]
 
 
 def _number(score: float) -> str:

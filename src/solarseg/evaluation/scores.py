@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.errors import ArgumentError
+from solarseg.errors import ArgumentError, DatasetError
 
 __all__ = [
     "CONVENTION",
     "Counts",
+    "check_matrices",
     "confusion_matrix",
     "dice",
     "image_iou_per_class",
@@ -45,6 +46,8 @@ CONVENTION = (
     "together first. image_iou is a class's IoU in each image, then the mean over images; mean_image_iou is "
     "the mean IoU over the classes of each image, then the mean over images."
 )
+
+_MAX_CELLS = 2**25  # 516 images of 255 classes, or half a million of 8
 
 # Sums of counts may be float64: exact up to 2**53 pixels, and what fast matrix products return.
 Counts = NDArray[np.int64 | np.float64]
@@ -96,6 +99,27 @@ def _checked_ids(ids: NDArray[Any], num_classes: int, role: str) -> NDArray[np.i
                     "give the right number of classes, or the ignore index of the masks"
                 )
     return ids.ravel().astype(np.int64)
+
+
+def check_matrices(images: int, classes: int) -> None:
+    """Refuse an evaluation whose confusion matrices would fill the memory, before anything is computed.
+
+    Args:
+        images: N.
+        classes: K; the matrices are ``(N, K, K)``.
+
+    Raises:
+        DatasetError: there are more than 33 million counts, which with the report take 2 GB.
+
+    Examples:
+        >>> check_matrices(100_000, 8)
+    """
+    cells = images * classes**2
+    if cells > _MAX_CELLS:
+        raise DatasetError(
+            f"{images:,} images of {classes} classes have confusion matrices of {cells:,} counts; at most "
+            f"{_MAX_CELLS:,} are evaluated at once; evaluate fewer images, or join classes that belong together"
+        )
 
 
 def ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> NDArray[np.float64]:

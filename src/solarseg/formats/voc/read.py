@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.classes import IGNORE_INDEX, ClassMap
+from solarseg.classes import IGNORE_INDEX, MAX_UNNAMED, ClassMap
 from solarseg.datasets.folder import list_files
 from solarseg.datasets.left_out import LeftOut
 from solarseg.errors import DatasetError, MaskError
@@ -181,6 +181,11 @@ def _find_classes(path: Path, masks: list[Path]) -> ClassMap:
             highest = max(highest, int(values[values < IGNORE_INDEX].max(initial=0)))
     if highest == 0:
         raise DatasetError(f"{path}: no {LABEL_MAP}, and no mask that can be read shows a class{reason}")
+    if highest >= MAX_UNNAMED:
+        raise DatasetError(
+            f"{path}: no {LABEL_MAP}, and masks have values up to {highest}; at most {MAX_UNNAMED - 1} classes are "
+            "taken without names; add the file, with a line name:red,green,blue:: for each class"
+        )
     names = ("background", *(f"class_{i}" for i in range(1, highest + 1)))
     logger.info("%s: no %s: classes are called by their numbers, 1 to %d", path, LABEL_MAP, highest)
     colours = tuple(palette[: highest + 1]) if palette and len(palette) > highest else ()
