@@ -216,7 +216,7 @@ def test_confusion_matrix_text_fits_its_cell_and_contrasts(tmp_path, monkeypatch
     classes = ClassMap(tuple(f"finger interruption {i}" for i in range(count)))
     axes = texts(monkeypatch, matrix, classes, tmp_path / "m.png")
     cell = axes.get_window_extent().width / count
-    pixels = axes.images[0].get_array()
+    pixels = axes.images[0].get_array() / 255
     weights = np.array([0.2126, 0.7152, 0.0722])
     for note in axes.texts:
         assert note.get_window_extent().width < 0.95 * cell
@@ -231,6 +231,15 @@ def test_confusion_matrix_text_fits_its_cell_and_contrasts(tmp_path, monkeypatch
     page = read(tmp_path / "m.png")
     for edge in (page[:8], page[-8:], page[:, :8], page[:, -8:]):
         assert (edge == 255).all()
+
+
+def test_confusion_matrix_of_all_classes_shows_colours_only(tmp_path, monkeypatch):
+    matrix = np.eye(255, dtype=np.int64) * 7
+    axes = texts(monkeypatch, matrix, ClassMap(tuple(f"c{i}" for i in range(255))), tmp_path / "m.png")
+    assert not axes.texts
+    assert axes.get_title(loc="left") == "share of the row"
+    assert len(axes.get_yticklabels()) == 255
+    assert max(Image.open(tmp_path / "m.png").size) < 3000
 
 
 def test_colour_map_is_even_and_of_one_hue():

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from solarseg.errors import ArgumentError
+from solarseg.errors import ArgumentError, DatasetError
 from solarseg.evaluation import scores
 from solarseg.evaluation.scores import confusion_matrix
 
@@ -199,3 +199,11 @@ def test_a_corrected_pixel_lowers_no_score(drawn, which):
     else:
         same = scores.iou(before)
         assert ((same >= 0) & (same <= 1) | np.isnan(same)).all()
+
+
+def test_more_counts_than_memory_are_refused_by_their_number():
+    scores.check_matrices(516, 255)
+    with pytest.raises(
+        DatasetError, match=r"517 images of 255 classes have confusion matrices of 33,617,925 counts"
+    ):
+        scores.check_matrices(517, 255)

@@ -161,6 +161,14 @@ def test_without_a_label_map_classes_are_numbered(tmp_path):
         second.load()
 
 
+def test_without_a_label_map_grey_levels_are_no_classes(tmp_path):
+    add(tmp_path, mask=np.array([[0, 120, 254]], np.uint8))
+    with pytest.raises(
+        DatasetError, match=r"masks have values up to 254; at most 20 classes are taken without names"
+    ):
+        open_source(tmp_path)
+
+
 @pytest.mark.parametrize("mask", [COLOURS[IDS], np.full((2, 3), 255, np.uint8), np.zeros((2, 3), np.uint8)])
 def test_without_a_label_map_colours_say_nothing(mask, tmp_path):
     add(tmp_path, mask=mask)
