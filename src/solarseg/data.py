@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from solarseg.curation.check import check
     from solarseg.curation.split_dataset import split_dataset as split
     from solarseg.curation.stats import stats
-    from solarseg.download.catalogue import CATALOGUE as PUBLIC_SETS
+    from solarseg.download.catalogue import CATALOGUE as PUBLIC_DATASETS
     from solarseg.download.download import download
     from solarseg.formats.convert import convert
     from solarseg.formats.export import export_dataset as export
 
-__all__ = ["PUBLIC_SETS", "check", "convert", "download", "export", "split", "stats"]
+__all__ = ["PUBLIC_DATASETS", "check", "convert", "download", "export", "split", "stats"]
 
 _HOMES = {
-    "PUBLIC_SETS": ("solarseg.download.catalogue", "CATALOGUE"),
+    "PUBLIC_DATASETS": ("solarseg.download.catalogue", "CATALOGUE"),
     "check": ("solarseg.curation.check", "check"),
     "convert": ("solarseg.formats.convert", "convert"),
     "download": ("solarseg.download.download", "download"),

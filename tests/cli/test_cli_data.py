@@ -144,7 +144,7 @@ def test_a_conversion_in_part_leaves_with_1_and_lists_what_failed(squares, tmp_p
             "--bands: has no effect on the format coco; leave it out, or give another --format",
         ),
         (["export", ".", "--format", "dicom"], "unknown format 'dicom'; choose one of: coco,"),
-        (["download", "nothing", "--out", "out"], "unknown set 'nothing'; choose one of: glosofarid,"),
+        (["download", "nothing", "--out", "out"], "unknown dataset 'nothing'; choose one of: glosofarid,"),
         (["check", ".", "--out", "."], "--out .: is a folder; give a file, such as problems.csv"),
         (
             ["split", ".", "--val", "15"],

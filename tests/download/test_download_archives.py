@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from solarseg import files
 from solarseg.download import archives
-from solarseg.download.archives import is_archive, stem_of, unpack
+from solarseg.download.archives import archive_stem, is_archive, unpack
 from solarseg.errors import DataError, OutputError, SolarsegError
 
 HAS_FILTER = hasattr(tarfile, "data_filter")
@@ -65,7 +65,7 @@ def tree(folder):
 
 
 def assert_refused(archive, match, error=DataError):
-    """That an archive is refused in one line that names it, and nothing is left of it, here or anywhere near."""
+    """Check that an archive is refused with a one-line error that names it, and that no file is left anywhere."""
     folder = archive.parent / "deep" / "er" / "to"
     folder.parent.mkdir(parents=True)
     before = tree(archive.parent)
@@ -77,7 +77,7 @@ def assert_refused(archive, match, error=DataError):
 
 
 @pytest.mark.parametrize("suffix", [".zip", *TARS])
-def test_files_come_out_as_they_went_in(tmp_path, suffix):
+def test_unpacked_files_equal_packed_files(tmp_path, suffix):
     archive = write(tmp_path / f"x{suffix}", FILES)
     assert unpack(archive, tmp_path / "to", progress=True) == tmp_path / "to"
     assert tree(tmp_path / "to") == FILES
@@ -85,7 +85,7 @@ def test_files_come_out_as_they_went_in(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
-def test_what_the_standard_library_packs_comes_out_the_same(tmp_path, suffix):
+def test_archives_of_the_standard_library_are_unpacked(tmp_path, suffix):
     (tmp_path / "in" / "folder" / "empty").mkdir(parents=True)
     (tmp_path / "in" / "folder" / "a b é.txt").write_bytes(b"text")
     (tmp_path / "in" / "folder" / "a b é.txt").chmod(0o4777)
@@ -100,12 +100,12 @@ def test_what_the_standard_library_packs_comes_out_the_same(tmp_path, suffix):
     assert not (tmp_path / "to" / "folder" / "a b é.txt").stat().st_mode & (stat.S_ISUID | stat.S_IXUSR)
 
 
-def test_what_macos_adds_is_left_out(tmp_path):
+def test_metadata_of_macos_is_left_out(tmp_path):
     archive = write_zip(tmp_path / "x.zip", {"a.png": b"a", "__MACOSX/._a.png": b"x", "__MACOSX/": b""})
     assert tree(unpack(archive, tmp_path / "to")) == {"a.png": b"a"}
 
 
-def test_archives_within_stay_packed(tmp_path):
+def test_archives_inside_archives_stay_packed(tmp_path):
     inner = write_zip(tmp_path / "inner.zip", FILES).read_bytes()
     assert tree(unpack(write_zip(tmp_path / "x.zip", {"inner.zip": inner}), tmp_path / "to")) == {
         "inner.zip": inner
@@ -133,9 +133,9 @@ def test_archives_within_stay_packed(tmp_path):
         ),
     ],
 )
-def test_archives_are_told_by_their_names(name, stem):
+def test_archives_are_recognised_by_their_names(name, stem):
     assert is_archive(Path(name)) == (stem is not None)
-    assert stem_of(Path(name)) == (stem or name)
+    assert archive_stem(Path(name)) == (stem or name)
 
 
 LEADING_OUT = [
@@ -171,7 +171,7 @@ LEADING_OUT = [
 
 @pytest.mark.parametrize("name", LEADING_OUT)
 @pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz"])
-def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, suffix, name):
+def test_names_that_point_outside_the_folder_are_refused(tmp_path, suffix, name):
     archive = write(tmp_path / f"x{suffix}", {"good.txt": b"good", name: b"bad"})
     assert_refused(archive, r"x\.(zip|tar|tar\.gz): '.*nothing was unpacked; if you trust it")
 
@@ -182,7 +182,7 @@ def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, suffix, name):
     | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=20),
     suffix=st.sampled_from([".zip", ".tar"]),
 )
-def test_whatever_the_name_all_stays_in_the_folder(name, suffix):
+def test_with_any_name_files_stay_in_the_folder(name, suffix):
     with tempfile.TemporaryDirectory() as place:
         archive = write(Path(place) / f"x{suffix}", {name: b"content"})
         folder = Path(place) / "a" / "to"
@@ -199,7 +199,7 @@ def test_whatever_the_name_all_stays_in_the_folder(name, suffix):
 @pytest.mark.skipif(not HAS_FILTER, reason="tarfile has no data_filter before Python 3.11.4")
 @settings(deadline=None, max_examples=200)
 @given(st.text(st.sampled_from("ab./"), min_size=1, max_size=12))
-def test_what_the_filter_of_the_standard_library_refuses_is_refused(name):
+def test_names_refused_by_the_filter_of_the_standard_library_are_refused(name):
     with tempfile.TemporaryDirectory() as place:
         archive = write_tar(Path(place) / "x.tar", {name: b"content"})
         with tarfile.open(archive) as file:
@@ -268,22 +268,22 @@ def test_two_members_of_one_name_are_refused(tmp_path, suffix, names):
         for member, name in zip(members, names, strict=True):
             member.type = tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE
         write_tar(path, dict.fromkeys(members, b""))
-    assert_refused(path, "has the name of another member")
+    assert_refused(path, "has the same name as another member")
 
 
-def test_names_that_differ_by_case_are_two_files_where_the_file_system_tells_them_apart(tmp_path):
+def test_names_that_differ_by_case_are_two_files_on_a_case_sensitive_file_system(tmp_path):
     archive = write_zip(tmp_path / "x.zip", {"a.JPG": b"1", "a.jpg": b"2"})
     (tmp_path / "PROBE").touch()
     if (tmp_path / "probe").exists():
-        assert_refused(archive, "has the name of another member")
+        assert_refused(archive, "has the same name as another member")
     else:
         assert tree(unpack(archive, tmp_path / "to")) == {"a.JPG": b"1", "a.jpg": b"2"}
 
 
 @pytest.mark.parametrize("suffix", [".zip", *TARS])
-def test_bombs_are_refused_before_they_go_off(tmp_path, suffix, monkeypatch):
-    """Zeros, of which deflate makes a thousandth."""
-    monkeypatch.setattr(archives, "UNSUSPECTED", 10**6)
+def test_bombs_are_refused_before_they_are_unpacked(tmp_path, suffix, monkeypatch):
+    """Zeros, which deflate compresses to a thousandth."""
+    monkeypatch.setattr(archives, "MIN_BOMB_BYTES", 10**6)
     bomb = {"small": b"x", "zeros": bytes(50 * 10**6)}
     archive = write(tmp_path / f"x{suffix}", bomb)
     if suffix == ".tar":
@@ -291,11 +291,11 @@ def test_bombs_are_refused_before_they_go_off(tmp_path, suffix, monkeypatch):
         return
     written = []
     monkeypatch.setattr(archives, "copyfileobj", lambda *_: written.append(1))
-    assert_refused(archive, "more than 200 times its size, as bombs do; if you trust it")
-    assert len(written) == (0 if suffix == ".zip" else 1)  # of a zip all sizes are known first
+    assert_refused(archive, "more than 200 times its size; if you trust it")
+    assert len(written) == (0 if suffix == ".zip" else 1)  # the sizes in a ZIP are known first
 
 
-def test_masks_that_pack_very_well_are_no_bombs(tmp_path):
+def test_masks_that_compress_very_well_are_not_bombs(tmp_path):
     archive = write_zip(tmp_path / "x.zip", {f"{i}.bmp": bytes(10**6) for i in range(20)})
     assert archive.stat().st_size * archives.MAX_RATIO < 20 * 10**6
     assert len(tree(unpack(archive, tmp_path / "to"))) == 20
@@ -312,8 +312,8 @@ def test_limits_are_kept(tmp_path, monkeypatch, suffix, limit, value, match):
 
 
 def test_overlapping_members_are_counted_each(tmp_path, monkeypatch):
-    """Many names of one packed block: how the densest bombs of all are made."""
-    monkeypatch.setattr(archives, "UNSUSPECTED", 10**6)
+    """Many names of one compressed block, as in the densest bombs."""
+    monkeypatch.setattr(archives, "MIN_BOMB_BYTES", 10**6)
     path = write_zip(
         tmp_path / "x.zip", {f"{i:03}": RNG.bytes(50_000) if i == 0 else b"" for i in range(600)}
     )
@@ -323,10 +323,10 @@ def test_overlapping_members_are_counted_each(tmp_path, monkeypatch):
             for field in ("header_offset", "CRC", "file_size", "compress_size", "compress_type"):
                 setattr(info, field, getattr(first, field))
         archive.comment = b"rewrites the directory"
-    assert_refused(path, "as bombs do")
+    assert_refused(path, "times its size")
 
 
-def test_a_size_in_the_directory_that_is_a_lie_is_found(tmp_path):
+def test_a_wrong_size_in_the_directory_is_detected(tmp_path):
     path = write_zip(tmp_path / "x.zip", {"zeros": bytes(10**6)})
     data = path.read_bytes()
     path.write_bytes(data.replace(struct.pack("<L", 10**6), struct.pack("<L", 10)))
@@ -342,43 +342,51 @@ def test_encrypted_archives_are_refused(tmp_path):
     assert_refused(path, "'a.txt' is encrypted")
 
 
-def test_a_way_of_packing_that_is_not_read_is_said(tmp_path):
+def test_an_unsupported_compression_is_reported(tmp_path):
     path = write_zip(tmp_path / "x.zip", {"a.txt": b"a" * 100})
     data = bytearray(path.read_bytes())
     for signature, at in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
         data[data.index(signature) + at] = 9  # deflate64, of large archives made by Windows
     path.write_bytes(data)
-    assert_refused(path, "compression method is not supported.*packed in a way that is not read here")
+    assert_refused(path, "compression method is not supported.*uses an unsupported compression")
 
 
 @pytest.mark.parametrize("suffix", [".zip", *TARS])
-def test_truncated_archives_are_said_wherever_they_end(tmp_path, suffix):
+def test_truncated_archives_are_reported_wherever_they_end(tmp_path, suffix):
     whole = write(tmp_path / f"whole{suffix}", FILES).read_bytes()
-    # A TAR is filled up with empty blocks: what is cut of those is no loss.
+    # A TAR is padded with empty blocks, which may be truncated without loss.
     needed = len(whole) if suffix == ".zip" else len(whole.rstrip(b"\0"))
-    cuts = {0, 1, 511, 512, needed - 1, *RNG.integers(0, needed, 12).tolist(), *range(0, needed, needed // 7)}
-    for number, cut in enumerate(sorted(cuts)):
+    lengths = {
+        0,
+        1,
+        511,
+        512,
+        needed - 1,
+        *RNG.integers(0, needed, 12).tolist(),
+        *range(0, needed, needed // 7),
+    }
+    for number, length in enumerate(sorted(lengths)):
         place = tmp_path / str(number)
         place.mkdir()
         archive = place / f"x{suffix}"
-        archive.write_bytes(whole[:cut])
-        assert_refused(archive, "cannot be unpacked .* remove it and fetch it again")
+        archive.write_bytes(whole[:length])
+        assert_refused(archive, "cannot be unpacked .* remove it and download it again")
 
 
-def test_a_tar_that_ends_between_two_members_is_found(tmp_path):
-    """Which the standard library takes for a whole one."""
+def test_a_tar_that_ends_between_two_members_is_detected(tmp_path):
+    """The standard library reads it without an error."""
     write_tar(tmp_path / "whole.tar", FILES)
     with tarfile.open(tmp_path / "whole.tar") as whole:
         second = whole.getmembers()[1].offset
     (tmp_path / "x.tar").write_bytes((tmp_path / "whole.tar").read_bytes()[:second])
-    with tarfile.open(tmp_path / "x.tar") as cut:
-        assert len(cut.getmembers()) == 1
+    with tarfile.open(tmp_path / "x.tar") as truncated:
+        assert len(truncated.getmembers()) == 1
     (tmp_path / "whole.tar").unlink()
-    assert_refused(tmp_path / "x.tar", "ends without an end mark")
+    assert_refused(tmp_path / "x.tar", "has no end mark")
 
 
 @pytest.mark.parametrize("name", [b"\xc3\x28", b"\xff\xff"])
-def test_names_that_are_no_text_are_said(tmp_path, name):
+def test_names_that_are_not_text_are_reported(tmp_path, name):
     path = write_zip(tmp_path / "x.zip", {"é": b""})
     path.write_bytes(path.read_bytes().replace("é".encode(), name))
     assert_refused(path, "cannot be unpacked .'utf-8'")
@@ -392,12 +400,12 @@ def test_a_file_without_a_name_is_refused(tmp_path):
     end = data.index(b"PK\5\6")
     struct.pack_into("<LL", data, end + 12, end - data.index(b"PK\1\2"), data.index(b"PK\1\2"))
     path.write_bytes(data)
-    assert_refused(path, "'' has the name of another member|cannot be unpacked")
+    assert_refused(path, "'' has the same name as another member|cannot be unpacked")
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar.gz", ".tar.bz2", ".tar.xz"])
-def test_a_single_wrong_byte_in_the_content_is_found(tmp_path, suffix):
-    """Random content is packed as it is, so that nothing but the checksum tells."""
+def test_a_single_wrong_byte_in_the_content_is_detected(tmp_path, suffix):
+    """Random content is stored uncompressed, so that only the checksum shows the damage."""
     archive = write(tmp_path / f"x{suffix}", {"a": RNG.bytes(20_000)})
     data = bytearray(archive.read_bytes())
     data[10_000] ^= 1
@@ -408,14 +416,14 @@ def test_a_single_wrong_byte_in_the_content_is_found(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz", ".tar.bz2", ".tar.xz"])
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_damage_of_any_kind_is_an_error_of_ours_or_none(suffix, data):
+def test_damage_of_any_kind_raises_our_error_or_none(suffix, data):
     files = {"a/b": b"text" * 50, "c": bytes(range(256)), "d" * 120: b"x", "é": b"y"}
     with tempfile.TemporaryDirectory() as place:
         archive = write(Path(place) / f"x{suffix}", files)
         content = bytearray(archive.read_bytes())
         for _ in range(data.draw(st.integers(1, 4))):
             content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-        if suffix.startswith(".tar.") and data.draw(st.booleans()):  # damaged within, packed well
+        if suffix.startswith(".tar.") and data.draw(st.booleans()):  # damaged inside an intact compression
             plain = bytearray(write_tar(Path(place) / "plain.tar", files).read_bytes())
             plain[data.draw(st.integers(0, 2047))] = data.draw(st.integers(0, 255))
             pack = {".tar.gz": gzip.compress, ".tar.bz2": bz2.compress, ".tar.xz": lzma.compress}[suffix]
@@ -429,13 +437,13 @@ def test_damage_of_any_kind_is_an_error_of_ours_or_none(suffix, data):
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz"])
-def test_something_else_under_the_name_of_an_archive_is_said(tmp_path, suffix):
+def test_other_content_with_the_name_of_an_archive_is_reported(tmp_path, suffix):
     (tmp_path / f"x{suffix}").write_bytes(b"<html>not found</html>" * 100)
     assert_refused(tmp_path / f"x{suffix}", "cannot be unpacked")
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar"])
-def test_room_is_looked_for_first(tmp_path, suffix, monkeypatch):
+def test_free_space_is_checked_first(tmp_path, suffix, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(files.shutil, "disk_usage", lambda _: usage(0, 0, files._RESERVE + 10))
     assert_refused(write(tmp_path / f"x{suffix}", FILES), "free space or choose another folder", OutputError)
@@ -449,7 +457,7 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path, monkeypatch):
     assert_refused(write_zip(tmp_path / "x.zip", FILES), "No space left on device", OutputError)
 
 
-def test_what_stands_in_the_way_is_left_alone(tmp_path):
+def test_an_existing_folder_is_not_changed(tmp_path):
     (tmp_path / "to").mkdir()
     with pytest.raises(OutputError, match="to: exists already"):
         unpack(write_zip(tmp_path / "x.zip", FILES), tmp_path / "to")
@@ -460,7 +468,7 @@ def test_what_stands_in_the_way_is_left_alone(tmp_path):
 
 
 def split(path, size):
-    """Divide a zip into files of a size, as APPNOTE.TXT 8 has it: places are counted in the file they are in."""
+    """Split a ZIP into files of a size, as in APPNOTE.TXT 8: offsets are relative to the file that they are in."""
     data = bytearray(path.read_bytes())
     end = data.rindex(b"PK\5\6")
     count, length, directory = struct.unpack_from("<HLL", data, end + 10)
@@ -481,23 +489,21 @@ def split(path, size):
 
 
 @pytest.mark.parametrize("size", [1000, 3000, 70_100, 70_400])
-def test_archives_in_several_files_come_out_whole(tmp_path, size):
+def test_archives_in_several_files_are_unpacked(tmp_path, size):
     path = write_zip(tmp_path / "x.zip", {**FILES, **{f"{i}.bmp": RNG.bytes(i) for i in range(50)}})
     assert split(path, size) == len(list(tmp_path.glob("x.z*"))) - 1 > 0
     done = tree(unpack(path, tmp_path / "to"))
     assert len(done) == 54 and {name: done[name] for name in FILES} == FILES
 
 
-def test_the_directory_may_begin_in_a_file_before_the_last(tmp_path):
-    path = write_zip(
-        tmp_path / "x.zip", {f"{i:03}": b"" for i in range(100)}
-    )  # hardly anything but directory
+def test_the_directory_may_start_in_a_file_before_the_last(tmp_path):
+    path = write_zip(tmp_path / "x.zip", {f"{i:03}": b"" for i in range(100)})  # almost only directory
     split(path, 2000)
     assert len(tree(unpack(path, tmp_path / "to"))) == 100
 
 
 @pytest.mark.skipif(shutil.which("zip") is None, reason="Info-ZIP's zip is not installed")
-def test_archives_that_info_zip_divides_come_out_whole(tmp_path):
+def test_archives_split_by_info_zip_are_unpacked(tmp_path):
     files = {f"in/{i}.bmp": RNG.bytes(30_000 + i) for i in range(12)}
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -508,30 +514,30 @@ def test_archives_that_info_zip_divides_come_out_whole(tmp_path):
 
 
 @pytest.mark.parametrize("piece", ["x.z01", "x.z03", "x.z70"])
-def test_a_piece_that_is_missing_is_named(tmp_path, piece):
+def test_the_error_names_a_missing_file(tmp_path, piece):
     assert split(write_zip(tmp_path / "x.zip", FILES), 1000) == 70
     (tmp_path / piece).unlink()
     assert_refused(
-        tmp_path / "x.zip", rf"is one of 71 files of an archive; {piece} is missing; fetch all of them"
+        tmp_path / "x.zip", rf"is one of 71 files of an archive; {piece} is missing; download all of them"
     )
 
 
-def test_pieces_that_do_not_belong_together_are_found(tmp_path):
+def test_files_of_different_archives_are_detected(tmp_path):
     split(write_zip(tmp_path / "x.zip", FILES), 1000)
     (tmp_path / "x.z02").write_bytes(bytes(1000))
     assert_refused(tmp_path / "x.zip", "cannot be unpacked")
 
 
-def test_a_piece_that_there_is_not_is_found(tmp_path):
+def test_a_file_number_that_does_not_exist_is_detected(tmp_path):
     split(write_zip(tmp_path / "x.zip", {"a": RNG.bytes(3000)}), 1000)
     data = bytearray((tmp_path / "x.zip").read_bytes())
     data[data.index(b"PK\1\2") + 34] = 77
     (tmp_path / "x.zip").write_bytes(data)
-    assert_refused(tmp_path / "x.zip", "names a file that it does not consist of")
+    assert_refused(tmp_path / "x.zip", "refers to a file that is not part of it")
 
 
-def test_of_several_files_all_bytes_count_against_bombs(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "UNSUSPECTED", 1000)
+def test_the_size_of_all_files_counts_against_bombs(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MIN_BOMB_BYTES", 1000)
     path = write_zip(tmp_path / "x.zip", {"a": RNG.bytes(300_000)})
     split(path, 100_000)
     assert path.stat().st_size * archives.MAX_RATIO < 300_000
@@ -539,14 +545,14 @@ def test_of_several_files_all_bytes_count_against_bombs(tmp_path, monkeypatch):
 
 
 def header(kind, size, name="x"):
-    """The block of 512 bytes that begins what is said of a member."""
+    """Return the block of 512 bytes that starts the header of a member."""
     member = tarfile.TarInfo(name)
     member.type, member.size = kind, size
     return member.tobuf(tarfile.GNU_FORMAT)
 
 
 def said(keyword, value):
-    """A record of a pax header, which begins with its own length."""
+    """Return a record of a pax header, which starts with its own length."""
     length = len(keyword) + len(value) + 3
     length += len(str(length + len(str(length))))
     return f"{length} {keyword}=".encode() + value + b"\n"
@@ -584,7 +590,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("kind", BOMBS)
-def test_what_is_said_of_members_does_not_fill_the_memory(tmp_path, kind):
+def test_long_headers_of_members_are_refused(tmp_path, kind):
     with gzip.open(tmp_path / "x.tar.gz", "wb", 1) as file:
         file.writelines(BOMBS[kind])
     tracemalloc.start()
@@ -596,7 +602,7 @@ def test_what_is_said_of_members_does_not_fill_the_memory(tmp_path, kind):
 
 
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
-def test_what_honest_archives_say_of_members_is_read(tmp_path, form):
+def test_headers_of_normal_archives_are_read(tmp_path, form):
     name = "/".join(["é" * 90] * 5)
     with tarfile.open(tmp_path / "x.tar", "w", format=form, pax_headers={"comment": "c" * 50_000}) as archive:
         for number in range(20):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from solarseg.download.catalogue import CATALOGUE, NOT_COVERED, find_set
-from solarseg.download.listing import HOSTS, RemoteFile, choose, list_files
-from solarseg.download.safe_names import objection
-from solarseg.download.web import Web
+from solarseg.download.catalogue import CATALOGUE, NOT_COVERED, find_public_dataset
+from solarseg.download.listing import HOSTS, RemoteFile, list_remote_files, select_files
+from solarseg.download.safe_names import unsafe_name_reason
+from solarseg.download.web import WebClient
 from solarseg.errors import ArgumentError, DataError
 
 MD5 = "900150983cd24fb0d6963f7d28e17f72"
@@ -19,14 +19,14 @@ MD5 = "900150983cd24fb0d6963f7d28e17f72"
 # The table
 
 
-def test_the_sets_promised_are_there_once():
+def test_every_documented_dataset_has_one_entry():
     assert [entry.name for entry in CATALOGUE] == [
         *("glosofarid", "pv-multires", "duramat-cracks", "multisolsegment", "elpv", "el-benchmark"),
     ]
 
 
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
-def test_every_entry_says_all_it_should(entry):
+def test_every_entry_is_complete(entry):
     for field in fields(entry):
         value = getattr(entry, field.name)
         assert value or (field.name, value) in (("samples", None), ("classes", ()))
@@ -35,31 +35,32 @@ def test_every_entry_says_all_it_should(entry):
     assert {urlsplit(url).scheme for url in (entry.page, entry.address)} == {"https"}
     assert re.search(r"arXiv:\d{4}\.\d{5}|doi:10\.\d+/\S+|Systems and Soft Computing", entry.citation)
     assert entry.task == ("classification" if entry.name == "elpv" else "segmentation")
-    assert find_set(entry.name) is entry
+    assert find_public_dataset(entry.name) is entry
 
 
 @pytest.mark.parametrize(
     ("name", "licence"),
     [
-        ("glosofarid", "not known here"),
+        ("glosofarid", "unknown"),
         ("pv-multires", "CC BY 4.0"),
-        ("duramat-cracks", "not known here"),
-        ("multisolsegment", "not known here"),
+        ("duramat-cracks", "unknown"),
+        ("multisolsegment", "unknown"),
         ("elpv", "CC BY-NC-SA 4.0"),
         ("el-benchmark", "none stated"),
     ],
 )
-def test_licences_are_said_plainly(name, licence):
-    assert find_set(name).licence.startswith(licence)
+def test_licences_are_stated(name, licence):
+    assert find_public_dataset(name).licence.startswith(licence)
 
 
-def test_what_a_user_must_know_is_said():
-    assert "not defects" in find_set("glosofarid").note and "overlap" in find_set("glosofarid").note
-    assert "No masks" in find_set("elpv").note and "not for weights that ship" in find_set("elpv").note
+def test_notes_state_what_a_user_must_know():
+    glosofarid, elpv = find_public_dataset("glosofarid").note, find_public_dataset("elpv").note
+    assert "not defects" in glosofarid and "overlap" in glosofarid
+    assert "No masks" in elpv and "not to train weights" in elpv
     assert "docs/guides/labels.md" in NOT_COVERED and "thermal" in NOT_COVERED
-    assert len(find_set("el-benchmark").classes) == 24
-    with pytest.raises(ArgumentError, match="unknown set 'ELPV'; choose one of: glosofarid, "):
-        find_set("ELPV")
+    assert len(find_public_dataset("el-benchmark").classes) == 24
+    with pytest.raises(ArgumentError, match="unknown dataset 'ELPV'; choose one of: glosofarid, "):
+        find_public_dataset("ELPV")
 
 
 # What sources answer
@@ -69,18 +70,18 @@ def test_what_a_user_must_know_is_said():
 def web(monkeypatch):
     for name in ("HTTP_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
-    with Web(sleep=lambda _: None, timeout=10) as web:
+    with WebClient(sleep=lambda _: None, timeout=10) as web:
         yield web
 
 
 @pytest.fixture
 def ask(httpserver, web):
-    """Let a set of the catalogue be listed by an answer that the test gives."""
+    """Return a function that lists a dataset of the catalogue with an answer of the test."""
 
     def put(name, answer, path="/api"):
         text = answer if isinstance(answer, (str, bytes)) else json.dumps(answer)
         httpserver.expect_request(path).respond_with_data(text, content_type="application/json")
-        return list_files(replace(find_set(name), address=httpserver.url_for(path)), web)
+        return list_remote_files(replace(find_public_dataset(name), address=httpserver.url_for(path)), web)
 
     return put
 
@@ -125,7 +126,7 @@ def test_files_of_a_ckan_dataset(ask, httpserver):
     assert [(file.name, file.size, file.checksum) for file in listing.files] == [
         ("labeledelcells.zip", 9, f"md5:{MD5}"),
         ("read me.txt", None, None),
-        ("typed.zip", None, None),  # a size that somebody typed in
+        ("typed.zip", None, None),  # a size typed as text
         ("LABELEDELCELLS-2.zip", None, f"sha256:{'0' * 64}"),
     ]
     assert listing.files[0].url == resources[0]["url"]
@@ -136,9 +137,9 @@ def test_files_of_a_ckan_dataset(ask, httpserver):
     [("elpv", "elpv-dataset-master.zip"), ("el-benchmark", "BenchmarkELimages-main.zip")],
 )
 def test_the_archive_of_a_repository(web, name, file):
-    """Of the addresses in the catalogue itself: nothing is asked for."""
-    entry = find_set(name)
-    assert list_files(entry, web).files == (RemoteFile(file, entry.address),)
+    """With the addresses in the catalogue: no request is sent."""
+    entry = find_public_dataset(name)
+    assert list_remote_files(entry, web).files == (RemoteFile(file, entry.address),)
 
 
 @pytest.mark.parametrize(
@@ -154,15 +155,15 @@ def test_the_archive_of_a_repository(web, name, file):
     ],
 )
 @pytest.mark.parametrize("name", ["glosofarid", "duramat-cracks"])
-def test_an_answer_that_is_nonsense_is_said_in_one_line(ask, name, answer):
+def test_the_error_for_an_invalid_answer_is_one_line(ask, name, answer):
     with pytest.raises(
-        DataError, match=rf"^{name}: localhost gave no list of files .* by hand from https:"
+        DataError, match=rf"^{name}: localhost gave an invalid list of files .* by hand from https:"
     ) as error:
         ask(name, answer)
     assert "\n" not in str(error.value)
 
 
-def test_an_answer_without_end_is_not_read_to_its_end(httpserver, web):
+def test_an_endless_answer_is_not_read_to_its_end(httpserver, web):
     sent = []
 
     def endless(_):
@@ -171,28 +172,28 @@ def test_an_answer_without_end_is_not_read_to_its_end(httpserver, web):
         return Response((sent.append(1) or b" " * 65536 for _ in range(100_000)), 200)
 
     httpserver.expect_request("/api").respond_with_handler(endless)
-    with pytest.raises(DataError, match="more than 8388608 bytes"):
-        list_files(replace(find_set("glosofarid"), address=httpserver.url_for("/api")), web)
+    with pytest.raises(DataError, match="longer than 8388608 bytes"):
+        list_remote_files(replace(find_public_dataset("glosofarid"), address=httpserver.url_for("/api")), web)
     assert len(sent) < 1000
 
 
-def test_an_empty_record_is_said(ask):
-    with pytest.raises(DataError, match=r"lists no files; look at https://zenodo.org/records/10939100"):
+def test_an_empty_record_is_reported(ask):
+    with pytest.raises(DataError, match=r"lists no files; see https://zenodo.org/records/10939100"):
         ask("glosofarid", {"files": []})
 
 
-def test_a_source_that_is_busy_is_asked_again(httpserver, web):
+def test_a_busy_source_is_requested_again(httpserver, web):
     httpserver.expect_ordered_request("/api").respond_with_data("later", 503)
     httpserver.expect_ordered_request("/api").respond_with_json({"files": [zenodo_file()]})
-    entry = replace(find_set("glosofarid"), address=httpserver.url_for("/api"))
-    assert len(list_files(entry, web).files) == 1
+    entry = replace(find_public_dataset("glosofarid"), address=httpserver.url_for("/api"))
+    assert len(list_remote_files(entry, web).files) == 1
 
 
-def test_a_source_that_is_gone_is_said(ask, httpserver, web):
-    entry = replace(find_set("glosofarid"), address=httpserver.url_for("/gone"))
+def test_a_source_that_is_gone_is_reported(ask, httpserver, web):
+    entry = replace(find_public_dataset("glosofarid"), address=httpserver.url_for("/gone"))
     httpserver.expect_request("/gone").respond_with_data("no", 404)
     with pytest.raises(DataError, match="glosofarid: list of files from localhost: the server answered 404"):
-        list_files(entry, web)
+        list_remote_files(entry, web)
 
 
 BAD_NAMES = [
@@ -204,7 +205,7 @@ BAD_NAMES = [
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 def test_names_that_could_leave_the_folder_are_refused(ask, name):
-    assert objection(name)
+    assert unsafe_name_reason(name)
     with pytest.raises(DataError, match=r"^glosofarid: .* by hand from https") as error:
         ask("glosofarid", {"files": [zenodo_file("good.zip"), zenodo_file(name)]})
     assert str(error.value).isprintable()
@@ -213,13 +214,13 @@ def test_names_that_could_leave_the_folder_are_refused(ask, name):
 @pytest.mark.parametrize(
     "name", ["PV01.zip", "solar_2023_us.tfrecord.gz", "a b.zip", "é" * 100, ".hidden", "console"]
 )
-def test_names_that_stay_are_taken(name):
-    assert objection(name) is None
+def test_safe_names_are_accepted(name):
+    assert unsafe_name_reason(name) is None
 
 
 @given(st.text())
-def test_a_name_without_objection_names_one_file_of_its_folder(tmp_path_factory, name):
-    if objection(name) is None:
+def test_a_safe_name_is_one_file_in_its_folder(tmp_path_factory, name):
+    if unsafe_name_reason(name) is None:
         folder = tmp_path_factory.mktemp("to")
         (folder / name).write_bytes(b"")
         assert [path.name for path in folder.iterdir()] == [name]
@@ -232,7 +233,7 @@ def test_an_https_list_leads_to_https_files(web, monkeypatch, url):
     body = json.dumps({"files": [zenodo_file(url=url)]}).encode()
     monkeypatch.setattr(web, "read", lambda *_: body)
     with pytest.raises(DataError, match=r"PV01.zip is not at an https address"):
-        list_files(find_set("glosofarid"), web)
+        list_remote_files(find_public_dataset("glosofarid"), web)
 
 
 FILES = [RemoteFile(name, "u") for name in ("solar_2023_us.gz", "solar_2022_us.gz", "Solar_2021_global.gz")]
@@ -242,16 +243,16 @@ FILES = [RemoteFile(name, "u") for name in ("solar_2023_us.gz", "solar_2022_us.g
     ("pattern", "count"), [(None, 3), ("*", 3), ("*us*", 2), ("*US*", 2), ("solar_202[12]*", 2), ("*.gz", 3)]
 )
 def test_patterns(pattern, count):
-    assert len(choose(FILES, pattern)) == count
+    assert len(select_files(FILES, pattern)) == count
 
 
-def test_a_pattern_that_fits_nothing_lists_what_there_is():
-    with pytest.raises(ArgumentError, match=r"--files 'us': fits none of: solar_2023_us.gz, .*global.gz"):
-        choose(FILES, "us")
+def test_the_error_for_a_pattern_without_match_lists_the_names():
+    with pytest.raises(ArgumentError, match=r"`files='us'`: matches none of: solar_2023_us.gz, .*global.gz"):
+        select_files(FILES, "us")
 
 
 @given(st.text())
-def test_any_stated_checksum_is_used_or_passed_over(text):
+def test_any_stated_checksum_is_used_or_ignored(text):
     from solarseg.download.listing import _checksum
 
     assert re.fullmatch(r"(md5|sha1|sha256|sha512):[0-9a-f]+", _checksum(text) or f"md5:{MD5}")

@@ -1,1 +1,1 @@
-"""Public datasets: the catalogue, fetching files that resume and are verified, and unpacking archives."""
+"""Public datasets: a catalogue, downloads that resume and are verified, and unpacking of archives."""

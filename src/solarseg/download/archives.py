@@ -1,7 +1,7 @@
-"""Unpacking archives that come from elsewhere, and may mean harm.
+"""Unpack archives that may be malicious.
 
-Refused, whole: names that lead out of the folder, links, devices, two members of one name, encryption, and
-archives that unpack to far more than they are. Archives within archives are left as they are.
+An archive is refused as a whole if it contains names that point outside the folder, links, devices, two members with
+one name, or encrypted members, or if it unpacks to far more than its size. Archives inside archives are not unpacked.
 """
 
 import lzma
@@ -21,32 +21,32 @@ from zipfile import BadZipFile, is_zipfile
 from rich.filesize import decimal
 from rich.progress import track
 
-from solarseg.download.safe_names import objection
+from solarseg.download.safe_names import unsafe_name_reason
 from solarseg.download.volumes import open_zip
 from solarseg.errors import DataError, OutputError
 from solarseg.files import atomic_folder, check_space
 
-__all__ = ["find_damage", "is_archive", "stem_of", "unpack"]
+__all__ = ["archive_stem", "find_damage", "is_archive", "unpack"]
 
-# Well above what the sets of the catalogue need.
+# Well above what the datasets of the catalogue need.
 MAX_BYTES = 200 * 10**9
 MAX_FILES = 1_000_000
-MAX_RATIO = 200  # bytes unpacked for each byte packed, ...
-UNSUSPECTED = 10**9  # ... of archives that unpack to more than this: black masks pack very well
-_LONGEST_PATH = 1000  # characters
-_LARGEST_HEADER = 2**18  # bytes that say something of a member of a TAR, and are read into memory
+MAX_RATIO = 200  # unpacked bytes per packed byte, ...
+MIN_BOMB_BYTES = 10**9  # ... of archives that unpack to more than this: black masks compress very well
+_MAX_PATH = 1000  # characters
+_MAX_HEADER = 2**18  # bytes of headers of a TAR member, which are read into memory
 _CHUNK = 2**20  # bytes copied at a time
 
-_ABOUT_THE_NEXT = (
+_HEADER_TYPES = (
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
 )
 
 _ZIP = (".zip",)
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-_REGULAR = (0, S_IFREG, S_IFDIR)  # archives not made on Unix say 0
+_REGULAR = (0, S_IFREG, S_IFDIR)  # 0 in archives that were not made on Unix
 
-# What the standard library raises at damaged archives, besides OSError without a number.
+# Errors of the standard library for damaged archives, in addition to OSError without a number.
 _DAMAGE = (
     *(BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError),
     *(NotImplementedError, ValueError, OverflowError, RecursionError),
@@ -63,7 +63,7 @@ class _Member:
 
 
 def is_archive(file: Path) -> bool:
-    """Tell by the name whether a file is an archive that `unpack` reads.
+    """Return whether the name of a file is that of an archive that `unpack` can read.
 
     Examples:
         >>> is_archive(Path("PV01.zip")), is_archive(Path("solar_2023_us.tfrecord.gz"))
@@ -72,11 +72,11 @@ def is_archive(file: Path) -> bool:
     return file.name.lower().endswith(_ZIP + _TAR)
 
 
-def stem_of(archive: Path) -> str:
-    """The name of an archive without what tells that it is one.
+def archive_stem(archive: Path) -> str:
+    """Return the name of an archive without its suffixes.
 
     Examples:
-        >>> stem_of(Path("cells.v2.tar.gz"))
+        >>> archive_stem(Path("cells.v2.tar.gz"))
         'cells.v2'
     """
     suffixes = [suffix for suffix in _ZIP + _TAR if archive.name.lower().endswith(suffix)]
@@ -86,36 +86,36 @@ def stem_of(archive: Path) -> str:
 def unpack(archive: Path, folder: Path, *, progress: bool = False) -> Path:
     """Unpack a ZIP or TAR archive.
 
-    Of a ZIP archive that is split into several files, give the last, ``NAME.zip``; the others, ``NAME.z01`` and
-    so on, must stand beside it.
+    For a ZIP archive that is split into several files, give the last one, ``NAME.zip``; the others, ``NAME.z01`` and so
+    on, must be in the same folder.
 
     Args:
-        archive: the file; a TAR may be compressed by gzip, bzip2 or xz.
-        folder: to be made; it appears when all is unpacked.
+        archive: the file; a TAR may be compressed with gzip, bzip2 or xz.
+        folder: folder to create; it appears when everything is unpacked.
         progress: show progress on the terminal.
 
     Returns:
         The folder.
 
     Raises:
-        DataError: the archive is damaged, or holds what is refused.
-        OutputError: the folder exists, or there is no room.
+        DataError: the archive is damaged, or has unsafe content.
+        OutputError: the folder exists, or there is not enough space.
     """
     if folder.exists():
-        raise OutputError(f"{folder}: exists already; remove it, or choose another folder")
+        raise OutputError(f"{folder}: exists already; remove it, or give another folder")
     members = _zip_members if archive.name.lower().endswith(_ZIP) else _tar_members
     with atomic_folder(folder) as temporary:
         try:
             with members(archive, folder) as (found, count):
-                shown = track(found, f"unpacking {archive.name}", total=count, disable=not progress)
-                for member in shown:
+                tracked = track(found, f"unpacking {archive.name}", total=count, disable=not progress)
+                for member in tracked:
                     _write(member, temporary, archive)
         except _DAMAGE as error:
             raise _damaged(archive, error) from error
         except OSError as error:
             if isinstance(error, OutputError) or error.errno is not None:
                 raise
-            raise _damaged(archive, error) from error  # gzip and bzip2, of what they read
+            raise _damaged(archive, error) from error  # by gzip and bzip2, for damaged data
     return folder
 
 
@@ -126,7 +126,7 @@ _Members = tuple[Iterator[_Member], int | None]
 def _zip_members(archive: Path, folder: Path) -> Iterator[_Members]:
     with open_zip(archive) as (file, infos, packed):
         budget = _Budget(archive, packed)
-        for info in infos:  # all are looked at before the first is unpacked
+        for info in infos:  # check all before the first is unpacked
             budget.count(info.file_size)
             if info.flag_bits & 1:
                 raise _refused(archive, info.filename, "is encrypted")
@@ -140,38 +140,38 @@ def _zip_members(archive: Path, folder: Path) -> Iterator[_Members]:
 
 
 class _Header(tarfile.TarInfo):
-    """What stands before the content of a member, as far as it fits into memory."""
+    """The header of a member; headers that may not fit into memory are refused."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         header = super().frombuf(buf, encoding, errors)
         if header.type == tarfile.GNUTYPE_SPARSE:
-            raise _too_long("the list of a sparse member's parts")
-        if header.type in _ABOUT_THE_NEXT and header.size > _LARGEST_HEADER:
+            raise _too_long("the list of the parts of a sparse member")
+        if header.type in _HEADER_TYPES and header.size > _MAX_HEADER:
             raise _too_long(f"a header of {decimal(header.size)}")
         return header
 
-    # Reads another list of parts, of whatever length; there is no public way to refuse it.
+    # Reads another list of parts, without a limit; there is no public way to refuse it.
     def _proc_gnusparse_10(self, *_: object) -> None:
-        raise _too_long("the list of a sparse member's parts")
+        raise _too_long("the list of the parts of a sparse member")
 
 
 def _too_long(what: str) -> tarfile.TarError:
-    return tarfile.TarError(f"{what} may be larger than the memory")
+    return tarfile.TarError(f"{what} is too long")
 
 
 @contextmanager
 def _tar_members(archive: Path, folder: Path) -> Iterator[_Members]:
     with tarfile.open(archive, tarinfo=_Header) as file:
-        yield _looked_at(file, archive, folder), None
+        yield _checked_members(file, archive, folder), None
 
 
-def _looked_at(file: tarfile.TarFile, archive: Path, folder: Path) -> Iterator[_Member]:
+def _checked_members(file: tarfile.TarFile, archive: Path, folder: Path) -> Iterator[_Member]:
     budget = _Budget(archive, archive.stat().st_size)
     while (info := file.next()) is not None:
-        file.members.clear()  # type: ignore[attr-defined]  # each keeps all that was said of it
-        if sum(map(len, file.pax_headers.values())) > _LARGEST_HEADER:
-            raise _too_long("what is said of all members")
+        file.members.clear()  # type: ignore[attr-defined]  # each member keeps its headers in memory
+        if sum(map(len, file.pax_headers.values())) > _MAX_HEADER:
+            raise _too_long("the header of all members")
         budget.count(info.size)
         check_space(folder.parent, info.size)
         if not (info.isreg() or info.isdir()):
@@ -181,29 +181,29 @@ def _looked_at(file: tarfile.TarFile, archive: Path, folder: Path) -> Iterator[_
 
 
 def _check_end(file: tarfile.TarFile) -> None:
-    # A TAR that was cut between two members ends like a whole one, but for the empty block after the last; and what
-    # compressed it holds its checksum at its very end.
+    # A TAR that was truncated between two members only lacks the empty block after the last one. A compressed TAR has
+    # its checksum at the very end, which must be read.
     if file.fileobj is not None:
         if file.fileobj.tell() < file.offset + tarfile.BLOCKSIZE:
-            raise EOFError("it ends without an end mark")
+            raise EOFError("it has no end mark")
         while file.fileobj.read(_CHUNK):
             pass
 
 
 def find_damage(file: Path, name: str) -> str | None:
-    """Say how an archive is damaged, as far as can be told without unpacking it; None where it is not.
+    """Return how an archive is damaged, without unpacking it, or ``None`` if no damage is found.
 
-    A ZIP is looked at where it ends, a TAR is read to its end. What would be refused is no damage.
+    Of a ZIP only the end is checked; a TAR is read to its end. Unsafe content is not damage.
 
     Args:
         file: the archive.
-        name: it will have, which tells its kind.
+        name: its final name, which gives the type.
     """
     try:
         if name.lower().endswith(_ZIP):
-            return None if is_zipfile(file) else "it is no ZIP archive, or was cut"
+            return None if is_zipfile(file) else "it is not a ZIP archive, or truncated"
         with tarfile.open(file, tarinfo=_Header) as archive:
-            for _ in _looked_at(archive, file, file.parent):
+            for _ in _checked_members(archive, file, file.parent):
                 pass
     except DataError:
         return None
@@ -218,7 +218,7 @@ def find_damage(file: Path, name: str) -> str | None:
 
 @dataclass
 class _Budget:
-    """What an archive unpacks to, as it says itself, held against the limits."""
+    """The unpacked size that an archive states, compared with the limits."""
 
     archive: Path
     packed: int
@@ -229,21 +229,21 @@ class _Budget:
         self.files += 1
         self.unpacked += max(0, size)
         if self.files > MAX_FILES:
-            raise self._exceeded(f"holds more than {MAX_FILES} files")
+            raise self._exceeded(f"contains more than {MAX_FILES} files")
         if self.unpacked > MAX_BYTES:
             raise self._exceeded(f"unpacks to more than {decimal(MAX_BYTES)}")
-        if self.unpacked > max(UNSUSPECTED, MAX_RATIO * self.packed):
-            raise self._exceeded(f"unpacks to more than {MAX_RATIO} times its size, as bombs do")
+        if self.unpacked > max(MIN_BOMB_BYTES, MAX_RATIO * self.packed):
+            raise self._exceeded(f"unpacks to more than {MAX_RATIO} times its size")
 
     def _exceeded(self, what: str) -> DataError:
-        return DataError(f"{self.archive}: {what}; if you trust it, unpack it with a program of your own")
+        return DataError(f"{self.archive}: {what}; if you trust it, unpack it with another program")
 
 
 def _write(member: _Member, folder: Path, archive: Path) -> None:
-    steps = _steps(member.name, archive)
-    if steps[:1] == ["__MACOSX"]:  # previews and the like, with the suffixes of images
+    parts = _path_parts(member.name, archive)
+    if parts[:1] == ["__MACOSX"]:  # previews and metadata, with the suffixes of images
         return
-    path = folder.joinpath(*steps)
+    path = folder.joinpath(*parts)
     try:
         if member.is_folder:
             path.mkdir(parents=True, exist_ok=True)
@@ -251,7 +251,7 @@ def _write(member: _Member, folder: Path, archive: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("xb")
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise _refused(archive, member.name, "has the name of another member") from error
+        raise _refused(archive, member.name, "has the same name as another member") from error
     source = member.open()
     with file:
         if source is not None:
@@ -259,29 +259,29 @@ def _write(member: _Member, folder: Path, archive: Path) -> None:
                 copyfileobj(source, file, _CHUNK)
 
 
-def _steps(name: str, archive: Path) -> list[str]:
-    """The folders and the file that a name leads through, all of them below one folder."""
-    if len(name) > _LONGEST_PATH:
-        raise _refused(archive, f"{name[:40]}...", f"has a name of more than {_LONGEST_PATH} characters")
+def _path_parts(name: str, archive: Path) -> list[str]:
+    """Split a name into safe names of folders and a file."""
+    if len(name) > _MAX_PATH:
+        raise _refused(archive, f"{name[:40]}...", f"has a name of more than {_MAX_PATH} characters")
     if name.startswith(("/", "\\")):
         raise _refused(archive, name, "has an absolute path")
-    steps = [step for step in re.split(r"[/\\]", name) if step not in ("", ".")]
-    for step in steps:
-        if problem := objection(step):
-            raise _refused(archive, name, problem)
-    return steps
+    parts = [part for part in re.split(r"[/\\]", name) if part not in ("", ".")]
+    for part in parts:
+        if reason := unsafe_name_reason(part):
+            raise _refused(archive, name, reason)
+    return parts
 
 
 def _refused(archive: Path, name: str, why: str) -> DataError:
     return DataError(
-        f"{archive}: {name!r} {why}; nothing was unpacked; if you trust it, unpack it with a program of your own"
+        f"{archive}: {name!r} {why}; nothing was unpacked; if you trust it, unpack it with another program"
     )
 
 
 def _damaged(archive: Path, error: Exception) -> DataError:
     return DataError(
-        f"{archive}: cannot be unpacked ({_reason(error)}); it is damaged, or packed in a way that is not read "
-        "here; remove it and fetch it again"
+        f"{archive}: cannot be unpacked ({_reason(error)}); it is damaged, or uses an unsupported compression; "
+        "remove it and download it again"
     )
 
 

@@ -1,4 +1,4 @@
-"""Fetching one file: resumed where it was cut, checked, and put in place whole."""
+"""Download one file: resume an interrupted download, check the file, and only then give it its name."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from rich.filesize import decimal
 
 from solarseg.download.archives import find_damage, is_archive
 from solarseg.download.listing import RemoteFile
-from solarseg.download.web import PassingError, Web
+from solarseg.download.web import TemporaryError, WebClient
 from solarseg.errors import DataError, OutputError
 from solarseg.files import check_space, write_json
 
@@ -25,34 +25,39 @@ __all__ = ["fetch", "missing_bytes"]
 
 logger = logging.getLogger(__name__)
 
-_LOOK_AGAIN = 64 * 2**20  # bytes after which free space is looked at again
+_SPACE_CHECK_BYTES = 64 * 2**20  # between two checks of free space
 
-# Called with the bytes that are here, and how many there will be, where that is known.
-Report = Callable[[int, int | None], None]
-
-
-class _WrongError(Exception):
-    """What was sent is not the file that was promised."""
+# Called with the number of downloaded bytes, and the total if it is known.
+ProgressCallback = Callable[[int, int | None], None]
 
 
-def fetch(remote: RemoteFile, folder: Path, web: Web, report: Report = lambda have, length: None) -> Path:
-    """Fetch a file into a folder.
+class _MismatchError(Exception):
+    """The downloaded file is not the one that the source states."""
 
-    It grows as ``NAME.part``, beside ``NAME.part.json``, which says of what; both stay where the download is
-    cut, and the next call goes on from there. The finished file is checked and takes its name at once; where the
-    source states no checksum, an archive is looked through instead. One that is there already is checked and kept.
+
+def fetch(
+    remote: RemoteFile,
+    folder: Path,
+    web: WebClient,
+    report: ProgressCallback = lambda have, length: None,
+) -> Path:
+    """Download a file into a folder.
+
+    The data is written to ``NAME.part``, and its origin to ``NAME.part.json``. Both stay if the download is
+    interrupted, and the next call resumes it. The complete file is checked before it gets its name; if the source
+    states no checksum, archives are read instead. An existing file is checked and kept.
 
     Args:
-        remote: the file; its name must be without objection (`solarseg.download.safe_names`).
-        folder: where to; it must be there, and nobody else fetch into it.
-        web: how to ask for it.
-        report: is told of progress.
+        remote: the file; its name must be safe (`solarseg.download.safe_names`).
+        folder: existing folder, which no other process downloads to.
+        web: client to download with.
+        report: called with the progress.
 
     Returns:
         The file.
 
     Raises:
-        DataError: it cannot be had, or twice had not the size or checksum that the source states.
+        DataError: the file cannot be downloaded, or differs twice from the size or checksum that the source states.
         OutputError: another file has its name, or it could not be written.
     """
     target = folder / remote.name
@@ -63,62 +68,62 @@ def fetch(remote: RemoteFile, folder: Path, web: Web, report: Report = lambda ha
             return target
         part = _Part(target, remote)
         _complete(part, web, report)
-        part.land()
+        part.rename()
         return target
     except OutputError:
         raise
     except OSError as error:
         raise OutputError(
-            f"{target}: could not be written ({error.strerror or error}); free space or choose another folder, "
-            "and run the same command again: it goes on where it stopped"
+            f"{target}: could not be written ({error.strerror or error}); free space or give another folder, "
+            "and run the same command again to resume"
         ) from error
 
 
 def missing_bytes(remote: RemoteFile, folder: Path) -> int:
-    """Bytes of a file that are still to be fetched; 0 where its size is not known."""
+    """Return the number of bytes of a file that are missing; 0 if its size is unknown."""
     target = folder / remote.name
     return 0 if target.exists() else max(0, (remote.size or 0) - _Part(target, remote).have())
 
 
 def _check_finished(target: Path, remote: RemoteFile) -> None:
     if problem := _mismatch(target, remote):
-        raise OutputError(f"{target}: is there already, but {problem}; remove it, or choose another folder")
-    checked = " and right" if remote.checksum else "; the source states no checksum to check it by"
-    logger.info("%s is there already%s", target, checked)
+        raise OutputError(f"{target}: exists already, but {problem}; remove it, or give another folder")
+    checked = "and is right" if remote.checksum else "; the source states no checksum to check it with"
+    logger.info("%s: exists already %s", target, checked)
 
 
-def _complete(part: "_Part", web: Web, report: Report) -> None:
-    """Fetch all of a file, and once more from the start if it is not right."""
+def _complete(part: "_Part", web: WebClient, report: ProgressCallback) -> None:
+    """Download a complete file, and once more from the start if it is wrong."""
     what = f"{part.remote.name} from {urlsplit(part.remote.url).hostname}"
     for last in (False, True):
         try:
-            web.persist(partial(_advance, part, web, what, report), what, part.have)
+            web.retry(partial(_advance, part, web, what, report), what, part.have)
             if problem := _mismatch(part.path, part.remote) or _damage(part):
-                raise _WrongError(problem)
-        except _WrongError as error:
+                raise _MismatchError(problem)
+        except _MismatchError as error:
             part.discard()
             if last:
                 raise DataError(
-                    f"{what}: {error}, twice; it may have been changed at the source, or on the way; try again later"
+                    f"{what}: {error}, twice; it may have changed at the source or during transfer; try again later"
                 ) from error
-            logger.warning("%s: %s; fetching it anew", what, error)
+            logger.warning("%s: %s; downloading it again", what, error)
         else:
             return
 
 
 def _damage(part: "_Part") -> str | None:
-    """Say how an archive is damaged for which no checksum vouches."""
+    """Return how an archive without a checksum is damaged, or ``None``."""
     name = part.remote.name
     return None if part.remote.checksum or not is_archive(Path(name)) else find_damage(part.path, name)
 
 
-def _advance(part: "_Part", web: Web, what: str, report: Report) -> None:
-    """Fetch what is missing of a file.
+def _advance(part: "_Part", web: WebClient, what: str, report: ProgressCallback) -> None:
+    """Download the missing part of a file.
 
     Raises:
-        PassingError: it was cut, or must be begun anew.
-        _WrongError: it is longer or shorter than it should be.
-        DataError: a web page is sent instead of it.
+        TemporaryError: the transfer was interrupted, or must start again.
+        _MismatchError: the file is longer or shorter than stated.
+        DataError: the server sent a web page instead.
     """
     part.resume()
     have = part.have()
@@ -126,43 +131,43 @@ def _advance(part: "_Part", web: Web, what: str, report: Report) -> None:
         return
     with web.get(part.remote.url, what, part.headers(), (200, 206, 412, 416)) as response:
         _refuse_page(response, part.remote, what)
-        have = part.begin(response)
+        have = part.start(response)
         report(have, part.length)
-        looked = have
+        checked = have
         with part.path.open("ab") as file:
             for chunk in response.iter_raw():
                 file.write(chunk)
                 have += len(chunk)
                 if part.length is not None and have > part.length:
-                    raise _WrongError(f"holds more than the {part.length} bytes stated")
-                if have - looked > _LOOK_AGAIN:
+                    raise _MismatchError(f"is longer than the stated {part.length} bytes")
+                if have - checked > _SPACE_CHECK_BYTES:
                     check_space(part.path.parent, 0)
-                    looked = have
+                    checked = have
                 report(have, part.length)
     if part.length is not None and have < part.length:
         reason = f"ended after {have} of {part.length} bytes"
-        # A server may send less than was asked for, and then the rest.
-        raise PassingError(reason, wait=0.0) if response.status_code == 206 else _WrongError(reason)
+        # A server may send less than requested, and the rest on the next request.
+        raise TemporaryError(reason, wait=0.0) if response.status_code == 206 else _MismatchError(reason)
 
 
 def _refuse_page(response: "httpx.Response", remote: RemoteFile, what: str) -> None:
-    """Raise DataError where a page is sent instead of a file, as by networks that want a login first."""
+    """Raise `DataError` if the response is a web page instead of a file, as in networks that require a login."""
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     page = kind in ("text/html", "application/xhtml+xml")
     if page and response.status_code == 200 and not remote.name.lower().endswith((".html", ".htm")):
         raise DataError(
-            f"{what}: a web page was sent instead; see in a browser whether your network wants a login, then run the "
-            "same command again: it goes on where it stopped"
+            f"{what}: the server sent a web page; check in a browser whether your network requires a login, then run "
+            "the same command again to resume"
         )
 
 
 class _Part:
-    """A file that is not finished yet, and the note beside it, which says of what it is a part.
+    """An incomplete file, and a note file with its origin.
 
     Attributes:
-        remote: what it is a part of.
-        path: where it grows.
-        length: bytes it will have, as far as anybody says.
+        remote: the complete file.
+        path: the incomplete file.
+        length: number of bytes of the complete file, if known.
     """
 
     def __init__(self, target: Path, remote: RemoteFile) -> None:
@@ -174,64 +179,64 @@ class _Part:
         self.length = remote.size
 
     def have(self) -> int:
-        """Bytes that are here."""
+        """Return the number of downloaded bytes."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def resume(self) -> None:
-        """Take up what was left of the same file, or discard it where it cannot be gone on with."""
+        """Read the note of an interrupted download, and discard the part if it cannot be resumed."""
         self._note = _read_note(self._note_path)
         length = self._note.get("length")
         self.length = length if isinstance(length, int) and self.remote.size is None else self.remote.size
         same = all(self._note.get(key) == value for key, value in self._origin().items())
-        # Without either, parts of two versions could be joined and nobody would know.
+        # Without either, parts of two versions could be joined unnoticed.
         known = self.remote.checksum or self._note.get("validator")
         if not (same and known) or (self.length is not None and self.have() > self.length):
             self.discard()
 
     def headers(self) -> dict[str, str]:
-        """Ask for what is missing, if the file is still the same (RFC 9110, 13.1.5 and 14.2)."""
+        """Return headers that request the missing bytes if the file has not changed (RFC 9110, 13.1.5 and 14.2)."""
         if not self.have():
             return {}
         validator = self._note.get("validator")
         return {"Range": f"bytes={self.have()}-", **({"If-Range": str(validator)} if validator else {})}
 
-    def begin(self, response: "httpx.Response") -> int:
-        """Make ready for what is sent, and return where it begins.
+    def start(self, response: "httpx.Response") -> int:
+        """Prepare the part for a response, and return the offset that the response starts at.
 
         Raises:
-            PassingError: what is sent does not go on from what is here, which was discarded.
-            _WrongError: the source states another length.
+            TemporaryError: the response does not continue the part, which was discarded.
+            _MismatchError: the response states another length.
         """
         if response.status_code == 200:
             self.discard()
-            self._note_down(_number(response.headers.get("content-length")), _validator(response.headers))
+            self._write_note(_number(response.headers.get("content-length")), _validator(response.headers))
             return 0
         start, length = _range_sent(response)
-        told = ((length, self.length), (_validator(response.headers), self._note.get("validator")))
-        changed = any(None not in pair and pair[0] != pair[1] for pair in told)
+        pairs = ((length, self.length), (_validator(response.headers), self._note.get("validator")))
+        changed = any(None not in pair and pair[0] != pair[1] for pair in pairs)
         if start != self.have() or changed:
             self.discard()
-            raise PassingError("the file has changed, or cannot be gone on with; begun anew", wait=0.0)
+            raise TemporaryError("the file has changed, or cannot be resumed; starting again", wait=0.0)
         self.length = length if self.length is None else self.length
         return self.have()
 
     def discard(self) -> None:
-        """Remove what is here."""
+        """Remove the part and its note."""
         self.path.unlink(missing_ok=True)
         self._note_path.unlink(missing_ok=True)
         self._note, self.length = {}, self.remote.size
 
-    def land(self) -> None:
-        """Give the finished file its name."""
+    def rename(self) -> None:
+        """Give the complete file its name."""
         self.path.replace(self._target)
         self._note_path.unlink(missing_ok=True)
 
     def _origin(self) -> dict[str, object]:
         return {"url": self.remote.url, "size": self.remote.size, "checksum": self.remote.checksum}
 
-    def _note_down(self, length: int | None, validator: str | None) -> None:
+    def _write_note(self, length: int | None, validator: str | None) -> None:
         if None not in (length, self.remote.size) and length != self.remote.size:
-            raise _WrongError(f"holds {length} bytes where {self.remote.size} are stated")
+            raise _MismatchError(f"has {length} bytes where {self.remote.size} are stated")
         self.length = self.remote.size if length is None else length
         self._note = {**self._origin(), "length": self.length, "validator": validator}
         write_json(self._note_path, self._note)
@@ -246,13 +251,13 @@ def _read_note(path: Path) -> dict[str, object]:
 
 
 def _validator(headers: Mapping[str, str]) -> str | None:
-    """What tells one version of a file from another; weak ETags do not."""
+    """Return what identifies the version of a file; weak ETags do not."""
     tag = headers.get("etag", "")
     return (tag if tag.startswith('"') else None) or headers.get("last-modified")
 
 
 def _range_sent(response: "httpx.Response") -> tuple[int | None, int | None]:
-    """Where a part begins, and the length of the whole; None where the answer does not tell."""
+    """Return the start of the sent range and the total length; ``None`` for what the response does not state."""
     found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", ""))
     return (_number(found[1]), _number(found[2])) if found and response.status_code == 206 else (None, None)
 
@@ -262,10 +267,10 @@ def _number(text: str | None) -> int | None:
 
 
 def _mismatch(file: Path, remote: RemoteFile) -> str | None:
-    """Say how a file differs from what the source states of it."""
+    """Return how a file differs from the size and checksum that the source states, or ``None``."""
     size = file.stat().st_size
     if remote.size is not None and size != remote.size:
-        return f"holds {size} bytes ({decimal(size)}) where {remote.size} are stated"
+        return f"has {size} bytes ({decimal(size)}) where {remote.size} are stated"
     if remote.checksum is not None:
         kind, _, stated = remote.checksum.partition(":")
         with file.open("rb") as stream:

@@ -1,4 +1,4 @@
-"""Which files a public set has, as its source says when asked."""
+"""Request the list of files of a public dataset from its source."""
 
 import logging
 import re
@@ -11,29 +11,29 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import BaseModel, Field, ValidationError
 
-from solarseg.download.catalogue import PublicSet
-from solarseg.download.safe_names import objection
-from solarseg.download.web import Web
+from solarseg.download.catalogue import PublicDataset
+from solarseg.download.safe_names import unsafe_name_reason
+from solarseg.download.web import WebClient
 from solarseg.errors import ArgumentError, DataError
 
-__all__ = ["HOSTS", "Listing", "RemoteFile", "choose", "list_files"]
+__all__ = ["HOSTS", "Listing", "RemoteFile", "list_remote_files", "select_files"]
 
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
-_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}  # hexadecimal, of each checksum
+_DIGITS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}  # number of hexadecimal digits
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a public set.
+    """A file of a public dataset.
 
     Attributes:
-        name: it gets here; stays in its folder.
-        url: where it is.
-        size: in bytes; None where the source does not say.
-        checksum: as in ``"md5:900150983cd24fb0d6963f7d28e17f72"``; None where the source does not say.
+        name: name of the local file, without folders.
+        url: address of the file.
+        size: bytes; ``None`` if the source does not state it.
+        checksum: for example ``"md5:900150983cd24fb0d6963f7d28e17f72"``; ``None`` if the source does not state it.
     """
 
     name: str
@@ -44,53 +44,53 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """What a source says of a set.
+    """The answer of a source.
 
     Attributes:
-        files: with names of which no two are equal, upper and lower case counted as equal.
-        licence: as the source states it; None where it states none.
+        files: files with unique names, ignoring case.
+        licence: licence that the source states, ``None`` if it states none.
     """
 
     files: tuple[RemoteFile, ...]
     licence: str | None = None
 
 
-def list_files(entry: PublicSet, web: Web) -> Listing:
-    """Ask the source of a set for its files.
+def list_remote_files(entry: PublicDataset, web: WebClient) -> Listing:
+    """Request the files of a dataset from its source.
 
     Raises:
-        DataError: the source cannot be asked, or its answer cannot be used.
+        DataError: the source cannot be reached, or its answer is invalid.
     """
     listing = HOSTS[entry.host](entry, web)
     if not listing.files:
-        raise DataError(f"{entry.name}: {_host(entry.address)} lists no files; look at {entry.page}")
+        raise DataError(f"{entry.name}: {_host(entry.address)} lists no files; see {entry.page}")
     for file in listing.files:
-        if problem := objection(file.name):
+        if problem := unsafe_name_reason(file.name):
             raise DataError(
-                f"{entry.name}: the file name {file.name!r} {problem}; fetch it by hand from {entry.page}"
+                f"{entry.name}: the file name {file.name!r} {problem}; download it by hand from {entry.page}"
             )
-        if _split(file.url).scheme not in _safe(entry.address):
+        if _split(file.url).scheme not in _allowed_schemes(entry.address):
             raise DataError(
-                f"{entry.name}: {file.name} is not at an https address; fetch it by hand from {entry.page}"
+                f"{entry.name}: {file.name} is not at an https address; download it by hand from {entry.page}"
             )
-    return replace(listing, files=_distinct(listing.files))
+    return replace(listing, files=_with_unique_names(listing.files))
 
 
-def choose(files: Sequence[RemoteFile], pattern: str | None) -> list[RemoteFile]:
-    """Return the files whose names fit a pattern.
+def select_files(files: Sequence[RemoteFile], pattern: str | None) -> list[RemoteFile]:
+    """Return the files with names that match a pattern.
 
     Args:
-        files: to choose from.
-        pattern: as in ``"*us*"``, upper and lower case counted as equal; None for all.
+        files: all files.
+        pattern: for example ``"*us*"``, ignoring case; ``None`` for all files.
 
     Raises:
-        ArgumentError: none fits; the message lists them.
+        ArgumentError: no name matches; the message lists the names.
     """
-    chosen = [file for file in files if pattern is None or fnmatch(file.name.lower(), pattern.lower())]
-    if not chosen:
+    selected = [file for file in files if pattern is None or fnmatch(file.name.lower(), pattern.lower())]
+    if not selected:
         names = ", ".join(file.name for file in files)
-        raise ArgumentError(f"--files '{pattern}': fits none of: {names}")
-    return chosen
+        raise ArgumentError(f"`files={pattern!r}`: matches none of: {names}")
+    return selected
 
 
 class _Links(BaseModel):
@@ -109,7 +109,7 @@ class _ZenodoRecord(BaseModel):
     metadata: dict[str, Any] = {}
 
 
-def _from_zenodo(entry: PublicSet, web: Web) -> Listing:
+def _from_zenodo(entry: PublicDataset, web: WebClient) -> Listing:
     record = _ask(entry, web, _ZenodoRecord)
     files = (
         RemoteFile(file.key, file.links.itself, file.size, _checksum(file.checksum)) for file in record.files
@@ -122,7 +122,7 @@ def _from_zenodo(entry: PublicSet, web: Web) -> Listing:
 
 class _CkanResource(BaseModel):
     url: str
-    size: object = None  # a number of bytes, or whatever somebody typed in
+    size: object = None  # a number of bytes, or free text
     hash: str | None = None
     url_type: str | None = None
 
@@ -136,36 +136,37 @@ class _CkanAnswer(BaseModel):
     result: _CkanPackage
 
 
-def _from_ckan(entry: PublicSet, web: Web) -> Listing:
-    """What is uploaded to the catalogue itself; links to other places may be pages as well as files."""
+def _from_ckan(entry: PublicDataset, web: WebClient) -> Listing:
+    """Return the files that are stored at the source itself; links to other sites may be pages."""
     package = _ask(entry, web, _CkanAnswer).result
     own = [one for one in package.resources if _host(one.url) == _host(entry.address)]
     for other in package.resources:
         if other not in own:
-            logger.info("%s: left out, since it is kept elsewhere: %s", entry.name, other.url)
+            logger.info("%s: left out a file at another site: %s", entry.name, other.url)
     files = (RemoteFile(_last_part(one.url), one.url, _ckan_size(one), _checksum(one.hash)) for one in own)
     return Listing(tuple(files), package.license_title or None)
 
 
 def _ckan_size(resource: _CkanResource) -> int | None:
-    counted = resource.url_type == "upload" and isinstance(resource.size, int) and resource.size >= 0
-    return resource.size if counted and isinstance(resource.size, int) else None
+    # Sizes of other types are free text.
+    valid = resource.url_type == "upload" and isinstance(resource.size, int) and resource.size >= 0
+    return resource.size if valid and isinstance(resource.size, int) else None
 
 
-def _from_github(entry: PublicSet, web: Web) -> Listing:
-    """One archive, made when asked for: its size is not known, and there is nothing to ask."""
+def _from_github(entry: PublicDataset, web: WebClient) -> Listing:
+    """Return the archive of the repository, which is created on request and has no known size."""
     _, _, repository, *_ = _split(entry.address).path.split("/")
     return Listing((RemoteFile(f"{repository}-{_last_part(entry.address)}.zip", entry.address),))
 
 
-HOSTS: Mapping[str, Callable[[PublicSet, Web], Listing]] = {
+HOSTS: Mapping[str, Callable[[PublicDataset, WebClient], Listing]] = {
     "zenodo": _from_zenodo,
     "ckan": _from_ckan,
     "github": _from_github,
 }
 
 
-def _ask(entry: PublicSet, web: Web, form: type[Answer]) -> Answer:
+def _ask(entry: PublicDataset, web: WebClient, form: type[Answer]) -> Answer:
     body = web.read(entry.address, f"{entry.name}: list of files from {_host(entry.address)}")
     try:
         return form.model_validate_json(body)
@@ -173,20 +174,20 @@ def _ask(entry: PublicSet, web: Web, form: type[Answer]) -> Answer:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(step) for step in first["loc"])
         raise DataError(
-            f"{entry.name}: {_host(entry.address)} gave no list of files that can be read ({where}: "
-            f"{first['msg']}); try again later, or fetch the files by hand from {entry.page}"
+            f"{entry.name}: {_host(entry.address)} gave an invalid list of files ({where}: "
+            f"{first['msg']}); try again later, or download the files by hand from {entry.page}"
         ) from error
 
 
 def _checksum(stated: str | None) -> str | None:
-    """A checksum with the name of its kind, where it is one of those known."""
+    """Return a checksum with the name of its algorithm, or ``None`` if the algorithm is unknown."""
     kind, _, digits = (stated or "").strip().lower().rpartition(":")
     known = [name for name, length in _DIGITS.items() if len(digits) == length and kind in ("", name)]
     return f"{known[0]}:{digits}" if known and re.fullmatch("[0-9a-f]+", digits) else None
 
 
-def _distinct(files: Sequence[RemoteFile]) -> tuple[RemoteFile, ...]:
-    """The same files under names that differ: ``a.zip``, ``a-2.zip``."""
+def _with_unique_names(files: Sequence[RemoteFile]) -> tuple[RemoteFile, ...]:
+    """Return the files with unique names: ``a.zip``, ``a-2.zip``."""
     taken: set[str] = set()
     named = []
     for file in files:
@@ -202,7 +203,7 @@ def _distinct(files: Sequence[RemoteFile]) -> tuple[RemoteFile, ...]:
 def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
-    except ValueError:  # no address at all
+    except ValueError:  # not a URL
         return urlsplit("")
 
 
@@ -214,6 +215,6 @@ def _last_part(url: str) -> str:
     return unquote(_split(url).path.rpartition("/")[2])
 
 
-def _safe(address: str) -> tuple[str, ...]:
-    """Schemes that a file may have: not less safe than that of its list."""
+def _allowed_schemes(address: str) -> tuple[str, ...]:
+    """Return the allowed schemes of files: if the list was requested by https, only https."""
     return ("https",) if _split(address).scheme == "https" else ("https", "http")

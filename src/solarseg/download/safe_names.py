@@ -1,33 +1,33 @@
-"""Names of files that come from elsewhere: from a server or an archive."""
+"""Check file names that come from a server or an archive."""
 
-__all__ = ["objection"]
+__all__ = ["unsafe_name_reason"]
 
-_LONGEST = 200  # bytes; file systems allow 255, and a name of our own may be added
+_MAX_BYTES = 200  # file systems allow 255, and we may add a suffix
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))}
 )
 
 
-def objection(name: str) -> str | None:
-    """Say what speaks against the name of a file or folder, if anything does.
+def unsafe_name_reason(name: str) -> str | None:
+    """Return why the name of a file or folder is unsafe, or ``None`` if it is safe.
 
-    A name without objection stays in the folder it is put in, on every operating system.
+    A safe name stays in its folder on every operating system.
 
     Examples:
-        >>> objection("PV01.zip")
-        >>> objection("..")
-        'leads out of its folder'
-        >>> objection("a/b")
-        'holds a slash, a backslash or a colon'
+        >>> unsafe_name_reason("PV01.zip")
+        >>> unsafe_name_reason("..")
+        'points outside its folder'
+        >>> unsafe_name_reason("a/b")
+        'contains a slash, a backslash or a colon'
     """
     checks = (
-        (name == "..", "leads out of its folder"),
-        (name in ("", "."), "names no file"),
-        # Control characters, half characters, and those that turn the direction of writing.
-        (not name.isprintable(), "holds characters that cannot be printed"),
-        (any(character in name for character in "/\\:"), "holds a slash, a backslash or a colon"),
+        (name == "..", "points outside its folder"),
+        (name in ("", "."), "is not a file name"),
+        # Control characters, lone surrogates, and characters that change the writing direction.
+        (not name.isprintable(), "contains characters that cannot be printed"),
+        (any(character in name for character in "/\\:"), "contains a slash, a backslash or a colon"),
         (name.endswith((".", " ")), "ends with a dot or a space"),
         (name.partition(".")[0].strip().lower() in _DEVICES, "is the name of a device on Windows"),
-        (len(name.encode(errors="replace")) > _LONGEST, f"is longer than {_LONGEST} bytes"),
+        (len(name.encode(errors="replace")) > _MAX_BYTES, f"is longer than {_MAX_BYTES} bytes"),
     )
     return next((reason for applies, reason in checks if applies), None)

@@ -5,7 +5,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from solarseg.download.catalogue import PublicSet
+    from solarseg.download.catalogue import PublicDataset
 
 __all__ = ["command"]
 
@@ -14,9 +14,9 @@ _WIDEST = 110
 
 
 def command() -> None:
-    """List the public data sets that can be downloaded.
+    """List the public datasets that can be downloaded.
 
-    What each shows, its classes, samples, size, licence, citation, and where it comes from.
+    Shows the content, classes, samples, size, licence, citation and source of each dataset.
 
     Example: solarseg data list
     """
@@ -40,12 +40,12 @@ def command() -> None:
     print(textwrap.fill(NOT_COVERED, width, break_on_hyphens=False))
 
 
-def _facts(entry: "PublicSet") -> dict[str, str]:
+def _facts(entry: "PublicDataset") -> dict[str, str]:
     return {
         "title": entry.title,
         "shows": entry.shows,
         "classes": ", ".join(entry.classes) if entry.classes else f"none: {entry.task} labels, no masks",
-        "samples": f"{entry.samples:,}" if entry.samples else "not known here",
+        "samples": f"{entry.samples:,}" if entry.samples else "unknown",
         "size": entry.size,
         "licence": entry.licence,
         "cite": entry.citation,

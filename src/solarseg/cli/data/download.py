@@ -13,18 +13,18 @@ __all__ = ["command"]
 
 def command(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="Of the set, as 'solarseg data list' shows it.")
+        str, typer.Argument(metavar="NAME", help="Name of the dataset, see 'solarseg data list'.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder to put its files in.")],
+    out: Annotated[Path, typer.Option(help="Output folder.")],
     files: Annotated[
-        str | None, typer.Option(help="Pattern of the names of files to fetch, such as '*us*' (all).")
+        str | None, typer.Option(help="Pattern of file names to download, such as '*us*'. Default: all.")
     ] = None,
-    unpack: Annotated[bool, typer.Option(help="Unpack archives, each into a folder of its name.")] = True,
+    unpack: Annotated[bool, typer.Option(help="Unpack each archive into a folder with its name.")] = True,
     quiet: Quiet = False,
 ) -> None:
-    """Download a public data set, verified.
+    """Download a public dataset and verify its files.
 
-    Cut in the middle, the same command goes on where it stopped.
+    Run the same command again to resume an interrupted download.
 
     Example: solarseg data download glosofarid --out glosofarid --files '*us*'
     """
