@@ -48,7 +48,7 @@ def peer(model: Model, batch: int) -> Call:
 
 def ours(path: Path, backend: str, batch: int) -> Call:
     model = load_model(path, backend=backend)
-    images = timing.made_up_images(model, batch)
+    images = timing.generate_inputs(model, batch)
     return lambda: model.probabilities(images)
 
 
@@ -57,7 +57,7 @@ def in_bfloat16(path: Path, batch: int) -> Call:
     compute = openvino.open_model(
         path, model.info.model_copy(update={"precision": "float16"}), "cpu", count_cores()
     )
-    images = timing.made_up_images(model, batch)
+    images = timing.generate_inputs(model, batch)
     return lambda: compute(images)
 
 

@@ -22,7 +22,7 @@ from solarseg.datasets.image_files import find_images
 from solarseg.images import as_rgb, read_image
 from solarseg.inference.model import Model, load_model
 from solarseg.inference.options import PredictOptions
-from solarseg.inference.timing import made_up_images
+from solarseg.inference.timing import generate_inputs
 from solarseg.prediction.predict import predict
 
 
@@ -50,7 +50,7 @@ def write_folder(folder: Path, source: Path | None, count: int, size: tuple[int,
 
 
 def alone(model: Model, count: int) -> float:
-    inputs = made_up_images(model, model.pipeline.batch_size)
+    inputs = generate_inputs(model, model.pipeline.batch_size)
     model.probabilities(inputs)
     start = time.perf_counter()
     for _ in range(count):

@@ -27,7 +27,7 @@ from onnx import TensorProto, helper, numpy_helper
 from solarseg import __version__
 from solarseg.inference.model import Model, load_model
 from solarseg.inference.model_file import METADATA_KEY, ModelInfo, graph_digest
-from solarseg.inference.timing import made_up_images
+from solarseg.inference.timing import generate_inputs
 from solarseg.prediction.rasters.predict import predict_raster
 
 SPOT = 100
@@ -98,7 +98,7 @@ def write_raster(path: Path, side: int) -> None:
 
 def network_alone(model: Model, tiles: int) -> float:
     """Return the seconds of the network for a number of tiles, from the time of at most 100 calls."""
-    inputs = made_up_images(model, model.pipeline.batch_size)
+    inputs = generate_inputs(model, model.pipeline.batch_size)
     model.probabilities(inputs)
     calls = min(100, -(-tiles // model.pipeline.batch_size))
     start = time.perf_counter()

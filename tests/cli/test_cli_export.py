@@ -13,9 +13,9 @@ from solarseg.cli import main
 from solarseg.datasets import open_dataset
 from solarseg.datasets.splits import read_split
 from solarseg.errors import MissingExtraError
+from solarseg.evaluation import gate
 from solarseg.inference.model import load_model
 from solarseg.inference.model_file import read_info
-from solarseg.networks import gate
 from solarseg.networks.backend import load_network
 from solarseg.networks.export import write_graph
 from solarseg.runs import RunFolder

@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 import torch
 
+from solarseg.evaluation.gate import compare_networks
 from solarseg.inference.model_file import ModelInfo
 from solarseg.networks.export import write_graph
-from solarseg.networks.gate import compare_networks
 from solarseg.networks.network import build_network
 from solarseg.networks.quantisation import list_blocks, quantise, quantise_until_it_passes
 from solarseg.preprocessing import Preprocessing

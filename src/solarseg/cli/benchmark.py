@@ -3,8 +3,9 @@
 import platform
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,83 +13,140 @@ from solarseg.cli.options import Model, Quiet
 from solarseg.cli.report import is_shown
 
 if TYPE_CHECKING:
-    from solarseg.inference.timing import Timing
+    from solarseg.evaluation.gate import ExportComparison
+    from solarseg.inference.model import Model as OpenedModel
 
 __all__ = ["command"]
 
 _BATCHES = (1, 8)
+_COMPARED = 16  # images, at most
 
 
 def command(
     model: Model,
     images: Annotated[
         Path | None,
-        typer.Option(help="Folder of images: also how many are predicted a second, from file to mask."),
+        typer.Option(
+            help="Folder of images: compare the backends on them, and measure the images a second from file to mask."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu, or cuda where there is a GPU.")] = "cpu",
     save: Annotated[
         bool,
-        typer.Option(
-            "--save", help="Remember the quickest backend: predict takes it for this model from then on."
-        ),
+        typer.Option("--save", help="Store the fastest backend for this model; predict then uses it."),
     ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure how long a model takes on this machine.
 
+    A backend whose masks differ too much from those of onnxruntime is not stored: each class may change by 0.5 points
+    of IoU.
+
     Example: solarseg benchmark runs/first --images my-photos --save
     """
     from rich.console import Console
 
-    from solarseg.inference.model import load_model
-    from solarseg.inference.preferred_backend import remember, settings_file
-    from solarseg.inference.timing import made_up_images, quickest, time_backends
+    from solarseg.datasets.image_files import find_images
+    from solarseg.inference.preferred_backend import check_settings, remember, settings_file
+    from solarseg.inference.timing import open_backends, time_models
+
+    files = [] if images is None else [file for file, _ in find_images([images])]
+    if save:
+        check_settings()
+    with Console(stderr=True, quiet=quiet).status("measuring"):
+        models, failed = open_backends(model, device)
+        differences = _compare(models, files)
+        taken = time_models(models, _BATCHES)
+    _print_rows(model, models["onnxruntime"], taken, differences, failed)
+    passing = [name for name in models if differences[name].passes]
+    best = min(passing, key=lambda name: taken[name][_BATCHES[0]])
+    if images is not None:
+        _measure_folder(models[best], images, taken[best], quiet)
+    if save:
+        remember(models[best].info.fingerprint, device, best)
+        print(f"stored: {best}, in {settings_file()}")
+    else:
+        print(f"fastest: {best}; --save stores it")
+
+
+def _compare(models: "dict[str, OpenedModel]", files: Sequence[Path]) -> "dict[str, ExportComparison]":
+    """Compare the masks of each backend with those of onnxruntime."""
+    from solarseg.evaluation.gate import compare_networks
+    from solarseg.inference.timing import generate_inputs
+
+    reference = models["onnxruntime"]
+    inputs = list(_read_inputs(reference, files)) or list(generate_inputs(reference, _COMPARED))
+    masks = [reference.probabilities(one[None])[0].argmax(axis=-1).astype("uint8") for one in inputs]
+    return {
+        name: compare_networks(
+            reference.probabilities,
+            model.probabilities,
+            zip(inputs, masks, strict=True),
+            model.classes.names,
+        )
+        for name, model in models.items()
+    }
+
+
+def _read_inputs(model: "OpenedModel", files: Sequence[Path]) -> Iterator[Any]:
+    """Read some images as the network takes them; predict names those that cannot be read."""
+    from solarseg.errors import ImageError
+    from solarseg.images import read_image
+
+    left = _COMPARED
+    for file in files:
+        if not left:
+            return
+        try:
+            yield model.preprocessing.to_input(read_image(file), str(file))
+            left -= 1
+        except ImageError:
+            continue
+
+
+def _print_rows(
+    path: Path,
+    model: "OpenedModel",
+    taken: dict[str, dict[int, float]],
+    differences: "dict[str, ExportComparison]",
+    failed: dict[str, str],
+) -> None:
+    from solarseg.evaluation.gate import LIMIT
     from solarseg.threads import count_cores
 
-    info = load_model(model, device=device, backend="onnxruntime").info
-    with Console(stderr=True, quiet=quiet).status("measuring"):
-        timings = time_backends(model, device, _BATCHES, made_up_images)
+    info = model.info
     size = f"{info.image_size} x {info.image_size} x {info.bands}"
     print(
-        f"{model}: {info.encoder}, {info.precision}, {size}; {platform.machine()}, {count_cores()} cores, {device}"
+        f"{path}: {info.encoder}, {info.precision}, {size}; {platform.machine()}, {count_cores()} cores, {model.device}"
     )
-    for timing in timings:
-        print(f"  {timing.backend:<12} {_row(timing)}")
-    best = quickest(timings, _BATCHES[0])
-    if best is None:
-        return
-    if images is not None:
-        _whole_way(model, images, best, device, quiet)
-    if save:
-        remember(info.fingerprint, device, best.backend)
-        print(f"remembered: {best.backend}, in {settings_file()}")
-    else:
-        print(f"quickest: {best.backend}; --save remembers it")
+    for name, milliseconds in taken.items():
+        columns = [
+            f"{each:8.1f} ms an image in batches of {batch} ({1000 / each:.0f} a second)"
+            for batch, each in milliseconds.items()
+        ]
+        found = differences[name]
+        columns.append(f"differs from onnxruntime by at most {found.largest_difference:.0e}")
+        print(f"  {name:<12} {', '.join(columns)}")
+    for name, reason in failed.items():
+        print(f"  {name:<12} {reason}")
+    for name, found in differences.items():
+        if not found.passes:
+            change = f"changes the class {found.worst} by {max(found.lost):.2f} points of IoU"
+            print(f"{name} is not used: it {change}, allowed are {LIMIT:g} ({found.images} images)")
 
 
-def _row(timing: "Timing") -> str:
-    if timing.error is not None:
-        return timing.error
-    columns = [
-        f"{taken:8.1f} ms an image in batches of {batch} ({1000 / taken:.0f} a second)"
-        for batch, taken in timing.milliseconds.items()
-    ]
-    return ", ".join([*columns, f"at most {timing.apart:.0e} from onnxruntime"])
-
-
-def _whole_way(model: Path, images: Path, best: "Timing", device: str, quiet: bool) -> None:
-    """Predict a folder to a temporary one, and set it against the network alone."""
-    from solarseg.inference.model import load_model
+def _measure_folder(model: "OpenedModel", images: Path, taken: dict[int, float], quiet: bool) -> None:
+    """Predict a folder to a temporary one, and compare the time with that of the network alone."""
     from solarseg.prediction.predict import predict
 
-    loaded = load_model(model, backend=best.backend, device=device)
     with tempfile.TemporaryDirectory() as out:
         begin = time.perf_counter()
-        done = predict(loaded, images, out, overlays=False, overwrite=True, progress=is_shown(quiet))
+        done = predict(model, images, out, overlays=False, overwrite=True, progress=is_shown(quiet))
         seconds = time.perf_counter() - begin
     if done.pixels:
-        rate, alone = len(done.pixels) / seconds, 1000 / best.milliseconds[loaded.pipeline.batch_size]
+        batch = 1 if model.device == "cpu" else max(taken)
+        rate, alone = len(done.pixels) / seconds, 1000 / taken[batch]
         print(
-            f"from file to mask with {best.backend}: {rate:.1f} images a second, {rate / alone:.0%} of the network "
+            f"from file to mask with {model.backend}: {rate:.1f} images a second, {rate / alone:.0%} of the network "
             f"alone ({len(done.pixels)} images, no overlays)"
         )

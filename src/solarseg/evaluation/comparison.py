@@ -5,7 +5,9 @@ import io
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import isnan
 from pathlib import Path
+from shlex import quote
 from statistics import median
 from typing import Any
 
@@ -52,9 +54,9 @@ class Row:
         encoder: name of the encoder.
         parameters: millions of weights.
         gmacs: multiply-accumulates for one image, in units of 1e9.
-        iou: pooled, mean over the classes but the background.
-        low: lower end of its 95% interval.
-        high: upper end of its 95% interval.
+        iou: pooled, mean over the classes but the background; NaN if no image shows one of them.
+        low: lower end of its 95% interval; NaN for images of one group.
+        high: upper end of its 95% interval; NaN for images of one group.
         accuracy: share of pixels that are right.
         f1: pooled, mean over the classes but the background.
         seconds: for one image on this machine, the network alone.
@@ -115,7 +117,7 @@ class Comparison:
         ]
         lines += [
             f"| {row.run} | {row.encoder} | {row.parameters:.1f} | {row.gmacs:.1f} | "
-            f"{row.iou:.3f} ({row.low:.3f} to {row.high:.3f}) | {row.accuracy:.3f} | {row.f1:.3f} | "
+            f"{_number(row.iou)} ({_range(row.low, row.high)}) | {row.accuracy:.3f} | {_number(row.f1)} | "
             f"{row.seconds:.3f} | {row.megabytes:.0f} |"
             for row in self.runs
         ]
@@ -143,6 +145,9 @@ class Comparison:
 
     def _sentence(self, row: Row, gap: Difference) -> str:
         interval = gap.interval
+        if isnan(interval.low) or isnan(gap.value):
+            difference = "no IoU" if isnan(gap.value) else f"{gap.value:+.3f} IoU"
+            return f"- {self.runs[0].run} over {row.run}: {difference}, too few groups to tell it from noise."
         larger = interval.low > 0 or interval.high < 0
         verdict = "larger than the noise" if larger else "within the noise"
         if not self.reliable:
@@ -157,7 +162,11 @@ class Comparison:
         text = io.StringIO()
         writer = csv.DictWriter(text, list(Row.__annotations__), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(row) for row in self.runs)
+        rows = (asdict(row) for row in self.runs)
+        writer.writerows(
+            {name: "" if isinstance(value, float) and isnan(value) else value for name, value in row.items()}
+            for row in rows
+        )
         return text.getvalue()
 
     def save(self, folder: Path) -> None:
@@ -172,8 +181,8 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Compar
     """Compare runs: scores with intervals, cost, and whether a difference is larger than the noise.
 
     Args:
-        runs: run folders whose ``evaluation/`` scores the same images.
-        out: folder for table and picture; nowhere by default.
+        runs: run folders, model files, or names of shipped models, whose reports score the same images.
+        out: folder for table and picture; by default none is written.
 
     Raises:
         ArgumentError: fewer than two runs, ``out`` is a file, a run without evaluation, or runs scored on different
@@ -184,13 +193,15 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Compar
         check_folder(Path(out))
     paths = [Path(run) for run in runs]
     if len(paths) < 2:
-        raise ArgumentError(f"compare: needs two runs or more, found {len(paths)}")
-    models = [load_model(path) for path in paths]
+        raise ArgumentError(f"`runs`: needs two or more, found {len(paths)}")
+    for path in paths:
+        find_model_file(path)
     reports = [_load_report(path) for path in paths]
     _check_same(paths, reports)
+    models = [load_model(path) for path in paths]
     seconds = _time(models)
     rows = [_row(*one) for one in zip(_names(paths), models, reports, seconds, strict=True)]
-    order = sorted(range(len(rows)), key=lambda i: -rows[i].iou)
+    order = sorted(range(len(rows)), key=lambda i: (isnan(rows[i].iou), -rows[i].iou))
     best = reports[order[0]]
     result = Comparison(
         tuple(rows[i] for i in order),
@@ -207,11 +218,17 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Compar
     return result
 
 
+def _report_folder(model: Path) -> Path:
+    """Return the folder where `evaluate` writes the report of a run folder, a model file or a shipped model."""
+    return RunFolder(model.parent).evaluation(model) if model.is_file() else RunFolder(model).evaluation()
+
+
 def _load_report(run: Path) -> Report:
-    file = RunFolder(run).evaluation() / REPORT_NAME
+    file = _report_folder(run) / REPORT_NAME
     if not file.exists():
         raise ArgumentError(
-            f"{file}: no such report; make it with: solarseg evaluate {run} DATASET --out {file.parent}"
+            f"{file}: no such report; make it with: "
+            f"solarseg evaluate {quote(str(run))} DATASET --out {quote(str(file.parent))}"
         )
     return Report.load(file)
 
@@ -227,12 +244,20 @@ def _check_same(paths: list[Path], reports: list[Report]) -> None:
         if differ.any():
             raise ArgumentError(
                 f"{path}: was scored on another mask of {report.names[int(differ.argmax())]} than {paths[0]}; "
-                "evaluate both anew"
+                "evaluate both again"
             )
         if report.groups != reports[0].groups:
             raise ArgumentError(
                 f"{path}: was scored over other groups than {paths[0]}; evaluate both with the same groups"
             )
+
+
+def _number(score: float) -> str:
+    return "-" if isnan(score) else f"{score:.3f}"
+
+
+def _range(low: float, high: float) -> str:
+    return "no interval" if isnan(low) else f"{low:.3f} to {high:.3f}"
 
 
 def _names(paths: list[Path]) -> list[str]:
@@ -266,7 +291,7 @@ def _row(name: str, model: Model, report: Report, seconds: float) -> Row:
 
 
 def _time(models: list[Model]) -> list[float]:
-    """Median seconds for one image; the models take turns, so that a busy moment hits all alike."""
+    """Return the median seconds for one image; the models take turns, so that other work affects all alike."""
     inputs = [np.zeros((1, m.info.image_size, m.info.image_size, m.info.bands), m.info.depth) for m in models]
     for model, image in zip(models, inputs, strict=True):
         model.probabilities(image)
@@ -287,6 +312,8 @@ def _draw(rows: Sequence[Row], path: Path, label: str) -> None:
     spread = np.array([[row.iou - row.low for row in rows], [row.high - row.iou for row in rows]])
     left.errorbar(values, places, xerr=np.maximum(spread, 0), fmt="o", color="#004488", capsize=4)
     for value, place in zip(values, places, strict=True):
+        if isnan(value):
+            continue
         left.annotate(
             f"{value:.3f}", (value, place), (0, 7), textcoords="offset points", ha="center", fontsize=9
         )

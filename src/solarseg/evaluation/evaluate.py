@@ -75,6 +75,8 @@ def evaluate(
         DataError: images or masks cannot be used, or their classes are not the model's.
         ModelFileError: the model cannot be used.
     """
+    if split is not None and split not in (*SPLITS, "all"):
+        raise ArgumentError(f"`split={split!r}`: must be one of {', '.join(SPLITS)}, all")
     if out is not None:
         check_folder(Path(out))
     loaded = as_model(model, backend=backend, device=device, options=options)
@@ -152,8 +154,6 @@ def _choose(data: FolderDataset, own: RunSplit | None, asked: Split | None) -> t
     chosen = asked or ("test" if tested else "all")
     if chosen == "all":
         return chosen, data.names
-    if chosen not in SPLITS:
-        raise ArgumentError(f"`split='{chosen}'`: must be one of {', '.join(SPLITS)}, all")
     split = own.split if own is not None else _split_of_dataset(data, chosen)
     unknown = [name for name in data.names if name not in split]
     if unknown:

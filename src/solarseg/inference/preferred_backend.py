@@ -1,7 +1,6 @@
-"""Which backend is quickest on this machine, for each model: what ``solarseg benchmark --save`` found.
+"""The fastest backend of this machine for each model, as ``solarseg benchmark --save`` stored it.
 
-It stands in the user's own folder of settings, by model and by processor, since a home folder may be shared by
-machines.
+The file is in the user's settings folder. Its keys name model and processor, since machines may share a home folder.
 """
 
 import json
@@ -11,10 +10,11 @@ from pathlib import Path
 
 from platformdirs import user_config_path
 
+from solarseg.errors import OutputError
 from solarseg.files import write_json
 from solarseg.inference.backends import BACKENDS
 
-__all__ = ["recall", "remember", "settings_file"]
+__all__ = ["check_settings", "recall", "remember", "settings_file"]
 
 
 def settings_file() -> Path:
@@ -23,8 +23,26 @@ def settings_file() -> Path:
     return (Path(folder) if folder else user_config_path("solarseg", appauthor=False)) / "backends.json"
 
 
+def check_settings() -> None:
+    """Raise `OutputError` if `remember` could not write its file."""
+    folder = settings_file().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be made ({error.strerror}); set SOLARSEG_SETTINGS to another folder"
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"{folder}: is not writable; set SOLARSEG_SETTINGS to another folder")
+
+
 def remember(fingerprint: str, device: str, backend: str) -> None:
-    """Note the quickest backend for a model.
+    """Store the backend to use for a model.
+
+    Args:
+        fingerprint: of the model.
+        device: ``"cpu"`` or ``"cuda"``.
+        backend: its name.
 
     Raises:
         OutputError: the file could not be written.
@@ -33,7 +51,7 @@ def remember(fingerprint: str, device: str, backend: str) -> None:
 
 
 def recall(fingerprint: str, device: str) -> str | None:
-    """Give the backend that was noted for a model, or None."""
+    """Return the backend that was stored for a model, or None."""
     backend = _read().get(_key(fingerprint, device))
     return backend if backend in BACKENDS else None
 
@@ -45,6 +63,6 @@ def _key(fingerprint: str, device: str) -> str:
 def _read() -> dict[str, str]:
     try:
         found = json.loads(settings_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -1,9 +1,8 @@
-"""How long a model takes on this machine, with each backend."""
+"""How long a model takes on this machine with each backend."""
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,87 +13,73 @@ from solarseg.errors import SolarsegError
 from solarseg.inference.backends import BACKENDS
 from solarseg.inference.model import Model, load_model
 
-__all__ = ["Timing", "made_up_images", "quickest", "take_turns", "time_backends"]
+__all__ = ["generate_inputs", "open_backends", "take_turns", "time_models"]
 
 SECONDS = 3.0  # for each call, at least
 _TURNS = 3  # at least
 _IN_A_ROW = 5
+_BLOCKS = 8  # along each side of a generated input
 
 
-@dataclass(frozen=True)
-class Timing:
-    """How long a backend takes.
-
-    Attributes:
-        backend: its name.
-        milliseconds: an image, the median over rounds, by number of images computed at once; empty where it failed.
-        apart: largest difference of a probability from onnxruntime's.
-        error: why the backend cannot be used, or None.
-    """
-
-    backend: str
-    milliseconds: dict[int, float]
-    apart: float = 0.0
-    error: str | None = None
+def generate_inputs(model: Model, count: int) -> NDArray[Any]:
+    """Generate inputs ``(count, image_size, image_size, bands)``: blocks of different brightness, with noise."""
+    info, rng = model.info, np.random.default_rng(0)
+    side = info.image_size
+    blocks = rng.random((count, _BLOCKS, _BLOCKS, info.bands), np.float32)
+    blocks = blocks.repeat(side // _BLOCKS, axis=1).repeat(side // _BLOCKS, axis=2)
+    images = 0.7 * blocks + 0.3 * rng.random(blocks.shape, np.float32)
+    return images if info.depth == "float32" else (images * np.iinfo(info.depth).max).astype(info.depth)
 
 
-def made_up_images(model: Model, count: int) -> NDArray[Any]:
-    """Make inputs ``(count, image_size, image_size, bands)`` of noise, which takes as long as any image."""
-    info = model.info
-    shape = (count, info.image_size, info.image_size, info.bands)
-    noise = np.random.default_rng(0).random(shape, np.float32)
-    return noise if info.depth == "float32" else (noise * np.iinfo(info.depth).max).astype(info.depth)
-
-
-def time_backends(
-    path: Path | str, device: str, batches: tuple[int, ...], inputs: Callable[[Model, int], NDArray[Any]]
-) -> list[Timing]:
-    """Measure every backend that is installed; they take turns, so that what else the machine does hits all.
+def open_backends(path: Path | str, device: str) -> tuple[dict[str, Model], dict[str, str]]:
+    """Open a model with every backend.
 
     Args:
-        path: a run folder or a model file.
+        path: a run folder, a model file, or the name of a shipped model.
         device: ``"cpu"`` or ``"cuda"``.
-        batches: numbers of images to compute at once.
-        inputs: gives so many inputs of a model.
+
+    Returns:
+        The models by backend, and for each other backend why it cannot be used.
 
     Raises:
-        ModelFileError: there is no model, or it cannot be used.
+        SolarsegError: onnxruntime, which the others are compared with, cannot open the model.
     """
-    models: dict[str, Model] = {}
+    models = {"onnxruntime": load_model(path, backend="onnxruntime", device=device)}
     failed: dict[str, str] = {}
     for name in BACKENDS:
-        try:
-            models[name] = load_model(path, backend=name, device=device)
-        except SolarsegError as error:
-            failed[name] = str(error)
-    times: dict[str, dict[int, float]] = {name: {} for name in models}
-    apart: dict[str, float] = {}
+        if name not in models:
+            try:
+                models[name] = load_model(path, backend=name, device=device)
+            except SolarsegError as error:
+                failed[name] = str(error)
+    return models, failed
+
+
+def time_models(models: Mapping[str, Model], batches: Sequence[int]) -> dict[str, dict[int, float]]:
+    """Measure how long models take; they take turns, so that other work of the machine affects all alike.
+
+    Args:
+        models: the same model with different backends.
+        batches: numbers of images to compute at once.
+
+    Returns:
+        Name -> number of images at once -> median milliseconds per image.
+    """
+    found: dict[str, dict[int, float]] = {name: {} for name in models}
     for batch in batches:
-        images = next(inputs(model, batch) for model in models.values())
-        calls = {name: _call(model, images) for name, model in models.items()}
-        results = {name: call() for name, call in calls.items()}  # the first call takes longer
-        for name, found in results.items():
-            reference = results.get("onnxruntime", found)
-            apart[name] = max(apart.get(name, 0.0), float(np.abs(found - reference).max()))
+        calls = {name: _call(model, generate_inputs(model, batch)) for name, model in models.items()}
+        for call in calls.values():
+            call()  # the first call takes longer
         for name, seconds in take_turns(calls).items():
-            times[name][batch] = 1000 * seconds / batch
-    return [
-        Timing(name, times[name], apart[name]) if name in models else Timing(name, {}, error=failed[name])
-        for name in BACKENDS
-    ]
-
-
-def quickest(timings: list[Timing], batch: int) -> Timing | None:
-    """The one that takes least for so many images at once, or None where none can be used."""
-    usable = [timing for timing in timings if batch in timing.milliseconds]
-    return min(usable, key=lambda timing: timing.milliseconds[batch], default=None)
+            found[name][batch] = 1000 * seconds / batch
+    return found
 
 
 def take_turns(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """Give the median seconds of each call.
+    """Return the median seconds of each call.
 
-    They take turns for some seconds, so that a busy moment of the machine hits all. A turn is several calls in a row,
-    the first of which does not count: threads of the one before still spin for a while.
+    The calls take turns for some seconds. A turn is several calls in a row, of which the first does not count: threads
+    of the previous backend still spin for a while.
     """
     taken: dict[str, list[float]] = {name: [] for name in calls}
     end = time.perf_counter() + SECONDS * len(calls)

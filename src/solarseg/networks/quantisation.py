@@ -28,7 +28,7 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from solarseg.networks.gate import ExportComparison
+from solarseg.evaluation.gate import ExportComparison
 
 __all__ = ["list_blocks", "quantise", "quantise_until_it_passes"]
 

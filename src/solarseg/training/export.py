@@ -15,6 +15,7 @@ import onnx
 
 from solarseg._version import __version__
 from solarseg.errors import ArgumentError, ModelFileError, OutputError, RunError
+from solarseg.evaluation.gate import LIMIT, ExportComparison, compare_networks
 from solarseg.extras import require
 from solarseg.files import atomic_folder, atomic_path
 from solarseg.inference.backends import Compute, open_backend
@@ -27,7 +28,6 @@ from solarseg.inference.model_file import (
 )
 from solarseg.networks.backend import load_network
 from solarseg.networks.export import check_export, sign, write_graph
-from solarseg.networks.gate import LIMIT, ExportComparison, compare_networks
 from solarseg.networks.half import halve
 from solarseg.networks.openvino_ir import open_ir, write_ir
 from solarseg.networks.quantisation import quantise_until_it_passes

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import jaccard_score
 
-from solarseg.networks.gate import LIMIT, ExportComparison, compare_networks
+from solarseg.evaluation.gate import LIMIT, ExportComparison, compare_networks
 
 NAMES = ("background", "cell", "crack")
 
