@@ -1,4 +1,4 @@
-"""What every encoder keeps to: those the product is named for, and those we add."""
+"""Properties of the documented encoders and of our own."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Encoders by name: weights from files and from the network, bands, statistics, and what is refused."""
+"""Encoders by name: weights from files and downloads, bands, statistics, and errors."""
 
 import json
 import logging
@@ -20,8 +20,8 @@ from solarseg.errors import ArgumentError, ModelFileError
 from solarseg.networks.encoders import (
     ENCODERS,
     build_encoder,
+    describe_first_layer,
     encoder_names,
-    first_layer_note,
     input_statistics,
 )
 
@@ -37,7 +37,7 @@ def save(state: State, path: Path) -> Path:
 
 
 def same(encoder: nn.Module, state: State) -> bool:
-    """Whether a state has all that the encoder holds."""
+    """Return whether a state has all weights of the encoder."""
     return all(torch.equal(value, state[key]) for key, value in encoder.state_dict().items())
 
 
@@ -48,7 +48,7 @@ def first_convolution(network: nn.Module) -> Tensor:
 # Names
 
 
-def test_all_of_the_librarys_names_and_ours_are_listed() -> None:
+def test_the_names_of_the_library_and_ours_are_listed() -> None:
     assert set(encoder_names()) == {*library.get_encoder_names(), "inceptionv3"}
     assert list(ENCODERS) == ["inceptionv3"]
 
@@ -57,9 +57,9 @@ def test_all_of_the_librarys_names_and_ours_are_listed() -> None:
     ("name", "near"),
     [("resnet35", "resnet34"), ("vgg16bn", "vgg16_bn"), ("tu-resnet19", "tu-resnet18"), ("tu-", "resnet34")],
 )
-def test_unknown_names_are_given_near_ones(name: str, near: str) -> None:
+def test_the_error_for_an_unknown_name_lists_similar_names(name: str, near: str) -> None:
     with pytest.raises(
-        ArgumentError, match=rf"unknown encoder '{name}'; near are: .*{near}.*encoder_names\(\)"
+        ArgumentError, match=rf"unknown encoder '{name}'; similar names are: .*{near}.*encoder_names\(\)"
     ):
         build_encoder(name)
     with pytest.raises(ArgumentError, match=f"unknown encoder '{name}'"):
@@ -68,7 +68,7 @@ def test_unknown_names_are_given_near_ones(name: str, near: str) -> None:
 
 def test_unknown_tags_of_timm_are_refused() -> None:
     with pytest.raises(
-        ArgumentError, match=r"unknown encoder 'tu-resnet18\.nothing'; near are: .*tu-resnet18"
+        ArgumentError, match=r"unknown encoder 'tu-resnet18\.nothing'; similar names are: .*tu-resnet18"
     ):
         build_encoder("tu-resnet18.nothing")
 
@@ -77,21 +77,21 @@ def test_unknown_tags_of_timm_are_refused() -> None:
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".safetensors"])
-def test_torchvisions_inception_loads_unchanged(tmp_path: Path, suffix: str) -> None:
+def test_the_inception_of_torchvision_loads_unchanged(tmp_path: Path, suffix: str) -> None:
     state = torchvision.models.inception_v3(weights=None, init_weights=False).state_dict()
     path = save(state, tmp_path / f"inception{suffix}")
     assert same(build_encoder("inceptionv3", weights=path), state)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "densenet121", "mobilenet_v2"])
-def test_torchvisions_files_load(tmp_path: Path, name: str) -> None:
+def test_files_of_torchvision_load(tmp_path: Path, name: str) -> None:
     state = getattr(torchvision.models, name)(weights=None).state_dict()
     assert same(build_encoder(name, weights=str(save(state, tmp_path / "w.pth"))), state)
 
 
-def test_torchvisions_older_spelling_of_densenet_loads(tmp_path: Path) -> None:
+def test_the_old_names_of_densenet_in_torchvision_load(tmp_path: Path) -> None:
     state = torchvision.models.densenet121(weights=None).state_dict()
-    published = {}  # as in densenet121-a639ec97.pth: norm.1 for norm1, and nothing of batches tracked
+    published = {}  # as in densenet121-a639ec97.pth: norm.1 for norm1, and no num_batches_tracked
     for key, value in state.items():
         if not key.endswith("num_batches_tracked"):
             inner = ".denselayer" in key
@@ -101,7 +101,7 @@ def test_torchvisions_older_spelling_of_densenet_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet18", "inceptionv3", "mit_b0", "tu-resnet18", "tu-convnext_atto"])
-def test_the_librarys_own_state_loads_bare_and_from_a_unet(tmp_path: Path, name: str) -> None:
+def test_the_state_of_the_library_loads_from_an_encoder_and_from_a_unet(tmp_path: Path, name: str) -> None:
     state = build_encoder(name).state_dict()
     assert same(build_encoder(name, weights=save(state, tmp_path / "bare.safetensors")), state)
     unet = {f"encoder.{key}": value for key, value in state.items()} | {"decoder.weight": torch.zeros(3)}
@@ -109,7 +109,7 @@ def test_the_librarys_own_state_loads_bare_and_from_a_unet(tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("name", ["resnet18", "convnext_atto", "mobilenetv3_small_050", "vgg11", "pvt_v2_b0"])
-def test_timms_files_load(tmp_path: Path, name: str) -> None:
+def test_files_of_timm_load(tmp_path: Path, name: str) -> None:
     torch.manual_seed(0)
     model = timm.create_model(name)
     path = save(model.state_dict(), tmp_path / "w.safetensors")
@@ -135,19 +135,19 @@ def test_half_precision_files_load(tmp_path: Path) -> None:
     ("change", "match"),
     [
         (lambda state: state.update({"layer2.0.conv1.weight": torch.zeros(128, 64, 1, 1)}),
-         r"layer2.0.conv1.weight' in shape \(128, 64, 1, 1\), the encoder in \(128, 64, 3, 3\)"),
+         r"layer2.0.conv1.weight' has shape \(128, 64, 1, 1\), in the encoder \(128, 64, 3, 3\)"),
         (lambda state: state.pop("layer1.0.bn1.weight"),
-         r"holds no '(model\.)?layer1.0.bn1.weight', which the encoder has in shape \(64,\)"),
+         r"has no '(model\.)?layer1.0.bn1.weight', which has shape \(64,\) in the encoder"),
         (lambda state: state.update({"conv1.weight": torch.zeros(64, 7, 7, 7)}),
-         r"conv1.weight' in shape \(64, 7, 7, 7\), the encoder in \(64, 3, 7, 7\)"),
+         r"conv1.weight' has shape \(64, 7, 7, 7\), in the encoder \(64, 3, 7, 7\)"),
         (lambda state: state.update({"conv1.weight": torch.zeros(32, 3, 7, 7)}),
-         r"conv1.weight' in shape \(32, 3, 7, 7\), the encoder in \(64, 3, 7, 7\)"),
+         r"conv1.weight' has shape \(32, 3, 7, 7\), in the encoder \(64, 3, 7, 7\)"),
     ],
 )  # fmt: skip
 def test_the_first_weight_that_does_not_fit_is_named(
     tmp_path: Path, name: str, change: Callable[[State], Any], match: str
 ) -> None:
-    state = torchvision.models.resnet18(weights=None).state_dict()  # whose names are timm's too
+    state = torchvision.models.resnet18(weights=None).state_dict()  # timm uses the same names
     change(state)
     path = save(state, tmp_path / "w.pth")
     with pytest.raises(
@@ -156,10 +156,10 @@ def test_the_first_weight_that_does_not_fit_is_named(
         build_encoder(name, weights=path)
 
 
-def test_unknown_weights_are_named(tmp_path: Path) -> None:
+def test_the_error_names_an_unknown_weight(tmp_path: Path) -> None:
     state = torchvision.models.resnet18(weights=None).state_dict() | {"extra.weight": torch.zeros(2, 3)}
     with pytest.raises(
-        ModelFileError, match=r"holds 'extra.weight' in shape \(2, 3\), which the encoder has not"
+        ModelFileError, match=r"has 'extra.weight' of shape \(2, 3\), which the encoder does not have"
     ):
         build_encoder("resnet18", weights=save(state, tmp_path / "w.pth"))
 
@@ -169,7 +169,7 @@ def test_unknown_weights_are_named(tmp_path: Path) -> None:
 )
 def test_weights_of_another_encoder_are_refused(tmp_path: Path, name: str) -> None:
     path = save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "w.pth")
-    with pytest.raises(ModelFileError, match=r"w\.pth: holds no '.*', which the encoder has in shape"):
+    with pytest.raises(ModelFileError, match=r"w\.pth: has no '.*', which has shape .* in the encoder"):
         build_encoder(name, weights=path)
 
 
@@ -179,19 +179,21 @@ def test_weights_of_another_encoder_are_refused(tmp_path: Path, name: str) -> No
         ("w.pth", b"", r"cannot be read as weights \(EOFError\); it is damaged"),
         ("w.pth", b"not weights", r"cannot be read as weights \(UnpicklingError\)"),
         ("w.safetensors", b"not weights", r"cannot be read as weights \(SafetensorError\)"),
-        ("w.h5", b"", r"read from \.safetensors, \.pth or \.pt; give such a file"),
+        ("w.h5", b"", r"not a weights file; give a \.safetensors, \.pth or \.pt file"),
     ],
 )
-def test_files_that_are_no_weights_are_named(tmp_path: Path, file: str, content: bytes, match: str) -> None:
+def test_the_error_names_files_that_are_not_weights(
+    tmp_path: Path, file: str, content: bytes, match: str
+) -> None:
     (tmp_path / file).write_bytes(content)
     with pytest.raises(ModelFileError, match=rf"{file}: .*{match}"):
         build_encoder("resnet18", weights=tmp_path / file)
 
 
 @pytest.mark.parametrize("content", [torch.zeros(3), {"epoch": 3, "state_dict": {}}])
-def test_files_that_hold_something_else_are_named(tmp_path: Path, content: object) -> None:
+def test_the_error_names_files_with_other_content(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "w.pth")
-    with pytest.raises(ModelFileError, match=r"w\.pth: holds no state dict"):
+    with pytest.raises(ModelFileError, match=r"w\.pth: does not contain a state dict"):
         build_encoder("resnet18", weights=tmp_path / "w.pth")
 
 
@@ -201,7 +203,7 @@ def test_pickled_code_is_never_run(tmp_path: Path) -> None:
             return os.system, (f"touch {tmp_path}/owned",)
 
     torch.save({"conv1.weight": Evil()}, tmp_path / "evil.pth")
-    with pytest.raises(ModelFileError, match=r"evil\.pth: .*more than tensors, which is refused"):
+    with pytest.raises(ModelFileError, match=r"evil\.pth: .*more than tensors"):
         build_encoder("resnet18", weights=tmp_path / "evil.pth")
     assert not (tmp_path / "owned").exists()
 
@@ -213,13 +215,13 @@ def test_pickled_code_is_never_run(tmp_path: Path) -> None:
         ("dpn92", "imagenet", r"'imagenet\+5k'"),
         ("inceptionv3", "missing.pth", "'imagenet'"),
         ("tu-resnet18", "missing.pth", "'imagenet'"),
-        ("tu-cs3darknet_s", "imagenet", "nothing"),
+        ("tu-cs3darknet_s", "imagenet", "none"),
     ],
 )
-def test_weights_that_are_nowhere(name: str, weights: str, published: str) -> None:
+def test_weights_that_do_not_exist(name: str, weights: str, published: str) -> None:
     with pytest.raises(
         ArgumentError,
-        match=f"encoder weights '{weights}': no such file; give 'none', a file, or .* for {name}: {published}",
+        match=f"encoder weights '{weights}': no such file; give 'none', .* published for {name}: {published}",
     ):
         build_encoder(name, weights=weights)
     with pytest.raises(ArgumentError, match="no such file"):  # before images are read for their statistics
@@ -241,7 +243,7 @@ def by_hand(rgb: Tensor, bands: int) -> Tensor:
 
 @pytest.mark.parametrize("bands", [1, 2, 4, 13])
 @pytest.mark.parametrize("name", ["resnet18", "inceptionv3", "tu-resnet18"])
-def test_pretrained_first_layers_are_fitted_to_the_bands(tmp_path: Path, name: str, bands: int) -> None:
+def test_pretrained_first_layers_are_adapted_to_the_bands(tmp_path: Path, name: str, bands: int) -> None:
     rgb = build_encoder(name)
     path = save(rgb.state_dict(), tmp_path / "w.safetensors")
     encoder = build_encoder(name, bands, path).eval()
@@ -252,8 +254,8 @@ def test_pretrained_first_layers_are_fitted_to_the_bands(tmp_path: Path, name: s
 
 
 @pytest.mark.parametrize("bands", [1, 2, 4, 13])
-def test_the_rule_is_the_librarys(tmp_path: Path, bands: int) -> None:
-    # MobileOne has two first layers side by side.
+def test_bands_are_adapted_as_in_the_library(tmp_path: Path, bands: int) -> None:
+    # MobileOne has two parallel first layers.
     torch.manual_seed(0)
     theirs = library.get_encoder("mobileone_s0", weights=None)
     path = save(theirs.state_dict(), tmp_path / "w.safetensors")
@@ -263,7 +265,7 @@ def test_the_rule_is_the_librarys(tmp_path: Path, bands: int) -> None:
         torch.testing.assert_close(ours[key], value)
 
 
-def test_grey_images_give_what_their_rgb_copies_do(tmp_path: Path) -> None:
+def test_grey_images_give_the_same_as_their_rgb_copies(tmp_path: Path) -> None:
     path = save(build_encoder("resnet18").state_dict(), tmp_path / "w.safetensors")
     grey = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
@@ -272,14 +274,14 @@ def test_grey_images_give_what_their_rgb_copies_do(tmp_path: Path) -> None:
     torch.testing.assert_close(one, three, rtol=1e-4, atol=1e-5)
 
 
-def test_the_note_says_how() -> None:
-    assert first_layer_note(1, pretrained=True).endswith("summed into one")
-    assert first_layer_note(4, pretrained=True).endswith("repeated in turn and scaled by 3/4")
-    assert first_layer_note(3, pretrained=True) == ""
-    assert first_layer_note(13, pretrained=False) == ""
+def test_the_description_of_the_first_layer() -> None:
+    assert describe_first_layer(1, pretrained=True).endswith("summed into one")
+    assert describe_first_layer(4, pretrained=True).endswith("repeated in turn and scaled by 3/4")
+    assert describe_first_layer(3, pretrained=True) == ""
+    assert describe_first_layer(13, pretrained=False) == ""
 
 
-def test_none_is_from_scratch() -> None:
+def test_none_means_random_weights() -> None:
     torch.manual_seed(0)
     state = build_encoder("resnet18").state_dict()
     torch.manual_seed(0)
@@ -307,7 +309,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
             "resnet18",
             "ssl",
             "https://huggingface.co/smp-hub/resnet18.ssl/resolve/d600d5116aac2e6e595f99f40612074c723c00b2/"
-            "model.safetensors and, into the same folder, its config.json",
+            "model.safetensors and, to the same folder, its config.json",
         ),
         (
             "tu-resnet18",
@@ -326,18 +328,18 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_offline_the_file_to_fetch_is_named(name: str, weights: str, address: str) -> None:
+def test_offline_the_error_names_the_file_to_download(name: str, weights: str, address: str) -> None:
     with pytest.raises(ModelFileError) as caught:
         build_encoder(name, weights=weights)
     assert str(caught.value) == (
         f"weights '{weights}' of {name} cannot be downloaded (URLError: <urlopen error no network at all>); "
-        f"where there is a network, fetch {address}, then pass --encoder-weights FILE"
+        f"on a machine with network access, download {address}, then pass the file as `encoder_weights`"
     )
 
 
 @pytest.mark.usefixtures("offline")
-def test_offline_an_unsuitable_encoder_is_not_taken_for_a_failed_download() -> None:
-    with pytest.raises(ArgumentError, match="gives no feature maps"):
+def test_offline_an_unsuitable_encoder_is_not_reported_as_a_failed_download() -> None:
+    with pytest.raises(ArgumentError, match="has no feature maps"):
         build_encoder("tu-vit_tiny_patch16_224", weights="imagenet")
 
 
@@ -347,7 +349,7 @@ def test_offline_statistics_name_the_file_too() -> None:
         input_statistics("resnet18", "imagenet")
 
 
-def test_ours_are_downloaded_with_their_hash_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_of_our_encoders_are_downloaded_with_a_hash_check(monkeypatch: pytest.MonkeyPatch) -> None:
     state = torchvision.models.inception_v3(weights=None, init_weights=False).state_dict()
     asked: dict[str, Any] = {}
 
@@ -365,7 +367,9 @@ def test_ours_are_downloaded_with_their_hash_checked(monkeypatch: pytest.MonkeyP
     )
 
 
-def test_the_librarys_are_downloaded_by_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_of_the_library_are_downloaded_by_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state = build_encoder("resnet18").state_dict()
     save(state, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"mean": [51, 102, 153], "std": [51, 51, 51],
@@ -395,31 +399,29 @@ def test_statistics_that_need_no_network(tmp_path: Path, caplog: pytest.LogCaptu
     assert not caplog.records
 
 
-def test_a_file_is_read_with_the_config_beside_it(tmp_path: Path) -> None:
+def test_config_json_next_to_a_file_is_read(tmp_path: Path) -> None:
     config = {"input_space": "RGB", "input_range": [0, 1], "mean": [0.5] * 3, "std": [0.5] * 3}
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert input_statistics("xception", save({}, tmp_path / "w.pth")) == HALVES
 
 
-def test_a_guess_is_said_aloud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_assumed_statistics_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert input_statistics("xception", save({}, tmp_path / "w.pth")) == IMAGENET
-    assert "no config.json beside it; taken to expect ImageNet's mean and std" in caplog.text
+    assert "no config.json next to it; using the mean and std of ImageNet" in caplog.text
 
 
 @pytest.mark.parametrize(
     "content", ["", "{}", "[]", '{"mean": 1, "std": 1}', '{"mean": [0], "std": [1], "input_space": "BGR"}']
 )
-def test_a_config_that_cannot_be_used_is_named(tmp_path: Path, content: str) -> None:
+def test_the_error_names_an_invalid_config(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(
-        ModelFileError, match=r"config\.json: does not say which mean and std w\.pth expects; write"
-    ):
+    with pytest.raises(ModelFileError, match=r"config\.json: no mean and std for w\.pth; write"):
         input_statistics("resnet18", save({}, tmp_path / "w.pth"))
 
 
-def test_torchvisions_inception_expects_what_its_transform_makes_of_imagenets() -> None:
-    """torchvision normalises by ImageNet's statistics; `transform_input` then undoes it and applies ours."""
+def test_the_statistics_of_inception_follow_from_torchvision() -> None:
+    """torchvision normalises with the statistics of ImageNet; `transform_input` then reverts that and applies ours."""
     images = torch.rand(1, 3, 4, 4)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
     network = torchvision.models.Inception3(transform_input=True, init_weights=False)

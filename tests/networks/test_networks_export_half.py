@@ -51,7 +51,7 @@ def test_half_the_size_and_exactly_the_rounded_weights(written):
     assert len(half.SerializeToString()) < 0.51 * len(rounded.SerializeToString())
 
 
-def test_what_float16_cannot_hold_stays_as_it_is(written):
+def test_values_too_large_for_float16_are_not_changed(written):
     model = onnx.load(written)
     tensor = next(t for t in model.graph.initializer if t.name.endswith("layer1.0.conv1.weight"))
     weights = numpy_helper.to_array(tensor).copy()

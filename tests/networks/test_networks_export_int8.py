@@ -1,4 +1,4 @@
-"""Eight-bit model files: what is quantised, how far, and what is left in float."""
+"""Model files with 8-bit layers: what is quantised, and what stays in float."""
 
 from collections import Counter
 
@@ -28,7 +28,7 @@ def images():
 
 
 def make_network(images, encoder="resnet18"):
-    """A network with running statistics that go with the images."""
+    """Build a network with running statistics of the images."""
     torch.manual_seed(0)
     network = build_network(encoder, 2, Preprocessing(64, 3, "uint8", (0.3,) * 3, (0.25,) * 3))
     inputs = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
@@ -53,7 +53,7 @@ def open_file(path):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, images):
-    """A file of float32, and one of int8."""
+    """Paths of a float32 file and an int8 file."""
     folder = tmp_path_factory.mktemp("int8")
     write_graph(make_network(images), info_of(), folder / "float.onnx")
     quantise(folder / "float.onnx", folder / "int8.onnx", images)
@@ -66,7 +66,7 @@ def weights_of(path):
 
 
 def multiply_in_16_bits(activations, weights):
-    """What ``vpmaddubsw`` and the sum after it make of ``(N,) uint8`` and ``(O, N) int8``: exact, but for pairs."""
+    """Multiply ``(N,) uint8`` and ``(O, N) int8`` as ``vpmaddubsw`` does: pairs saturate at 16 bits."""
     products = activations.astype(np.int32) * weights.astype(np.int32)
     pairs = products[:, 0::2] + products[:, 1::2]
     return pairs.clip(INT16.min, INT16.max).sum(axis=1)
@@ -84,18 +84,18 @@ def test_weights_have_seven_bits_so_that_pairs_fit_into_sixteen(files):
 
 def test_eight_bits_would_saturate_and_seven_do_not(files):
     brightest = 255
-    cut_off = 0
+    saturated = 0
     for values in weights_of(files[1]).values():
         rows = values.reshape(len(values), -1)
         rows = rows[:, : rows.shape[1] // 2 * 2].astype(np.int32)
-        # What is brightest where a weight is positive, or negative, sums up most.
+        # The largest sums: activations are at the maximum where weights are positive, or where they are negative.
         for row in (rows[0], -rows[0]):
             activations = np.where(row > 0, brightest, 0)
             exact = rows @ activations
             assert (multiply_in_16_bits(activations, rows) == exact).all()
             eight = np.rint(rows * 127 / 64).astype(np.int32)
-            cut_off += (multiply_in_16_bits(activations, eight) != eight @ activations).sum()
-    assert cut_off > 0
+            saturated += (multiply_in_16_bits(activations, eight) != eight @ activations).sum()
+    assert saturated > 0
 
 
 def test_one_scale_a_channel(files):
@@ -107,7 +107,7 @@ def test_one_scale_a_channel(files):
 
 
 def as_onnxruntime_computes(path):
-    """The kinds of nodes after its own optimisation: what it does not fuse is computed in float."""
+    """Count the types of nodes after optimisation by onnxruntime: layers that are not fused are computed in float."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.optimized_model_filepath = str(path.with_name("optimized.onnx"))
@@ -124,20 +124,20 @@ def check_whole(path, optimised):
     assert {"Relu", "Clip", "Add", "BatchNormalization"}.isdisjoint(optimised)
 
 
-def test_all_between_the_normalisation_and_the_head_is_of_eight_bits(files):
+def test_all_layers_between_normalisation_and_head_are_8_bit(files):
     optimised = as_onnxruntime_computes(files[1])
     check_whole(files[0], optimised)
     assert optimised["QLinearConcat"] == 4  # skip connections
 
 
 @pytest.mark.slow
-def test_so_it_is_where_sizes_are_asked_for_early_and_activations_are_cut_off(tmp_path, images):
+def test_all_layers_are_8_bit_with_early_shapes_and_clipped_activations(tmp_path, images):
     write_graph(make_network(images, "mobilenet_v2"), info_of("mobilenet_v2"), tmp_path / "float.onnx")
     quantise(tmp_path / "float.onnx", tmp_path / "int8.onnx", images[:2])
     check_whole(tmp_path / "float.onnx", as_onnxruntime_computes(tmp_path / "int8.onnx"))
 
 
-def test_openvino_computes_it_in_eight_bits(files):
+def test_openvino_computes_in_8_bit(files):
     openvino = pytest.importorskip("openvino")
     core = openvino.Core()
     model = core.read_model(files[1])
@@ -165,7 +165,7 @@ def test_head_normalisation_and_softmax_stay_in_float(files):
     assert before == {"Div"}  # by the deviation
 
 
-def test_probabilities_stay_near_and_any_size_and_batch_are_taken(files, images):
+def test_probabilities_are_close_for_any_size_and_batch(files, images):
     exact, found = open_file(files[0]), open_file(files[1])
     assert np.abs(exact(images) - found(images)).mean() < 0.03
     larger = np.concatenate([images[:3], images[3:]], axis=1)
@@ -182,8 +182,8 @@ def test_blocks_are_the_parts_of_the_network(files):
 
 
 @pytest.mark.slow
-def test_the_layer_that_suffers_is_left_in_float(tmp_path, images):
-    """One channel a hundred thousand times as strong leaves its layer's others no levels; the next layer undoes it."""
+def test_the_layer_that_loses_most_is_kept_in_float(tmp_path, images):
+    """One channel is 100,000 times as strong, so that the others have no levels left; the next layer reverts it."""
     network = make_network(images)
     block = network.unet.decoder.blocks[2]
     with torch.no_grad():
@@ -192,7 +192,7 @@ def test_the_layer_that_suffers_is_left_in_float(tmp_path, images):
         block.conv2[0].weight[:, 0] /= 1e5
     write_graph(network, info_of(), tmp_path / "float.onnx")
     exact = open_file(tmp_path / "float.onnx")
-    # What the network says is the truth: every pixel that changes costs.
+    # The prediction of the network is the truth: every changed pixel lowers the IoU.
     samples = [(image, exact(image[None])[0].argmax(axis=-1).astype(np.uint8)) for image in images[:2]]
     quantise(tmp_path / "float.onnx", tmp_path / "int8.onnx", images[:2])
 
@@ -214,7 +214,7 @@ def test_the_layer_that_suffers_is_left_in_float(tmp_path, images):
 
 
 def _eased(found, points):
-    """The comparison with so many points of loss forgiven: random weights lose more than trained ones."""
+    """Compare, and accept a larger loss of IoU: random weights lose more than trained ones."""
     from dataclasses import replace
 
     return replace(found, export=tuple(value + points / 100 for value in found.export))

@@ -1,4 +1,4 @@
-"""InceptionV3 against torchvision's, and against the library's way to it, through timm."""
+"""InceptionV3 compared with that of torchvision, and with that of timm in the library."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ STRIDES = (1, 2, 4, 8, 16, 32)
 
 
 def shake(network: nn.Module) -> None:
-    """Give normalisation layers the statistics of a network that has seen something."""
+    """Give normalisation layers random statistics, as in a trained network."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.uniform_(-0.5, 0.5)
@@ -25,7 +25,7 @@ def shake(network: nn.Module) -> None:
 
 @pytest.fixture(scope="module")
 def published() -> nn.Module:
-    """torchvision's network with made-up weights."""
+    """The network of torchvision with random weights."""
     torch.manual_seed(0)
     network = torchvision.models.inception_v3(weights=None, aux_logits=True, init_weights=False)
     shake(network)
@@ -38,20 +38,20 @@ def features_of(encoder: nn.Module, images: Tensor) -> list[Tensor]:
 
 
 def take_padding_out(encoder: nn.Module, published: nn.Module) -> int:
-    """Give every layer the padding it has in torchvision's network, and return how many had another."""
+    """Set the padding of every layer to that in torchvision, and return how many were changed."""
     theirs, changed = dict(published.named_modules()), 0
     for name, module in encoder.named_modules():
         if isinstance(module, (nn.Conv2d, nn.MaxPool2d)):
-            usual = theirs[name].padding if name in theirs else 0  # the reductions' pools are calls there
+            usual = (
+                theirs[name].padding if name in theirs else 0
+            )  # the pools of the reductions are function calls there
             changed += module.padding != usual
             module.padding = usual
     return changed
 
 
 @pytest.mark.parametrize("size", [(299, 299), (171, 203)])
-def test_with_the_added_padding_taken_out_it_is_torchvisions(
-    published: nn.Module, size: tuple[int, int]
-) -> None:
+def test_without_the_added_padding_it_equals_torchvision(published: nn.Module, size: tuple[int, int]) -> None:
     encoder = InceptionV3Encoder()
     assert (
         take_padding_out(encoder, published) == 3 + 2 + 2 * 2 + 2
@@ -74,7 +74,7 @@ def test_with_the_added_padding_taken_out_it_is_torchvisions(
 
 
 @pytest.mark.parametrize("size", [64, 96, 256, 288])
-def test_feature_maps_line_up(size: int) -> None:
+def test_feature_maps_are_aligned(size: int) -> None:
     encoder = InceptionV3Encoder()
     features = features_of(encoder, torch.zeros(1, 3, size, size))
     assert [tuple(feature.shape[2:]) for feature in features] == [(size // s, size // s) for s in STRIDES]
@@ -83,14 +83,14 @@ def test_feature_maps_line_up(size: int) -> None:
 
 @settings(max_examples=8, deadline=None)
 @given(st.integers(1, 5), st.integers(1, 5))
-def test_feature_maps_line_up_at_any_multiple_of_32(rows: int, columns: int) -> None:
+def test_feature_maps_are_aligned_at_any_multiple_of_32(rows: int, columns: int) -> None:
     with torch.device("meta"):
         features = InceptionV3Encoder().eval()(torch.zeros(1, 3, 32 * rows, 32 * columns))
     sizes = [tuple(feature.shape[2:]) for feature in features]
     assert sizes == [(32 * rows // stride, 32 * columns // stride) for stride in STRIDES]
 
 
-def test_the_librarys_do_not() -> None:
+def test_feature_maps_of_the_library_are_not() -> None:
     peer = get_encoder("tu-inception_v3", weights=None)
     features = features_of(peer, torch.zeros(1, 3, 256, 256))
     assert [feature.shape[-1] for feature in features] == [256, 125, 60, 29, 14, 6]
@@ -119,24 +119,24 @@ def test_padding_is_centred() -> None:
 
 
 @pytest.mark.parametrize(("block", "channels"), [("Mixed_6a", 288), ("Mixed_7a", 768)])
-def test_inside_padded_reductions_equal_torchvisions(published: nn.Module, block: str, channels: int) -> None:
+def test_inside_padded_reductions_equal_torchvision(published: nn.Module, block: str, channels: int) -> None:
     encoder = InceptionV3Encoder().eval()
     encoder.load_state_dict(published.state_dict())
     x = torch.rand(1, channels, 32, 32)
     with torch.no_grad():
-        # Padded by one pixel, the first window begins a pixel before the image: theirs is moved there.
+        # With a padding of one pixel, the first window starts a pixel before the image: theirs is shifted there.
         ours, theirs = getattr(encoder, block)(x), getattr(published, block)(x[..., 1:, 1:])
     torch.testing.assert_close(ours[..., 3:13, 3:13], theirs[..., 2:12, 2:12], rtol=0, atol=1e-5)
 
 
-def test_state_dict_is_torchvisions_without_the_classifiers(published: nn.Module) -> None:
+def test_state_dict_equals_torchvision_without_the_classifiers(published: nn.Module) -> None:
     theirs = published.state_dict()
     ours = InceptionV3Encoder().state_dict()
     assert theirs.keys() - ours.keys() == {key for key in theirs if key.startswith(("fc.", "AuxLogits."))}
     assert all(value.shape == theirs[key].shape for key, value in ours.items())
 
 
-def test_starts_with_signals_that_neither_vanish_nor_explode() -> None:
+def test_initial_signals_neither_vanish_nor_explode() -> None:
     torch.manual_seed(0)
     with torch.no_grad():
         features = InceptionV3Encoder().train()(torch.randn(4, 3, 96, 96))

@@ -1,4 +1,4 @@
-"""U-Net against the library's, and its costs by hand."""
+"""U-Net compared with that of the library; its size and operations by hand."""
 
 import warnings
 
@@ -15,7 +15,7 @@ from solarseg.networks.unet import build_unet, count_gmacs, count_parameters
 @pytest.mark.parametrize(
     ("name", "num_classes", "outputs"), [("resnet34", 2, 1), ("resnet34", 4, 4), ("vgg11_bn", 2, 1)]
 )
-def test_the_unet_is_the_librarys(name: str, num_classes: int, outputs: int) -> None:
+def test_the_unet_equals_that_of_the_library(name: str, num_classes: int, outputs: int) -> None:
     torch.manual_seed(0)
     theirs = smp.Unet(name, encoder_weights=None, classes=outputs).eval()
     torch.manual_seed(0)
@@ -28,7 +28,7 @@ def test_the_unet_is_the_librarys(name: str, num_classes: int, outputs: int) -> 
         assert torch.equal(ours(images), theirs(images))
 
 
-def test_weights_of_the_librarys_unet_load() -> None:
+def test_weights_of_a_unet_of_the_library_load() -> None:
     theirs = smp.Unet("resnet34", encoder_weights=None, in_channels=5).eval()
     ours = build_unet("resnet34", num_classes=2, bands=5).eval()
     ours.load_state_dict(theirs.state_dict())
@@ -42,7 +42,7 @@ def test_sizes_not_divisible_by_32_are_stretched_to_fit_as_in_the_library() -> N
         assert build_unet("resnet18", 2).eval()(torch.zeros(1, 3, 50, 70)).shape == (1, 1, 50, 70)
 
 
-# One of each family; a row of timm's has skips from stride 4 on only, as transformers have.
+# One of each family; the row of timm models has skip connections from stride 4, as transformers have.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
@@ -65,8 +65,8 @@ def test_families_of_encoders(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_every_encoder_of_the_library_lines_up_with_13_bands() -> None:
-    # Meta tensors have shapes and no values, so all of them take seconds. Only MiT cannot be made of them.
+def test_feature_maps_of_every_encoder_of_the_library_are_aligned_with_13_bands() -> None:
+    # Meta tensors have no values, so this takes seconds. Only MiT cannot be built on the meta device.
     for name in encoder_names():
         if name.startswith("mit_"):
             continue
@@ -81,7 +81,7 @@ def test_every_encoder_of_the_library_lines_up_with_13_bands() -> None:
 @pytest.mark.parametrize("name", ["tu-vit_tiny_patch16_224", "tu-nest_tiny"])
 def test_encoders_without_a_pyramid_are_refused(name: str) -> None:
     with pytest.raises(
-        ArgumentError, match=rf"encoder '{name}': gives no feature maps at strides .*; choose another"
+        ArgumentError, match=rf"encoder '{name}': has no feature maps at strides .*; choose another"
     ):
         build_unet(name, num_classes=2)
 
@@ -91,17 +91,17 @@ def test_encoders_for_one_size_say_so() -> None:
     with torch.no_grad():
         assert network(torch.zeros(1, 3, 224, 224)).shape == (1, 1, 224, 224)
     with pytest.raises(
-        ArgumentError, match=r"image size \(64, 96\): this encoder takes images of \(224, 224\)"
+        ArgumentError, match=r"image size \(64, 96\): this encoder only takes images of \(224, 224\)"
     ):
         network(torch.zeros(1, 3, 64, 96))
 
 
-def test_other_failures_are_left_as_they_are() -> None:
+def test_other_errors_are_not_changed() -> None:
     with pytest.raises(RuntimeError, match="channels"):
         build_unet("resnet18", num_classes=2)(torch.zeros(1, 4, 64, 64))
 
 
-def test_costs_by_hand() -> None:
+def test_gmacs_and_parameters_by_hand() -> None:
     layers = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 4, 1, stride=2)
     )
@@ -109,7 +109,7 @@ def test_costs_by_hand() -> None:
     assert count_gmacs(layers, 64, 3) == (8 * 3 * 9 * 64 * 64 + 4 * 8 * 32 * 32) / 1e9
 
 
-def test_counting_leaves_the_network_as_it_was() -> None:
+def test_counting_does_not_change_the_network() -> None:
     network = build_unet("resnet18", num_classes=2)
     network.encoder.eval()
     before = {key: value.clone() for key, value in network.state_dict().items()}
@@ -120,5 +120,5 @@ def test_counting_leaves_the_network_as_it_was() -> None:
 
 
 def test_parameters_of_the_unet_are_as_published() -> None:
-    # 21.8 million of ResNet34 (He et al. 2016), less 0.5 of its classifier, and the decoder's 3.2.
+    # 21.8 million of ResNet34 (He et al. 2016), minus 0.5 million of its classifier, plus 3.2 million of the decoder.
     assert count_parameters(build_unet("resnet34", num_classes=2)) == 24_436_369

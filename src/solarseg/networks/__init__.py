@@ -1,1 +1,1 @@
-"""U-Nets, their encoders, and their way into the model file."""
+"""U-Nets, their encoders, and their export to model files."""

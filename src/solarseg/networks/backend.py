@@ -53,13 +53,13 @@ def open_model(path: Path, info: ModelInfo, device: str, threads: int) -> Comput
         raise ArgumentError("`device='cuda'`: torch finds no GPU; check nvidia-smi, or use `device='cpu'`")
     torch.set_num_threads(threads)
     network = load_network(path, info)
-    whole = SelfContained(network, info.preprocessing, info.temperature).eval().to(device)
-    whole = whole.to(memory_format=torch.channels_last)
+    module = SelfContained(network, info.preprocessing, info.temperature).eval().to(device)
+    module = module.to(memory_format=torch.channels_last)
     halved = info.precision == "float16" and device == "cuda"
 
     def compute(images: NDArray[Any]) -> NDArray[np.float32]:
         with torch.inference_mode(), torch.autocast(device, torch.float16, enabled=halved):
-            result: NDArray[np.float32] = whole(torch.from_numpy(images).to(device)).float().cpu().numpy()
+            result: NDArray[np.float32] = module(torch.from_numpy(images).to(device)).float().cpu().numpy()
         return result
 
     return compute

@@ -6,21 +6,21 @@ from onnx import TensorProto, helper, numpy_helper
 
 __all__ = ["halve"]
 
-_WEIGHTS = 256  # a tensor with fewer numbers is not worth storing as float16
+_MIN_SIZE = 256  # minimum size of a tensor that is stored as float16
 
 
 def halve(model: onnx.ModelProto) -> None:
-    """Store the weights of a model as float16, and cast them back to float32 where they are used.
+    """Store the weights of a model as float16, and cast them to float32 where they are used.
 
     So every runtime computes in float32 with the same weights, unless it is told to compute in half precision. Tensors
     with a number too large for float16 are not changed.
 
     Args:
-        model: of float32; changed in place.
+        model: a float32 model, changed in place.
     """
     graph, casts = model.graph, []
     for tensor in graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _WEIGHTS:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < _MIN_SIZE:
             continue
         weights = numpy_helper.to_array(tensor)
         if np.abs(weights).max() > np.finfo(np.float16).max:

@@ -10,7 +10,7 @@ __all__ = ["Network", "SelfContained", "build_network"]
 
 
 class Network(nn.Module):
-    """A U-Net behind its normalisation.
+    """Normalisation followed by a U-Net.
 
     It takes images scaled to [0, 1] and gives logits, so that augmentation works on unnormalised images, and no other
     code needs mean and deviation.
@@ -38,13 +38,13 @@ class Network(nn.Module):
 def build_network(
     encoder: str, num_classes: int, preprocessing: Preprocessing, encoder_weights: str | None = None
 ) -> Network:
-    """Build the network for an encoder, a number of classes and a preprocessing.
+    """Build a network with an encoder, for a number of classes and a preprocessing.
 
     Args:
         encoder: name of an encoder; see `solarseg.networks.encoders`.
-        num_classes: background included; two classes share one logit.
-        preprocessing: gives bands, mean and deviation.
-        encoder_weights: None for random weights, ``"imagenet"``, or a file.
+        num_classes: number of classes including background; two classes share one logit.
+        preprocessing: number of bands, mean and standard deviation.
+        encoder_weights: ``None`` for random weights, ``"imagenet"``, or a file.
     """
     unet = build_unet(encoder, num_classes, preprocessing.bands, encoder_weights)
     return Network(unet, preprocessing)

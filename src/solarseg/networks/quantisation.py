@@ -86,12 +86,12 @@ def quantise(source: Path, target: Path, images: Images, blocks: Collection[str]
             calibrate_method=CalibrationMethod.MinMax,
         )
     model = onnx.load(target)
-    _measure_before_conversion(model)
+    _read_shapes_of_integers(model)
     onnx.save(model, target)
 
 
-def _measure_before_conversion(model: onnx.ModelProto) -> None:
-    """Measure the 8-bit tensor, or onnxruntime would convert it to float32 only to measure it."""
+def _read_shapes_of_integers(model: onnx.ModelProto) -> None:
+    """Read shapes from the integer tensors; onnxruntime would convert a tensor to float32 only to read its shape."""
     quantised = {
         node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"
     }

@@ -1,4 +1,4 @@
-"""U-Net: an encoder, a decoder with skip connections and a head, of segmentation-models-pytorch's parts."""
+"""U-Net, built from the encoder, decoder and head of segmentation-models-pytorch."""
 
 import copy
 from pathlib import Path
@@ -19,16 +19,15 @@ _DECODER_CHANNELS = (256, 128, 64, 32, 16)
 
 
 class UNet(SegmentationModel):  # type: ignore[misc]
-    """The U-Net of segmentation-models-pytorch on an encoder that is given, not named.
+    """The U-Net of segmentation-models-pytorch for an encoder object instead of an encoder name.
 
-    That is how encoders of our own get in; names of weights and outputs are those of ``smp.Unet``.
-    (Ronneberger, Fischer & Brox, U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI
-    2015.)
+    This allows encoders that are not in the library. Names of weights and outputs are those of ``smp.Unet``.
+    (Ronneberger, Fischer & Brox, U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015.)
 
     Args:
         encoder: see `solarseg.networks.encoders.build_encoder`.
-        outputs: channels of the logits.
-        center: whether two convolutions stand between encoder and decoder, as the library has it for VGG.
+        outputs: number of channels of the logits.
+        center: whether there are two convolutions between encoder and decoder, as in the library for VGG.
     """
 
     requires_divisible_input_shape = False
@@ -50,26 +49,26 @@ class UNet(SegmentationModel):  # type: ignore[misc]
         """Return logits ``(N, outputs, H, W)``.
 
         Args:
-            x: ``(N, bands, H, W)``, normalised; the feature maps line up where H and W are divisible by 32.
+            x: ``(N, bands, H, W)``, normalised; feature maps are aligned if H and W are divisible by 32.
 
         Raises:
-            ArgumentError: the encoder is a transformer for images of one size, and this is another.
+            ArgumentError: the encoder is a transformer for one image size, and the images have another.
         """
         try:
             logits: Tensor = super().forward(x)
         except (AssertionError, IndexError, RuntimeError) as error:
-            size, found = _only_size(self.encoder), tuple(x.shape[2:])
+            size, found = _fixed_size(self.encoder), tuple(x.shape[2:])
             if size in (None, found):
                 raise
             raise ArgumentError(
-                f"image size {found}: this encoder takes images of {size} only; give that size, or another "
+                f"image size {found}: this encoder only takes images of {size}; give that size, or another "
                 "encoder"
             ) from error
         return logits
 
 
-def _only_size(encoder: nn.Module) -> tuple[int, ...] | None:
-    """Return the one ``(H, W)`` that a model of timm with position embeddings takes; None for all others."""
+def _fixed_size(encoder: nn.Module) -> tuple[int, ...] | None:
+    """Return the only ``(H, W)`` that a timm model with position embeddings takes; ``None`` for other encoders."""
     config = getattr(getattr(encoder, "model", None), "pretrained_cfg", {})
     return tuple(config["input_size"][1:]) if config.get("fixed_input_size") else None
 
@@ -77,17 +76,17 @@ def _only_size(encoder: nn.Module) -> tuple[int, ...] | None:
 def build_unet(
     encoder: str, num_classes: int, bands: int = 3, encoder_weights: str | Path | None = None
 ) -> UNet:
-    """Build a U-Net by the name of its encoder.
+    """Build a U-Net from the name of its encoder.
 
     Args:
         encoder: see `solarseg.networks.encoders.build_encoder`.
-        num_classes: background included; two classes share one logit.
-        bands: of the images.
+        num_classes: number of classes including background; two classes share one logit.
+        bands: number of bands of the images.
         encoder_weights: see ``weights`` there.
 
     Raises:
-        ArgumentError: there is no such encoder or no such weights, or the encoder cannot be used.
-        ModelFileError: the weights cannot be downloaded, or the file does not fit.
+        ArgumentError: the encoder or the weights are unknown, or the encoder cannot be used for a U-Net.
+        ModelFileError: the weights cannot be downloaded, or do not match the encoder.
 
     Examples:
         >>> build_unet("resnet18", num_classes=2).eval()(torch.zeros(1, 3, 64, 64)).shape
@@ -98,7 +97,7 @@ def build_unet(
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Count the weights that training changes.
+    """Count the trainable parameters.
 
     Examples:
         >>> count_parameters(nn.Conv2d(3, 8, kernel_size=3))  # 8 * (3 * 3 * 3 + 1)
@@ -110,20 +109,20 @@ def count_parameters(network: nn.Module) -> int:
 def count_gmacs(network: nn.Module, image_size: int, bands: int) -> float:
     """Count the multiply-accumulates for one image, in units of 1e9.
 
-    torch's ``FlopCounterMode`` counts two operations for each of them, in convolutions and matrix products;
-    what is done to each value by itself (normalisation, activation) it leaves out. Nothing is computed: a
-    copy of the network runs on the meta device, on which tensors have shapes and no values.
+    torch's ``FlopCounterMode`` counts two operations for each of them, in convolutions and matrix products. It does not
+    count elementwise operations such as normalisation and activation. Nothing is computed: a copy of the network runs
+    on the meta device, where tensors have a shape but no values.
 
     Args:
-        network: on any device, in any mode; it is left as it was.
-        image_size: side of the image in pixels.
-        bands: of the image.
+        network: on any device, in any mode; not changed.
+        image_size: side of the image, pixels.
+        bands: number of bands of the image.
 
     Examples:
         >>> count_gmacs(nn.Conv2d(3, 8, kernel_size=3, padding=1), image_size=100, bands=3)  # 8*3*9 * 100*100
         0.00216
     """
-    shapes = copy.deepcopy(network).to("meta").eval()
+    meta = copy.deepcopy(network).to("meta").eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        shapes(torch.zeros(1, bands, image_size, image_size, device="meta"))
+        meta(torch.zeros(1, bands, image_size, image_size, device="meta"))
     return counter.get_total_flops() / 2e9

@@ -32,7 +32,7 @@ from solarseg.inference.model_file import ModelInfo
 from solarseg.losses import build_loss, class_weights_from_frequency
 from solarseg.losses.base import RegionLoss
 from solarseg.losses.weighted_sum import WeightedSum
-from solarseg.networks.encoders import first_layer_note, input_statistics
+from solarseg.networks.encoders import describe_first_layer, input_statistics
 from solarseg.networks.export import update_info, write_model_file
 from solarseg.networks.network import build_network
 from solarseg.networks.unet import count_gmacs, count_parameters
@@ -202,7 +202,7 @@ def build_parts(
     )
     batches = _read(data, split, preprocessing, config, machine)
     classes = data.classes
-    note = first_layer_note(preprocessing.bands, weights is not None)
+    note = describe_first_layer(preprocessing.bands, weights is not None)
     if note:
         logger.info("first layer: %s", note)
     class_weights = _class_weights(config, batches, len(classes))
@@ -407,7 +407,7 @@ def _describe(
         temperature=calibrate(network, parts.batches.val, preprocessing.depth),
         encoder=config.encoder,
         encoder_weights=config.encoder_weights,
-        first_layer=first_layer_note(preprocessing.bands, config.encoder_weights != "none"),
+        first_layer=describe_first_layer(preprocessing.bands, config.encoder_weights != "none"),
         loss=config.loss,
         parameters=count_parameters(network),
         gmacs=parts.gmacs,

@@ -1,4 +1,4 @@
-"""Encoders by name: those of segmentation-models-pytorch and timm, and one file for each that we add."""
+"""Encoders by name: those of segmentation-models-pytorch and timm, and one file for each encoder of our own."""
 
 import json
 import logging
@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from solarseg.errors import ArgumentError, ModelFileError
 from solarseg.registry import lookup
 
-__all__ = ["ENCODERS", "build_encoder", "encoder_names", "first_layer_note", "input_statistics"]
+__all__ = ["ENCODERS", "build_encoder", "describe_first_layer", "encoder_names", "input_statistics"]
 
 logger = logging.getLogger(__name__)
 
-# Each is a class that is called without arguments and is used as the library's encoders are. Beyond those it
-# has `address`, where torch.hub finds its published weights, and `statistics`, which these expect.
+# Each is a class without arguments, with the interface of the library's encoders and two more attributes: `weights_url`
+# of its published weights, for torch.hub, and `statistics`, the mean and standard deviation that they expect.
 ENCODERS = {"inceptionv3": "solarseg.networks.encoders.inceptionv3:InceptionV3Encoder"}
 
 State = dict[str, Tensor]
@@ -33,7 +33,7 @@ _IMAGENET: Statistics = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def encoder_names() -> list[str]:
-    """Return the names of all encoders, but for timm's models, which are named ``tu-NAME``.
+    """Return the names of all encoders, except models of timm, which are named ``tu-NAME``.
 
     Examples:
         >>> {"resnet34", "vgg16", "vgg16_bn", "inceptionv3", "efficientnet-b4"} <= set(encoder_names())
@@ -43,23 +43,24 @@ def encoder_names() -> list[str]:
 
 
 def build_encoder(name: str, bands: int = 3, weights: str | Path | None = None) -> nn.Module:
-    """Build an encoder of five stages, with the interface of the library's (``out_channels`` and others).
+    """Build an encoder with five stages and the interface of the library's encoders (``out_channels`` and others).
 
     Args:
         name: one of `encoder_names`, or ``tu-NAME`` for a model of timm.
-        bands: of the images. Pretrained first layers are fitted to other than three; see `first_layer_note`.
-        weights: None or ``"none"`` for random weights; ``"imagenet"``, or another name under which the
-            library has weights of this encoder, to download them on first use; or a ``.safetensors``,
-            ``.pth`` or ``.pt`` file with the state dict of the library's encoder, of a U-Net with it, or of
-            the classifier (torchvision's, timm's) that the encoder is made of, for images of three bands.
+        bands: number of bands of the images. A pretrained first layer is adapted if it is not 3; see
+            `describe_first_layer`.
+        weights: ``None`` or ``"none"`` for random weights; ``"imagenet"``, or another name under which the library has
+            weights of this encoder, which are downloaded on first use; or a ``.safetensors``, ``.pth`` or ``.pt`` file
+            with the state dict of the encoder, of a U-Net with this encoder, or of the classifier (of torchvision or
+            timm) that the encoder is part of, for images with three bands.
 
     Returns:
         A module from images ``(N, bands, H, W)`` to six feature maps, the first at full size, the others at
         strides 2, 4, 8, 16 and 32.
 
     Raises:
-        ArgumentError: there is no such encoder or no such weights, or the encoder gives no such feature maps.
-        ModelFileError: the weights cannot be downloaded, or the file does not fit.
+        ArgumentError: the encoder or the weights are unknown, or the encoder has no such feature maps.
+        ModelFileError: the weights cannot be downloaded, or do not match the encoder.
 
     Examples:
         >>> build_encoder("resnet18", bands=13).out_channels
@@ -75,23 +76,22 @@ def build_encoder(name: str, bands: int = 3, weights: str | Path | None = None) 
 
 
 def input_statistics(name: str, weights: str | Path | None) -> Statistics | None:
-    """Return mean and standard deviation for each band that pretrained weights expect of images in [0, 1].
+    """Return the mean and standard deviation per band of images in [0, 1] that pretrained weights expect.
 
-    A file of weights does not say. For the library's encoders a ``config.json`` beside it does, as published
-    with each of them; without one, ImageNet's usual statistics are taken. Files for timm's models and for our
-    encoders are taken to expect what the published weights do.
+    A file with weights does not contain them. For encoders of the library they are read from ``config.json`` next to
+    the file, which is published with the weights; without it, the statistics of ImageNet are used. Files for models of
+    timm and for our encoders are assumed to expect the same as the published weights.
 
     Args:
         name: see `build_encoder`.
         weights: see `build_encoder`.
 
     Returns:
-        ``(mean, std)``, three numbers each in the order R, G, B; None for random weights, which expect
-        nothing.
+        ``(mean, std)``, three numbers each in the order R, G, B; ``None`` for random weights.
 
     Raises:
-        ArgumentError: there is no such encoder or no such weights.
-        ModelFileError: the library's configuration cannot be downloaded, or a ``config.json`` not be used.
+        ArgumentError: the encoder or the weights are unknown.
+        ModelFileError: the configuration of the library cannot be downloaded, or ``config.json`` is invalid.
 
     Examples:
         >>> input_statistics("inceptionv3", "imagenet")
@@ -113,13 +113,13 @@ def input_statistics(name: str, weights: str | Path | None) -> Statistics | None
     return _statistics_of_file(name, Path(str(weights)))
 
 
-def first_layer_note(bands: int, pretrained: bool) -> str:
-    """Say how pretrained filters of the first layer were fitted to the bands; empty where they were not.
+def describe_first_layer(bands: int, pretrained: bool) -> str:
+    """Describe how the pretrained filters of the first layer were adapted to the bands; empty if they were not.
 
     Examples:
-        >>> first_layer_note(1, pretrained=True)
+        >>> describe_first_layer(1, pretrained=True)
         'pretrained RGB filters of the first layer summed into one'
-        >>> first_layer_note(13, pretrained=True)
+        >>> describe_first_layer(13, pretrained=True)
         'pretrained RGB filters of the first layer repeated in turn and scaled by 3/13'
     """
     if not pretrained or bands == 3:
@@ -137,49 +137,49 @@ def _is_timm(name: str) -> bool:
 
 
 def _check_name(name: str) -> None:
-    if name in encoder_names() or (_is_timm(name) and _timm_knows(name.removeprefix("tu-"))):
+    if name in encoder_names() or (_is_timm(name) and _is_timm_model(name.removeprefix("tu-"))):
         return
     known = [*encoder_names(), *(f"tu-{model}" for model in timm.list_models())]
-    near = ", ".join(get_close_matches(name, known)) or "resnet34"
+    close = ", ".join(get_close_matches(name, known)) or "resnet34"
     raise ArgumentError(
-        f"unknown encoder '{name}'; near are: {near}; "
-        "solarseg.networks.encoders.encoder_names() gives all, and tu-NAME is any model of timm"
+        f"unknown encoder '{name}'; similar names are: {close}; "
+        "solarseg.networks.encoders.encoder_names() lists all, and tu-NAME is any model of timm"
     )
 
 
-def _timm_knows(model: str) -> bool:
-    """Whether timm has a model, and weights by that tag if it is named as ``model.tag``."""
+def _is_timm_model(model: str) -> bool:
+    """Return whether timm has a model and, for ``model.tag``, weights with this tag."""
     return timm.is_model(model) and ("." not in model or timm.is_model_pretrained(model))
 
 
 def _check_weights(name: str, weights: str | Path | None) -> None:
     if _is_random(weights) or weights in _published(name) or Path(str(weights)).is_file():
         return
-    published = ", ".join(f"'{each}'" for each in _published(name)) or "nothing"
+    published = ", ".join(f"'{each}'" for each in _published(name)) or "none"
     raise ArgumentError(
-        f"encoder weights '{weights}': no such file; give 'none', a file, or what is published for {name}: "
+        f"encoder weights '{weights}': no such file; give 'none', a file, or a name that is published for {name}: "
         f"{published}"
     )
 
 
 def _published(name: str) -> dict[str, str]:
-    """Name the published weights of an encoder, and say where each is."""
+    """Return the published weights of an encoder, as name -> URL."""
     if name in ENCODERS:
-        return {"imagenet": lookup("encoder", ENCODERS, name).address}
+        return {"imagenet": lookup("encoder", ENCODERS, name).weights_url}
     if _is_timm(name):
         config = timm.models.get_pretrained_cfg(name.removeprefix("tu-"))
         if config is None or not config.has_weights:
             return {}
         file = config.hf_hub_filename or "model.safetensors"
-        return {"imagenet": _hub_address(config.hf_hub_id, "main", file) if config.hf_hub_id else config.url}
+        return {"imagenet": _hub_url(config.hf_hub_id, "main", file) if config.hf_hub_id else config.url}
     settings = library.encoders[name]["pretrained_settings"]
     return {
-        weights: _hub_address(each["repo_id"], each["revision"], "model.safetensors")
-        for weights, each in settings.items()
+        weights: _hub_url(source["repo_id"], source["revision"], "model.safetensors")
+        for weights, source in settings.items()
     }
 
 
-def _hub_address(repository: str, revision: str, file: str) -> str:
+def _hub_url(repository: str, revision: str, file: str) -> str:
     return f"https://huggingface.co/{repository}/resolve/{revision}/{file}"
 
 
@@ -197,9 +197,9 @@ def _from_library(name: str, bands: int) -> nn.Module:
     except Exception as error:
         if not _is_timm(name):
             raise
-        # Models without a pyramid fail each in a way of its own.
+        # Models without a feature pyramid fail in different ways.
         raise ArgumentError(
-            f"encoder '{name}': gives no feature maps at strides 4, 8, 16 and 32, which a U-Net needs "
+            f"encoder '{name}': has no feature maps at strides 4, 8, 16 and 32, which a U-Net needs "
             f"({_reason(error)}); choose another"
         ) from error
     return encoder
@@ -207,14 +207,14 @@ def _from_library(name: str, bands: int) -> nn.Module:
 
 def _download(name: str, bands: int, weights: str) -> nn.Module:
     if name in ENCODERS:
-        address = _published(name)[weights]
+        url = _published(name)[weights]
         with _downloading(name, weights):
             state = torch.hub.load_state_dict_from_url(
-                address, map_location="cpu", progress=False, check_hash=True, weights_only=True
+                url, map_location="cpu", progress=False, check_hash=True, weights_only=True
             )
-        return _from_state(name, bands, state, address)
+        return _from_state(name, bands, state, url)
     if _is_timm(name):
-        _from_library(name, bands)  # so that an unsuitable encoder is not taken for a failed download
+        _from_library(name, bands)  # so that an unsuitable encoder is not reported as a failed download
     with _downloading(name, weights):
         encoder: nn.Module = library.get_encoder(name, in_channels=bands, weights=_is_timm(name) or weights)
     return encoder
@@ -223,18 +223,18 @@ def _download(name: str, bands: int, weights: str) -> nn.Module:
 @contextmanager
 def _downloading(name: str, weights: str) -> Iterator[None]:
     logger.info("looking for weights '%s' of %s", weights, name)
-    # The hub tells of each of its retries; what came of them is said below.
+    # Do not log each retry of the hub; a failure is reported below.
     hub = logging.getLogger("huggingface_hub")
     level = hub.level
     hub.setLevel(logging.CRITICAL)
     try:
         yield
-    except Exception as error:  # hubs raise what their network layers raise
-        address = _published(name)[weights]
-        config = "" if name in ENCODERS or _is_timm(name) else " and, into the same folder, its config.json"
+    except Exception as error:  # hubs raise the errors of their network layers
+        url = _published(name)[weights]
+        config = "" if name in ENCODERS or _is_timm(name) else " and, to the same folder, its config.json"
         raise ModelFileError(
-            f"weights '{weights}' of {name} cannot be downloaded ({_reason(error)}); where there is a network, "
-            f"fetch {address}{config}, then pass --encoder-weights FILE"
+            f"weights '{weights}' of {name} cannot be downloaded ({_reason(error)}); on a machine with network "
+            f"access, download {url}{config}, then pass the file as `encoder_weights`"
         ) from error
     finally:
         hub.setLevel(level)
@@ -242,19 +242,21 @@ def _downloading(name: str, weights: str) -> Iterator[None]:
 
 def _read(path: Path) -> State:
     if path.suffix not in (".safetensors", ".pth", ".pt"):
-        raise ModelFileError(f"{path}: weights are read from .safetensors, .pth or .pt; give such a file")
+        raise ModelFileError(f"{path}: not a weights file; give a .safetensors, .pth or .pt file")
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler fails on damaged files in too many ways to list
+    except Exception as error:  # the unpickler raises many types of errors for damaged files
         raise ModelFileError(
-            f"{path}: cannot be read as weights ({type(error).__name__}); it is damaged, or holds more than "
-            "tensors, which is refused; fetch it again, or save a state dict alone"
+            f"{path}: cannot be read as weights ({type(error).__name__}); it is damaged, or contains more than "
+            "tensors; download it again, or save only a state dict"
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise ModelFileError(f"{path}: holds no state dict (names of weights -> tensors); save one alone")
+        raise ModelFileError(
+            f"{path}: does not contain a state dict (names of weights -> tensors); save only a state dict"
+        )
     return state
 
 
@@ -263,54 +265,54 @@ def _from_state(name: str, bands: int, state: State, source: str) -> nn.Module:
     wanted = encoder.state_dict()
     state = _encoder_part(state)
     if _is_timm(name):
-        state = _spelt_as(wanted, state)
-    state = {key: _fit_bands(value, wanted.get(key), bands) for key, value in state.items()}
+        state = _rename_timm_weights(wanted, state)
+    state = {key: _adapt_bands(value, wanted.get(key), bands) for key, value in state.items()}
     try:
-        # The encoder's own method takes the classifier out of the state, and mends older spellings in it.
+        # The method of the encoder removes the weights of the classifier and renames those of older versions.
         encoder.load_state_dict(state)
     except RuntimeError as error:
         raise ModelFileError(
-            f"{source}: {_difference(wanted, state)}; give weights of '{name}' for images of three bands"
+            f"{source}: {_difference(wanted, state)}; give weights of '{name}' for images with three bands"
         ) from error
     return encoder
 
 
 def _encoder_part(state: State) -> State:
-    """Return the encoder's weights, of a whole U-Net's where that is what the file holds."""
+    """Return the weights of the encoder, from those of a U-Net if the file contains one."""
     part = {key.removeprefix("encoder."): state[key] for key in state if key.startswith("encoder.")}
     return part or dict(state)
 
 
-def _spelt_as(wanted: State, state: State) -> State:
-    """Rename timm's weights to what they are called in the library's encoder, and leave its heads out.
+def _rename_timm_weights(wanted: State, state: State) -> State:
+    """Rename weights of timm to their names in the library's encoder, without those of heads.
 
-    To take feature maps out, timm wraps its models, and ``stages.0.conv`` becomes ``model.stages_0.conv``.
+    timm wraps models that return feature maps, which turns ``stages.0.conv`` into ``model.stages_0.conv``.
     """
 
     def plain(key: str) -> str:
         return re.sub(r"^(model\.)+", "", key).replace(".", "_")
 
-    found = {plain(key): value for key, value in state.items()}
-    return {key: found[plain(key)] for key in wanted if plain(key) in found}
+    by_plain_name = {plain(key): value for key, value in state.items()}
+    return {key: by_plain_name[plain(key)] for key in wanted if plain(key) in by_plain_name}
 
 
-def _fit_bands(weight: Tensor, wanted: Tensor | None, bands: int) -> Tensor:
-    """Fit RGB filters to the bands where they differ from the wanted ones in nothing else."""
+def _adapt_bands(weight: Tensor, wanted: Tensor | None, bands: int) -> Tensor:
+    """Adapt RGB filters to the number of bands, if they differ from the wanted ones only in that."""
     if wanted is None or weight.ndim != 4 or weight.shape[1] != 3 or wanted.shape == weight.shape:
         return weight
-    fitted: Tensor = timm.models.adapt_input_conv(bands, weight)
-    return fitted if fitted.shape == wanted.shape else weight
+    adapted: Tensor = timm.models.adapt_input_conv(bands, weight)
+    return adapted if adapted.shape == wanted.shape else weight
 
 
 def _difference(wanted: State, state: State) -> str:
-    """Describe the first weight in which a state differs from the one wanted."""
+    """Describe the first weight that differs between a state and the wanted one."""
     for key, value in wanted.items():
         if key not in state and not key.endswith("num_batches_tracked"):  # absent from older files
-            return f"holds no '{key}', which the encoder has in shape {tuple(value.shape)}"
+            return f"has no '{key}', which has shape {tuple(value.shape)} in the encoder"
         if key in state and state[key].shape != value.shape:
-            return f"holds '{key}' in shape {tuple(state[key].shape)}, the encoder in {tuple(value.shape)}"
+            return f"'{key}' has shape {tuple(state[key].shape)}, in the encoder {tuple(value.shape)}"
     unknown = next(key for key in state if key not in wanted)
-    return f"holds '{unknown}' in shape {tuple(state[unknown].shape)}, which the encoder has not"
+    return f"has '{unknown}' of shape {tuple(state[unknown].shape)}, which the encoder does not have"
 
 
 def _statistics_of_file(name: str, path: Path) -> Statistics:
@@ -320,21 +322,21 @@ def _statistics_of_file(name: str, path: Path) -> Statistics:
             return _statistics(json.loads(config.read_text(encoding="utf-8")))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ModelFileError(
-                f"{config}: does not say which mean and std {path.name} expects; "
+                f"{config}: no mean and std for {path.name}; "
                 'write {"mean": [R, G, B], "std": [R, G, B]} for images in [0, 1]'
             ) from error
-    if not _is_torchvisions(name):  # all of torchvision's expect ImageNet's, all others but a few
-        logger.warning("%s: no config.json beside it; taken to expect ImageNet's mean and std", path)
+    if not _is_torchvision(name):  # all encoders of torchvision expect those of ImageNet, and most others
+        logger.warning("%s: no config.json next to it; using the mean and std of ImageNet", path)
     return _IMAGENET
 
 
-def _is_torchvisions(name: str) -> bool:
+def _is_torchvision(name: str) -> bool:
     bases = library.encoders[name]["encoder"].__mro__
     return any(base.__module__.startswith("torchvision.") for base in bases)
 
 
 def _statistics(settings: dict[str, Any]) -> Statistics:
-    """Read the library's settings, whose mean and std are in units of their input range."""
+    """Read the settings of the library, where mean and std are in units of the input range."""
     if settings.get("input_space", "RGB") != "RGB":
         raise ValueError(f"input space {settings['input_space']}")
     full = float(settings.get("input_range", (0, 1))[1])

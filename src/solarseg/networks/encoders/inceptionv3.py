@@ -1,10 +1,10 @@
-"""InceptionV3 whose feature maps line up, made of torchvision's blocks.
+"""InceptionV3 with aligned feature maps, built from the blocks of torchvision.
 
-The published network (Szegedy, Vanhoucke, Ioffe, Shlens & Wojna, Rethinking the Inception Architecture for
-Computer Vision, CVPR 2016) pads nothing in its stem and its two reductions: its feature maps for an input of
-256 pixels have 125, 60, 29, 14 and 6, and a U-Net has to stretch them. Here each of those convolutions and
-poolings is padded by one pixel, so that the maps of any input divisible by 32 are exactly at strides 2, 4, 8,
-16 and 32. Padding has no weights: torchvision's published ones load as they are.
+The published network (Szegedy, Vanhoucke, Ioffe, Shlens & Wojna, Rethinking the Inception Architecture for Computer
+Vision, CVPR 2016) has no padding in its stem and its two reduction blocks. For an input of 256 pixels its feature maps
+have 125, 60, 29, 14 and 6 pixels, and a U-Net has to resize them. Here each of these layers is padded by one pixel, so
+that the feature maps of an input divisible by 32 are exactly at strides 2, 4, 8, 16 and 32. Padding has no weights, so
+the published weights of torchvision load unchanged.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from torchvision.models import Inception_V3_Weights, inception
 
 __all__ = ["InceptionV3Encoder"]
 
-# The layers up to each feature map, at strides 2, 4, 8, 16 and 32; each stage begins by halving.
+# The layers of each stage; its first layer halves the size. The stages end at strides 2, 4, 8, 16 and 32.
 _STAGES = (
     ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3"),
     ("maxpool1", "Conv2d_3b_1x1", "Conv2d_4a_3x3"),
@@ -47,12 +47,12 @@ class _PaddedD(inception.InceptionD):  # type: ignore[misc]
 
 
 def _pool() -> nn.MaxPool2d:
-    # In torchvision's reductions a call and no module, so that its padding cannot be set from outside.
+    # torchvision calls a function here, whose padding cannot be changed.
     return nn.MaxPool2d(kernel_size=3, stride=2)
 
 
 class InceptionV3Encoder(inception.Inception3, EncoderMixin):  # type: ignore[misc]
-    """InceptionV3 as an encoder of five stages; dilation is not supported.
+    """InceptionV3 as an encoder with five stages; dilation is not supported.
 
     Examples:
         >>> import torch
@@ -61,9 +61,9 @@ class InceptionV3Encoder(inception.Inception3, EncoderMixin):  # type: ignore[mi
         [(3, 64, 64), (64, 32, 32), (192, 16, 16), (288, 8, 8), (768, 4, 4), (2048, 2, 2)]
     """
 
-    address = Inception_V3_Weights.IMAGENET1K_V1.url
-    # torchvision normalises by ImageNet's statistics and undoes that in `transform_input`: the weights are
-    # Google's, made for inputs from -1 to 1.
+    weights_url = Inception_V3_Weights.IMAGENET1K_V1.url
+    # torchvision normalises with the statistics of ImageNet and reverts that in `transform_input`: the weights are from
+    # Google and expect inputs from -1 to 1.
     statistics = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
     def __init__(self) -> None:
@@ -77,8 +77,8 @@ class InceptionV3Encoder(inception.Inception3, EncoderMixin):  # type: ignore[mi
         self._pad()
 
     def _initialise(self) -> None:
-        # He et al. 2015, as torchvision's ResNet. Its Inception draws from a normal of deviation 0.1 whatever
-        # the fan, cut off at 20 deviations by way of scipy: slow to make, and made to be loaded over.
+        # He et al. 2015, as in torchvision's ResNet. torchvision's Inception draws from a normal distribution with a
+        # deviation of 0.1 for every layer, truncated at 20 deviations with scipy, which is slow.
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -94,7 +94,7 @@ class InceptionV3Encoder(inception.Inception3, EncoderMixin):  # type: ignore[mi
         """Return the input and the feature maps at strides 2, 4, 8, 16 and 32.
 
         Args:
-            x: ``(N, bands, H, W)``; pretrained weights expect values from -1 to 1.
+            x: ``(N, bands, H, W)``; pretrained weights expect values in [-1, 1].
         """
         features = [x]
         for stage in _STAGES:
@@ -106,7 +106,7 @@ class InceptionV3Encoder(inception.Inception3, EncoderMixin):  # type: ignore[mi
     def load_state_dict(
         self, state_dict: dict[str, Tensor], strict: bool = True, assign: bool = False
     ) -> None:
-        """Load weights, taking the classifiers' out of the state as the library's encoders do."""
+        """Load weights, and ignore those of the classifiers, as the encoders of the library do."""
         for key in [key for key in state_dict if key.startswith(("fc.", "AuxLogits."))]:
             del state_dict[key]
         super().load_state_dict(state_dict, strict=strict, assign=assign)
