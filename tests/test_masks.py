@@ -19,7 +19,7 @@ from solarseg.datasets.folder import classes_of
 from solarseg.errors import DatasetError, MaskError
 from solarseg.images import read_image
 from solarseg.masks import (
-    check_sizes,
+    check_mask_size,
     inspect_mask,
     mask_palette,
     read_mask,
@@ -419,14 +419,14 @@ def test_sizes_that_differ_because_of_exif_say_so(tmp_path):
     with pytest.raises(
         MaskError, match=r"plain\.png: mask is 32 x 24 pixels, its image 24 x 32;.* turns the image"
     ):
-        check_sizes(turned, sizes[turned], plain, sizes[plain])
+        check_mask_size(turned, sizes[turned], plain, sizes[plain])
     with pytest.raises(MaskError, match=r"turned\.jpg: mask is 24 x 32 pixels, .*EXIF turns the mask"):
-        check_sizes(plain, sizes[plain], turned, sizes[turned])
-    check_sizes(turned, sizes[turned], turned, sizes[turned])
+        check_mask_size(plain, sizes[plain], turned, sizes[turned])
+    check_mask_size(turned, sizes[turned], turned, sizes[turned])
     with pytest.raises(MaskError, match=r"they must be equal$"):
-        check_sizes(plain, (32, 24), plain, (24, 32))
+        check_mask_size(plain, (32, 24), plain, (24, 32))
     with pytest.raises(MaskError, match=r"they must be equal$"):
-        check_sizes(turned, sizes[turned], plain, (10, 10))
+        check_mask_size(turned, sizes[turned], plain, (10, 10))
 
 
 @settings(max_examples=25)

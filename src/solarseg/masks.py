@@ -37,7 +37,7 @@ from solarseg.images import read_orientation
 __all__ = [
     "MaskColours",
     "MaskLook",
-    "check_sizes",
+    "check_mask_size",
     "inspect_mask",
     "mask_palette",
     "read_mask",
@@ -232,7 +232,7 @@ def spell_alike(looks: Sequence[MaskLook]) -> list[MaskLook]:
     return shown if shown_fits and not stored_fits else list(looks)
 
 
-def check_sizes(image: Path, image_size: Sequence[int], mask: Path, mask_size: Sequence[int]) -> None:
+def check_mask_size(image: Path, image_size: Sequence[int], mask: Path, mask_size: Sequence[int]) -> None:
     """Raise MaskError where a mask has another size than its image, and say where EXIF is the reason.
 
     Args:

@@ -21,7 +21,7 @@ from solarseg.errors import ArgumentError
 __all__ = [
     "below",
     "beside",
-    "check_sizes",
+    "check_same_size",
     "fit",
     "ink",
     "legend",
@@ -71,7 +71,7 @@ def repeats(classes: ClassMap) -> tuple[int, ...]:
     return tuple(count % len(_SLOPES) for count in earlier)
 
 
-def check_sizes(image: NDArray[Any], mask: NDArray[np.uint8]) -> None:
+def check_same_size(image: NDArray[Any], mask: NDArray[np.uint8]) -> None:
     """Raise ArgumentError where an ``(H, W, C)`` image and an ``(H, W)`` mask differ in size."""
     if image.shape[:2] != mask.shape:
         raise ArgumentError(
@@ -107,7 +107,7 @@ def paint(
     Raises:
         ArgumentError: picture and mask differ in size.
     """
-    check_sizes(picture, mask)
+    check_same_size(picture, mask)
     colours = np.full((256, 3), _IGNORED, np.uint8)
     colours[: len(classes)] = classes.colours
     inks = ink(colours)

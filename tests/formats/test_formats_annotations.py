@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from solarseg.errors import DatasetError, MaskError
-from solarseg.formats.annotations import class_map, decode_bitmap, find_inside
+from solarseg.formats.annotations import class_map, decode_region_png, find_inside
 
 parts = st.sampled_from(["a", "b.png", "..", ".", "", "C:", "\0", "..."])
 names = st.builds(
@@ -61,11 +61,11 @@ def test_what_is_no_png_and_pngs_that_are_too_large_are_refused() -> None:
     content = io.BytesIO()
     Image.fromarray(np.ones((4, 5), np.uint8)).save(content, "BMP")
     with pytest.raises(MaskError, match="x: mask is no PNG that can be read"):
-        decode_bitmap(content.getvalue(), (9, 9), "x")
+        decode_region_png(content.getvalue(), (9, 9), "x")
     header = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 1, 0, 0, 0, 0)  # 3.6 gigapixels
     bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     with pytest.raises(MaskError, match="x: mask is"):
-        decode_bitmap(bomb + struct.pack(">I", 0) + b"IDAT", (9, 9), "x")
+        decode_region_png(bomb + struct.pack(">I", 0) + b"IDAT", (9, 9), "x")
 
 
 def test_bitmaps_may_be_as_large_as_images(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,9 +74,9 @@ def test_bitmaps_may_be_as_large_as_images(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # Pillow refuses twice as many
     with pytest.raises(Image.DecompressionBombError):
         Image.open(content)
-    assert np.array_equal(decode_bitmap(content.getvalue(), (20, 20), "x"), np.eye(20, dtype=bool))
+    assert np.array_equal(decode_region_png(content.getvalue(), (20, 20), "x"), np.eye(20, dtype=bool))
     with pytest.raises(MaskError, match="mask is 20 x 20 pixels, more than its image of 20 x 19"):
-        decode_bitmap(content.getvalue(), (19, 20), "x")
+        decode_region_png(content.getvalue(), (19, 20), "x")
 
 
 def test_every_kind_of_png_says_which_pixels() -> None:
@@ -93,4 +93,4 @@ def test_every_kind_of_png_says_which_pixels() -> None:
     ):
         content = io.BytesIO()
         picture.save(content, "PNG")
-        assert np.array_equal(decode_bitmap(content.getvalue(), (2, 3), "x"), region), picture.mode
+        assert np.array_equal(decode_region_png(content.getvalue(), (2, 3), "x"), region), picture.mode

@@ -20,8 +20,8 @@ from solarseg.inference.model import Model
 from solarseg.inference.model_file import ModelInfo
 from solarseg.inference.options import PredictOptions
 from solarseg.prediction.rasters.file import open_raster
-from solarseg.prediction.rasters.parts import Parts
 from solarseg.prediction.rasters.predict import predict_raster
+from solarseg.prediction.rasters.row_block_store import RowBlockStore
 
 HERE = str(Path(__file__).parent)
 UTM = "EPSG:32633"
@@ -452,7 +452,7 @@ def test_a_damaged_part_is_told(killed):
 )
 @SLOWLY
 def test_parts_come_back_in_blocks(tmp_path, heights, width, p):
-    parts = Parts(tmp_path / "parts", {"a": 1}, p, width)
+    parts = RowBlockStore(tmp_path / "parts", {"a": 1}, p, width)
     parts.remove()
     parts.begin()
     rows = np.random.default_rng(0).integers(0, 256, (p, sum(heights), width), dtype=np.uint8)

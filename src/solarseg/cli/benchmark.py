@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from solarseg.cli.options import Model, Quiet
+from solarseg.cli.options import ModelPath, Quiet
 from solarseg.cli.report import is_shown
 
 if TYPE_CHECKING:
     from solarseg.evaluation.gate import ExportComparison
-    from solarseg.inference.model import Model as OpenedModel
+    from solarseg.inference.model import Model
 
 __all__ = ["command"]
 
@@ -23,7 +23,7 @@ _COMPARED = 16  # images, at most
 
 
 def command(
-    model: Model,
+    model: ModelPath,
     images: Annotated[
         Path | None,
         typer.Option(
@@ -47,12 +47,16 @@ def command(
     from rich.console import Console
 
     from solarseg.datasets.image_files import find_images
-    from solarseg.inference.preferred_backend import check_settings, remember, settings_file
+    from solarseg.inference.preferred_backend import (
+        check_settings_folder,
+        settings_file,
+        store_preferred_backend,
+    )
     from solarseg.inference.timing import open_backends, time_models
 
     files = [] if images is None else [file for file, _ in find_images([images])]
     if save:
-        check_settings()
+        check_settings_folder()
     with Console(stderr=True, quiet=quiet).status("measuring"):
         models, failed = open_backends(model, device)
         differences = _compare(models, files)
@@ -63,13 +67,13 @@ def command(
     if images is not None:
         _measure_folder(models[best], images, taken[best], quiet)
     if save:
-        remember(models[best].info.fingerprint, device, best)
+        store_preferred_backend(models[best].info.fingerprint, device, best)
         print(f"stored: {best}, in {settings_file()}")
     else:
         print(f"fastest: {best}; --save stores it")
 
 
-def _compare(models: "dict[str, OpenedModel]", files: Sequence[Path]) -> "dict[str, ExportComparison]":
+def _compare(models: "dict[str, Model]", files: Sequence[Path]) -> "dict[str, ExportComparison]":
     """Compare the masks of each backend with those of onnxruntime."""
     from solarseg.evaluation.gate import compare_networks
     from solarseg.inference.timing import generate_inputs
@@ -88,7 +92,7 @@ def _compare(models: "dict[str, OpenedModel]", files: Sequence[Path]) -> "dict[s
     }
 
 
-def _read_inputs(model: "OpenedModel", files: Sequence[Path]) -> Iterator[Any]:
+def _read_inputs(model: "Model", files: Sequence[Path]) -> Iterator[Any]:
     """Read some images as the network takes them; predict names those that cannot be read."""
     from solarseg.errors import ImageError
     from solarseg.images import read_image
@@ -106,7 +110,7 @@ def _read_inputs(model: "OpenedModel", files: Sequence[Path]) -> Iterator[Any]:
 
 def _print_rows(
     path: Path,
-    model: "OpenedModel",
+    model: "Model",
     taken: dict[str, dict[int, float]],
     differences: "dict[str, ExportComparison]",
     failed: dict[str, str],
@@ -135,7 +139,7 @@ def _print_rows(
             print(f"{name} is not used: it {change}, allowed are {LIMIT:g} ({found.images} images)")
 
 
-def _measure_folder(model: "OpenedModel", images: Path, taken: dict[int, float], quiet: bool) -> None:
+def _measure_folder(model: "Model", images: Path, taken: dict[int, float], quiet: bool) -> None:
     """Predict a folder to a temporary one, and compare the time with that of the network alone."""
     from solarseg.prediction.predict import predict
 

@@ -11,7 +11,7 @@ from solarseg.cli.options import (
     Device,
     GroupRegex,
     Groups,
-    Model,
+    ModelPath,
     Overlap,
     Quiet,
     Threshold,
@@ -25,7 +25,7 @@ __all__ = ["command"]
 
 
 def command(
-    model: Model,
+    model: ModelPath,
     dataset: Dataset,
     split: Annotated[
         Literal["train", "val", "test", "all"] | None,

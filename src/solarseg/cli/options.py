@@ -17,7 +17,7 @@ __all__ = [
     "Device",
     "GroupRegex",
     "Groups",
-    "Model",
+    "ModelPath",
     "Overlap",
     "Quiet",
     "Threshold",
@@ -26,7 +26,7 @@ __all__ = [
     "predict_options",
 ]
 
-Model = Annotated[
+ModelPath = Annotated[
     Path,
     typer.Argument(
         metavar="RUN_OR_MODEL", help="A run folder, a model.onnx, or a model that ships: el-cell."

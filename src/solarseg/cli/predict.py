@@ -11,7 +11,7 @@ from solarseg.cli.options import (
     Backend,
     CellSize,
     Device,
-    Model,
+    ModelPath,
     Overlap,
     Quiet,
     Threshold,
@@ -30,7 +30,7 @@ _NOTHING_DONE = 2
 
 
 def command(
-    model: Model,
+    model: ModelPath,
     images: Annotated[
         list[str], typer.Argument(metavar="IMAGE_OR_FOLDER", help="Images, folders or 'patterns/*.jpg'.")
     ],

@@ -22,7 +22,7 @@ from solarseg.datasets.sample import Sample
 from solarseg.datasets.walk import is_image_name, note_unread, walk
 from solarseg.errors import ArgumentError, DatasetError, MaskError
 from solarseg.images import IMAGE_SUFFIXES, read_picture
-from solarseg.masks import MaskLook, check_sizes, inspect_mask, read_mask, spell_alike
+from solarseg.masks import MaskLook, check_mask_size, inspect_mask, read_mask, spell_alike
 
 __all__ = [
     "UNFINISHED",
@@ -102,7 +102,7 @@ class FolderDataset:
         entry = self._files[name]
         picture, mask = read_picture(entry.image), self.read_mask(name)
         image, valid = picture.pixels, picture.valid
-        check_sizes(entry.image, image.shape, entry.mask, mask.shape)
+        check_mask_size(entry.image, image.shape, entry.mask, mask.shape)
         if valid is not None:
             mask = np.where(valid, mask, np.uint8(IGNORE_INDEX))
         return Sample(image, mask, name, entry.group, valid, entry.image)

@@ -20,7 +20,7 @@ from solarseg.images import as_rgb, write_image
 from solarseg.painting import (
     below,
     beside,
-    check_sizes,
+    check_same_size,
     fit,
     ink,
     legend,
@@ -137,7 +137,7 @@ def _layout(examples: Sequence[Example]) -> tuple[int, tuple[int, int]]:
 
 
 def _panels(example: Example, classes: ClassMap, box: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    check_sizes(example.image, example.truth)
+    check_same_size(example.image, example.truth)
     size = fit(example.truth.shape, *box)
     image = as_rgb(resize(example.image[..., :3], size))
     truth, prediction = resize(example.truth, size), resize(example.prediction, size)

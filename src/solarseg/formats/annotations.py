@@ -25,7 +25,7 @@ __all__ = [
     "check_size",
     "class_map",
     "decode_base64",
-    "decode_bitmap",
+    "decode_region_png",
     "find_inside",
     "find_moved",
     "is_background",
@@ -258,7 +258,7 @@ def decode_base64(text: str, source: str) -> bytes:
         raise MaskError(f"{source}: is no base64 ({error}); export the file again") from error
 
 
-def decode_bitmap(content: bytes, size: tuple[int, int], source: str) -> NDArray[np.bool_]:
+def decode_region_png(content: bytes, size: tuple[int, int], source: str) -> NDArray[np.bool_]:
     """Decode a PNG that says which pixels belong to a region.
 
     Args:

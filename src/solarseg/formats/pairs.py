@@ -25,7 +25,7 @@ from solarseg.datasets.walk import note_unused, walk_images
 from solarseg.errors import DatasetError, MaskError
 from solarseg.formats.source import Entry, Part
 from solarseg.images import Pixels
-from solarseg.masks import MaskLook, check_sizes
+from solarseg.masks import MaskLook, check_mask_size
 
 __all__ = ["Glance", "Pair", "find_mask_classes", "find_pairs", "glance", "part_of"]
 
@@ -180,7 +180,7 @@ def _load(
     name: str, pair: Pair, group: str, load: Callable[[Pair], tuple[Pixels, NDArray[np.uint8]]], kept: bool
 ) -> Sample:
     image, mask = load(pair)
-    check_sizes(pair.image, image.shape, pair.mask, mask.shape)
+    check_mask_size(pair.image, image.shape, pair.mask, mask.shape)
     return Sample(image, mask, name, group, file=pair.image if kept else None)
 
 

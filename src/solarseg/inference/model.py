@@ -14,7 +14,7 @@ from solarseg.inference.backends import Compute, open_backend
 from solarseg.inference.model_file import ModelInfo, check_graph, find_model_file, read_info
 from solarseg.inference.options import PredictOptions
 from solarseg.inference.pipeline import GPU_BATCH, Pipeline, Probabilities, gather
-from solarseg.inference.preferred_backend import recall
+from solarseg.inference.preferred_backend import read_preferred_backend
 from solarseg.inference.shipped import shipped_models
 from solarseg.inference.sources import as_source
 from solarseg.preprocessing import Preprocessing
@@ -140,7 +140,9 @@ def load_model(
     info = read_info(file)
     options.check_classes(info.classes)
     check_graph(file, info)
-    chosen = (recall(info.fingerprint, device) or "onnxruntime") if backend == "auto" else backend
+    chosen = (
+        (read_preferred_backend(info.fingerprint, device) or "onnxruntime") if backend == "auto" else backend
+    )
     compute = open_backend(chosen, file, info, device, threads or count_cores())
     return Model(file, info, chosen, device, options, compute)
 

@@ -18,7 +18,7 @@ from solarseg.errors import ImageError
 from solarseg.inference.backends import Compute
 from solarseg.inference.model_file import ModelInfo
 from solarseg.inference.options import PredictOptions
-from solarseg.inference.sources import ArraySource, PixelRows, Source
+from solarseg.inference.sources import ArraySource, ImageSource, PixelRows
 from solarseg.inference.tiling import RowBlock, Tiling, stitch
 from solarseg.preprocessing import Preprocessing
 from solarseg.threads import count_cores, map_ahead
@@ -108,7 +108,7 @@ class Pipeline:
 
     # Plan
 
-    def plan(self, source: Source) -> Tiling | None:
+    def plan(self, source: ImageSource) -> Tiling | None:
         """Decide how an image is split into tiles; None where it is resized as a whole.
 
         A georeferenced image is always split, unless the options or the model forbid it. Its tiles are as wide on the
@@ -133,7 +133,7 @@ class Pipeline:
 
     # Read, prepare, compute and finish, one image
 
-    def predict(self, source: Source, first: int = 0) -> Generator[PredictedRows, None, None]:
+    def predict(self, source: ImageSource, first: int = 0) -> Generator[PredictedRows, None, None]:
         """Predict an image, in rows from top to bottom.
 
         Memory grows with the image's width, not with its height, where it is split into tiles.

@@ -14,7 +14,7 @@ from solarseg.errors import OutputError
 from solarseg.files import write_json
 from solarseg.inference.backends import BACKENDS
 
-__all__ = ["check_settings", "recall", "remember", "settings_file"]
+__all__ = ["check_settings_folder", "read_preferred_backend", "settings_file", "store_preferred_backend"]
 
 
 def settings_file() -> Path:
@@ -23,8 +23,8 @@ def settings_file() -> Path:
     return (Path(folder) if folder else user_config_path("solarseg", appauthor=False)) / "backends.json"
 
 
-def check_settings() -> None:
-    """Raise `OutputError` if `remember` could not write its file."""
+def check_settings_folder() -> None:
+    """Raise `OutputError` if `store_preferred_backend` could not write its file."""
     folder = settings_file().parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def check_settings() -> None:
         raise OutputError(f"{folder}: is not writable; set SOLARSEG_SETTINGS to another folder")
 
 
-def remember(fingerprint: str, device: str, backend: str) -> None:
+def store_preferred_backend(fingerprint: str, device: str, backend: str) -> None:
     """Store the backend to use for a model.
 
     Args:
@@ -50,7 +50,7 @@ def remember(fingerprint: str, device: str, backend: str) -> None:
     write_json(settings_file(), {**_read(), _key(fingerprint, device): backend})
 
 
-def recall(fingerprint: str, device: str) -> str | None:
+def read_preferred_backend(fingerprint: str, device: str) -> str | None:
     """Return the backend that was stored for a model, or None."""
     backend = _read().get(_key(fingerprint, device))
     return backend if backend in BACKENDS else None

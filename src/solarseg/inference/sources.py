@@ -12,7 +12,7 @@ from solarseg.errors import ImageError
 from solarseg.geotiff import read_facts
 from solarseg.images import as_image, from_pillow, read_picture
 
-__all__ = ["ArraySource", "PixelRows", "Source", "as_source", "read_source"]
+__all__ = ["ArraySource", "ImageSource", "PixelRows", "as_source", "read_source"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class PixelRows:
     valid: NDArray[np.bool_] | None = None
 
 
-class Source(Protocol):
+class ImageSource(Protocol):
     """An image that can be read row by row."""
 
     @property

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.images import as_rgb
-from solarseg.painting import below, beside, check_sizes, fit, legend, paint, percent, resize, swatch
+from solarseg.painting import below, beside, check_same_size, fit, legend, paint, percent, resize, swatch
 
 __all__ = ["overlay", "side_by_side"]
 
@@ -64,7 +64,7 @@ def side_by_side(image: NDArray[Any], mask: NDArray[np.uint8], classes: ClassMap
     Raises:
         ArgumentError: image and mask differ in size.
     """
-    check_sizes(image, mask)
+    check_same_size(image, mask)
     wide = mask.shape[1] > _WIDE * mask.shape[0]
     half = _LARGE // 2 - _LARGE // 200  # two of these and the gap
     size = _shown_size(mask.shape, (_LARGE, half) if wide else (half, _LARGE))

@@ -24,7 +24,7 @@ from solarseg.formats.annotations import (
     check_size,
     class_map,
     decode_base64,
-    decode_bitmap,
+    decode_region_png,
     find_inside,
     find_moved,
     is_file,
@@ -255,7 +255,7 @@ def _box_of_circle(points: Ring, size: tuple[int, ...], source: str) -> Ring:
 
 
 def _paint_mask(mask: NDArray[np.uint8], shape: _Shape, class_id: int, source: str) -> bool:
-    region = decode_bitmap(decode_base64(shape.mask or "", f"{source}: mask"), mask.shape, source)
+    region = decode_region_png(decode_base64(shape.mask or "", f"{source}: mask"), mask.shape, source)
     box = as_points(shape.points, source, "mask", 2)[:2]
     extent = (box[1] - box[0] + 1)[::-1]
     # Corners between pixels are those of a mask that was moved: its extent is what counts.

@@ -27,7 +27,7 @@ from solarseg.formats.annotations import (
     check_size,
     class_map,
     decode_base64,
-    decode_bitmap,
+    decode_region_png,
     read_json,
     refuse_equal_names,
 )
@@ -275,7 +275,7 @@ def _pixels(points: Any, size: tuple[int, int], source: str, kind: str, least: i
 
 
 def _paint_bitmap(mask: NDArray[np.uint8], bitmap: _Bitmap, class_id: int, source: str) -> None:
-    region = decode_bitmap(_inflate(bitmap.data, mask.size, source), mask.shape, source)
+    region = decode_region_png(_inflate(bitmap.data, mask.size, source), mask.shape, source)
     x, y = np.floor(as_points([bitmap.origin], source, "origin", 1)[0]).astype(int).tolist()
     height, width = region.shape
     if min(x, y) < 0 or y + height > mask.shape[0] or x + width > mask.shape[1]:

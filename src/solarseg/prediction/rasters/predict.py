@@ -30,8 +30,8 @@ from solarseg.inference.tiling import Tiling
 from solarseg.prediction.overlay import side_by_side
 from solarseg.prediction.rasters.file import CACHE, RasterFile, open_raster
 from solarseg.prediction.rasters.ground import Grid
-from solarseg.prediction.rasters.parts import BLOCK, Parts
 from solarseg.prediction.rasters.polygons import Regions, trace_polygons, write_geojson, write_geopackage
+from solarseg.prediction.rasters.row_block_store import BLOCK, RowBlockStore
 from solarseg.threads import map_ahead
 
 __all__ = ["RasterPrediction", "draw_overview", "measure_mask", "predict_raster"]
@@ -159,7 +159,7 @@ class _Job:
     tags: dict[str, str]
     tiling: Tiling | None
     outputs: _Outputs
-    parts: Parts
+    parts: RowBlockStore
 
     @classmethod
     def plan(cls, model: Model, raster: RasterFile, outputs: _Outputs) -> "_Job":
@@ -175,7 +175,7 @@ class _Job:
             "probabilities": outputs.probabilities is not None,
         }
         planes = 2 + len(model.classes) * (outputs.probabilities is not None)
-        parts = Parts(outputs.parts, json.loads(json.dumps(state)), planes, grid.width)
+        parts = RowBlockStore(outputs.parts, json.loads(json.dumps(state)), planes, grid.width)
         return cls(model, grid, _kept_tags(raster), tiling, outputs, parts)
 
     @property

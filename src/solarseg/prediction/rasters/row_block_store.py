@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from solarseg.errors import OutputError
 from solarseg.files import atomic_path, remove_temporary, write_json
 
-__all__ = ["BLOCK", "Parts"]
+__all__ = ["BLOCK", "RowBlockStore"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ Planes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Parts:
+class RowBlockStore:
     """A hidden folder next to the outputs, with a file for each row block and one that says how they were made.
 
     Attributes:
