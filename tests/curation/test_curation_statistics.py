@@ -182,7 +182,7 @@ def test_bands_that_were_filled_are_counted(mixed, tmp_path, drawn):
 
 def test_the_sheet_says_what_its_shares_are_and_names_only_what_is_there(mixed, tmp_path, monkeypatch):
     written, named = [], []
-    plain_text, plain_legend = sample_sheet.text, sample_sheet.legend
+    plain_text, plain_legend = sample_sheet.draw_text, sample_sheet.draw_legend
 
     def text(string, *args, **options):
         written.append(string)
@@ -192,8 +192,8 @@ def test_the_sheet_says_what_its_shares_are_and_names_only_what_is_there(mixed, 
         named.append([name for _, name in entries])
         return plain_legend(entries, *args)
 
-    monkeypatch.setattr(sample_sheet, "text", text)
-    monkeypatch.setattr(sample_sheet, "legend", legend)
+    monkeypatch.setattr(sample_sheet, "draw_text", text)
+    monkeypatch.setattr(sample_sheet, "draw_legend", legend)
     mask = np.zeros((30, 20), np.uint8)
     mask[:3] = 1
     Image.fromarray(mask.T).save(mixed / "masks" / "4.png")

@@ -47,7 +47,7 @@ def lines(axes):
     return {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
 
 
-def test_three_panels_hold_the_numbers(draw):
+def test_three_panels_show_the_numbers(draw):
     data = rows(20)
     panels = draw(data)
     assert [axes.get_title(loc="left") for axes in panels] == ["loss", "accuracy", "IoU"]
@@ -73,7 +73,7 @@ def test_the_first_of_equal_epochs_is_best(draw):
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 60, 500])
-def test_epoch_ticks_are_whole_and_few(draw, count):
+def test_epoch_ticks_are_a_few_integers(draw, count):
     for axes in draw(rows(count)):
         low, high = axes.get_xlim()
         ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
@@ -100,7 +100,7 @@ def test_numbers_that_are_not_finite_are_left_out(draw):
     assert panels[2].get_title(loc="right") == "best validation 0.690 at epoch 3"
 
 
-def test_the_epoch_of_least_loss_is_marked_where_that_was_watched(draw):
+def test_the_epoch_of_the_lowest_loss_is_marked_if_loss_is_watched(draw):
     data = rows(4)
     data[1]["val_loss"] = 0.1
     panels = draw(data, ("val_loss", "min"))
@@ -112,11 +112,11 @@ def test_no_epochs_at_all(draw):
     assert len(draw([])) == 3
 
 
-def test_a_failed_write_leaves_the_old_picture(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_old_figure(tmp_path, monkeypatch):
     path = tmp_path / "curves.png"
     path.write_bytes(b"old")
 
-    def fail(*_, **__):
+    def fail(*_):
         raise OSError("disk full")
 
     monkeypatch.setattr(files, "_flush", fail)

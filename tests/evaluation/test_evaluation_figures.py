@@ -12,9 +12,9 @@ from solarseg.evaluation import figures
 from solarseg.evaluation.figures import (
     DIFFERENCES,
     Example,
-    difference,
     draw_confusion_matrix,
     draw_examples,
+    mask_difference,
 )
 from solarseg.evaluation.scores import confusion_matrix
 
@@ -24,7 +24,7 @@ CLASSES = ClassMap(
 
 
 def example(height=256, width=256, *, bands=1, dtype=np.uint8, note="best"):
-    """A flat grey image: two classes, one of them partly missed, one false alarm, and an ignored strip."""
+    """Return a flat grey image with two classes, a partly missed region, a false alarm, and an ignored area."""
     image = np.full((height, width, bands), 100, dtype)
     truth, prediction = np.zeros((2, height, width), np.uint8)
     truth[height // 2 :, : width // 2] = 1
@@ -40,8 +40,8 @@ def read(path):
 
 
 def drawn(calls, monkeypatch):
-    """Record the texts that are set in legends and lines."""
-    for name in ("legend", "text"):
+    """Record the texts that are drawn in legends and lines."""
+    for name in ("draw_legend", "draw_text"):
         real = getattr(figures, name)
 
         def recorded(first, *rest, real=real, **options):
@@ -51,17 +51,17 @@ def drawn(calls, monkeypatch):
         monkeypatch.setattr(figures, name, recorded)
 
 
-def test_difference_by_hand():
+def test_mask_difference_by_hand():
     truth = np.array([[0, 1, 1], [0, 2, 255], [2, 0, 255]], np.uint8)
     prediction = np.array([[0, 1, 0], [1, 1, 0], [2, 2, 2]], np.uint8)
-    assert difference(truth, prediction).tolist() == [[0, 1, 2], [3, 4, 255], [1, 3, 255]]
-    assert difference(truth, prediction, ignore=2).tolist() == [[0, 1, 2], [3, 255, 2], [255, 3, 4]]
+    assert mask_difference(truth, prediction).tolist() == [[0, 1, 2], [3, 4, 255], [1, 3, 255]]
+    assert mask_difference(truth, prediction, ignore=2).tolist() == [[0, 1, 2], [3, 255, 2], [255, 3, 4]]
 
 
 @given(st.lists(st.tuples(st.sampled_from([0, 1, 2, 3, 255]), st.integers(0, 3)), min_size=1))
-def test_difference_counts_what_the_confusion_matrix_counts(pairs):
+def test_counts_of_mask_difference_equal_the_confusion_matrix(pairs):
     truth, prediction = np.array(pairs, np.uint8).T
-    counts = np.bincount(difference(truth, prediction), minlength=256)
+    counts = np.bincount(mask_difference(truth, prediction), minlength=256)
     matrix = confusion_matrix(truth, prediction, 4, ignore_index=255)
     inner = matrix[1:, 1:]
     expected = [matrix[0, 0], np.trace(inner), matrix[1:, 0].sum(), matrix[0, 1:].sum()]
@@ -91,7 +91,7 @@ def test_panels_show_the_right_colours_at_known_pixels(tmp_path):
     assert np.abs(at(2, 0.4, 0.7) - (0.6 * dead + 0.4 * pale)).max() <= 1
 
     def has(code, y, x):
-        """Whether most of a small area shows the code's colour; the rest are stripes."""
+        """Return whether most pixels of a small area have the colour of a code; the others are stripes."""
         y, x = top + int(y * side), left + 3 * step + int(x * side)
         area = page[y : y + 16, x : x + 16].astype(int)
         expected = 0.8 * np.array(DIFFERENCES.colours[code]) + 0.2 * pale
@@ -104,7 +104,7 @@ def test_panels_show_the_right_colours_at_known_pixels(tmp_path):
     assert np.ptp(at(3, 0.4, 0.95)) == 0  # also where a class is predicted
 
 
-def test_head_says_note_name_and_iou_of_each_class(tmp_path, monkeypatch):
+def test_the_heading_contains_note_name_and_iou_of_each_class(tmp_path, monkeypatch):
     calls = []
     drawn(calls, monkeypatch)
     draw_examples([example(note="worst"), example(note="")], CLASSES, tmp_path / "examples.png", "A title")
@@ -117,7 +117,7 @@ def test_head_says_note_name_and_iou_of_each_class(tmp_path, monkeypatch):
     assert [calls.count(name) for name in ("crack", "missed", "wrong class", "ignored")] == [1, 1, 1, 1]
 
 
-def test_the_legend_shows_nothing_that_cannot_be(tmp_path, monkeypatch):
+def test_the_legend_shows_only_possible_differences(tmp_path, monkeypatch):
     calls = []
     drawn(calls, monkeypatch)
     flat = np.zeros((8, 8), np.uint8)
@@ -132,7 +132,7 @@ def test_the_legend_shows_nothing_that_cannot_be(tmp_path, monkeypatch):
     ("shape", "columns"),
     [((64, 64), 4), ((256, 256), 4), ((900, 1200), 4), ((3000, 500), 4), ((500, 1400), 2), ((500, 3000), 1)],
 )
-def test_pages_are_no_wider_than_a_screen_and_waste_little(tmp_path, shape, columns):
+def test_pages_are_at_most_as_wide_as_a_screen_and_use_their_width(tmp_path, shape, columns):
     draw_examples([example(*shape)] * 2, CLASSES, tmp_path / "examples.png", "title")
     page = read(tmp_path / "examples.png")
     assert 800 <= page.shape[1] <= 1920
@@ -162,18 +162,18 @@ def test_sizes_that_differ_within_a_page(tmp_path):
 def test_sizes_that_differ_within_an_example_are_refused(tmp_path):
     one = example()
     path = tmp_path / "examples.png"
-    with pytest.raises(ArgumentError, match="mask: shape"):
+    with pytest.raises(ArgumentError, match="`mask`: has shape"):
         draw_examples([Example("a", one.image[:9], one.truth, one.prediction)], CLASSES, path, "")
     with pytest.raises(ArgumentError):
         draw_examples([Example("a", one.image, one.truth, one.prediction[:9, :9])], CLASSES, path, "")
     assert not any(tmp_path.iterdir())
 
 
-def test_a_failed_write_leaves_the_old_picture(tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_old_figure(tmp_path, monkeypatch):
     path = tmp_path / "confusion_matrix.png"
     path.write_bytes(b"old")
 
-    def fail(*_, **__):
+    def fail(*_):
         raise OSError("disk full")
 
     monkeypatch.setattr(files, "_flush", fail)
@@ -196,7 +196,7 @@ def texts(monkeypatch, matrix, classes, path):
     return made[0].axes[0]
 
 
-def test_confusion_matrix_says_shares_and_counts(tmp_path, monkeypatch):
+def test_the_confusion_matrix_shows_shares_and_counts(tmp_path, monkeypatch):
     matrix = np.array([[7500, 2500, 0], [1, 3, 0], [0, 0, 0]])
     axes = texts(monkeypatch, matrix, CLASSES, tmp_path / "m.png")
     written = {}
@@ -242,7 +242,7 @@ def test_confusion_matrix_of_all_classes_shows_colours_only(tmp_path, monkeypatc
     assert max(Image.open(tmp_path / "m.png").size) < 3000
 
 
-def test_colour_map_is_even_and_of_one_hue():
+def test_the_colormap_is_perceptually_uniform():
     rgb = figures._blues()(np.linspace(0, 1, 21))[None, :, :3].astype(np.float32)
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[0]
     steps = np.linalg.norm(np.diff(lab, axis=0), axis=1)
@@ -252,7 +252,7 @@ def test_colour_map_is_even_and_of_one_hue():
     assert np.ptp(hue) < 15
 
 
-def test_formulas_and_a_users_style_change_nothing(tmp_path):
+def test_math_in_names_and_the_style_of_a_user_have_no_effect(tmp_path):
     import matplotlib
 
     classes = ClassMap(("a$b$", "_c"))

@@ -15,7 +15,7 @@ from solarseg.evaluation.reliability_figure import draw_reliability
 
 
 def drawn(classes, seed, size=40):
-    """Logits, and the classes that are true as often as their softmax says."""
+    """Return logits and true classes, drawn with the probabilities of their softmax."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 2, (size, size, classes))
     shares = softmax(logits)
@@ -29,10 +29,10 @@ def softmax(logits):
 
 
 @settings(deadline=None, max_examples=20)
-@given(classes=st.integers(2, 5), seed=st.integers(0, 99), sureness=st.floats(0.3, 5))
-def test_the_error_is_that_of_torchmetrics(classes, seed, sureness):
+@given(classes=st.integers(2, 5), seed=st.integers(0, 99), scale=st.floats(0.3, 5))
+def test_the_error_equals_that_of_torchmetrics(classes, seed, scale):
     logits, truth = drawn(classes, seed)
-    probabilities = softmax(logits * sureness)
+    probabilities = softmax(logits * scale)
     metric = MulticlassCalibrationError(classes, n_bins=15)
     expected = metric(torch.tensor(probabilities).flatten(0, 1), torch.tensor(truth).flatten().long())
     found = expected_calibration_error(count_bins(probabilities, truth))
@@ -51,19 +51,19 @@ def test_ignored_pixels_do_not_count():
 
 
 @given(temperature=st.floats(0.3, 5), seed=st.integers(0, 9))
-def test_temperature_can_be_taken_out_again(temperature, seed):
+def test_temperature_can_be_removed(temperature, seed):
     logits, _ = drawn(3, seed, size=8)
     found = without_temperature(softmax(logits / temperature), temperature)
     assert found == pytest.approx(softmax(logits), abs=2e-5)
 
 
-def test_probabilities_of_nought_stay_finite():
+def test_probabilities_of_0_stay_finite():
     found = without_temperature(np.array([[0.0, 1.0]], np.float32), 3.0)
     assert found.tolist() == [[0, 1]]
 
 
 def too_sure(images=8):
-    """A model that is three times as sure as it should be, but for its temperature."""
+    """A model with logits three times too large, and a temperature of 3."""
     pairs = [drawn(2, seed, size=80) for seed in range(images)]
     after = np.stack([count_bins(softmax(logits), truth) for logits, truth in pairs])
     before = np.stack([count_bins(softmax(3 * logits), truth) for logits, truth in pairs])

@@ -15,7 +15,7 @@ CLASSES = ("background", "crack", "inactive area", "finger interruption")
 
 
 def make_report(matrices=None, *, groups=8, **changes):
-    """A report of 16 images; the last class is in none of them."""
+    """Return a report of 16 images; the last class occurs in none of them."""
     if matrices is None:
         matrices = np.random.default_rng(0).integers(0, 9, (16, 4, 4)) + 20 * np.eye(4, dtype=np.int64)
         matrices[:, 3] = 0
@@ -64,14 +64,14 @@ def test_classification_report_equals_that_of_the_pixels(num_classes, used, seed
     assert report.classification_text() == text
 
 
-def test_supports_of_many_pixels_keep_the_layout():
+def test_large_supports_keep_the_layout():
     text = make_report(np.array([[[917_504_000, 1], [2, 12_345_678]]])).classification_text()
     rows = [line for line in text.splitlines() if line]
     assert [row.split()[-1] for row in rows[1:3]] == ["917504001", "12345680"]
     assert len({len(row) for row in rows}) == 1
 
 
-def test_a_class_in_neither_has_no_scores_and_does_not_count():
+def test_a_class_that_does_not_occur_has_no_scores_and_does_not_count():
     report = make_report()
     row = report.classification_report["finger interruption"]
     assert row["support"] == 0
@@ -103,7 +103,7 @@ def test_dict_is_plain_valid_json(groups):
     assert value["trained_on"] == {"count": 1, "names": ["image1"]}
 
 
-def test_dict_says_everything():
+def test_the_dict_is_complete():
     report = make_report()
     value = report.to_dict()
     assert list(value["iou"]) == list(CLASSES)
@@ -146,7 +146,7 @@ def test_save_and_load_lose_nothing(tmp_path):
     ]
 
 
-def test_matrices_are_written_a_row_a_line(tmp_path):
+def test_matrices_are_written_with_one_line_per_row(tmp_path):
     report = make_report(names=("[\n1,\n2\n]", *(f"image{i}" for i in range(15))))
     report.save(tmp_path)
     row = json.dumps(report.matrices[0, 0].tolist())
@@ -157,13 +157,13 @@ def test_matrices_are_written_a_row_a_line(tmp_path):
 @pytest.mark.parametrize("text", ["not json", "[]", "{}", '{"per_image": 1}'])
 def test_other_files_are_refused(tmp_path, text):
     (tmp_path / "report.json").write_text(text)
-    with pytest.raises(DataError, match=r"report\.json: is no report of solarseg"):
+    with pytest.raises(DataError, match=r"report\.json: not a report of solarseg"):
         Report.load(tmp_path)
     with pytest.raises(DataError, match=r"none\.json: cannot be read"):
         Report.load(tmp_path / "none.json")
 
 
-def test_a_report_that_cannot_be_written_is_said(tmp_path):
+def test_a_report_that_cannot_be_written_raises_an_error(tmp_path):
     (tmp_path / "report.json").mkdir()
     with pytest.raises(OutputError, match=r"report\.json: could not be written"):
         make_report().save(tmp_path)
@@ -172,13 +172,13 @@ def test_a_report_that_cannot_be_written_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"class_names": CLASSES[:3]}, "does not fit 16 images of 3 classes"),
-        ({"names": ("image0",)}, "does not fit 1 images"),
-        ({"groups": ("module0",)}, "with 1 groups does not fit 16 images"),
+        ({"class_names": CLASSES[:3]}, "does not match 16 images of 3 classes"),
+        ({"names": ("image0",)}, "does not match 1 images"),
+        ({"groups": ("module0",)}, "with 1 groups does not match 16 images"),
         ({"matrices": np.zeros((16, 4, 4), np.int64)}, "no pixel to score"),
     ],
 )
-def test_parts_must_fit(changes, message):
+def test_parts_must_match(changes, message):
     with pytest.raises(ArgumentError, match=message):
         dataclasses.replace(make_report(), **changes)
 
@@ -198,11 +198,11 @@ def test_summary_gives_each_number_with_its_interval():
     assert "nan" not in text
 
 
-def test_summary_says_when_intervals_are_unreliable():
-    assert "* unreliable: rests on fewer than 6 groups" in make_report(groups=5).summary_text()
-    assert "* unreliable: rests on fewer than 6 groups" in make_report(groups=1).summary_text()
+def test_the_summary_marks_unreliable_intervals():
+    assert "*: unreliable, based on fewer than 6 groups" in make_report(groups=5).summary_text()
+    assert "*: unreliable, based on fewer than 6 groups" in make_report(groups=1).summary_text()
 
 
-def test_summary_warns_of_images_trained_on():
+def test_the_summary_warns_of_training_images():
     text = make_report(trained_on=("image3", "image4", "image5", "image6")).summary_text()
-    assert "WARNING: the model saw 4 of the 16 images in training (image3, image4, image5, ...)" in text
+    assert "WARNING: the model was trained on 4 of the 16 images (image3, image4, image5, ...)" in text

@@ -101,7 +101,7 @@ def test_a_crack_under_a_busbar_is_one_crack_of_the_same_length(size, metal, wid
     mask[middle - metal // 2 : middle - metal // 2 + metal] = BUSBAR
     hidden = measure_cell(mask, CELL_CLASSES)
     assert (plain.cracks, hidden.cracks) == (1, 1)
-    oblique_ends = 1.2 * width  # what metal cuts off slantwise is measured to the tip
+    oblique_ends = 1.2 * width  # an end at a slant is measured to its tip
     assert hidden.crack_length == pytest.approx(plain.crack_length, rel=0.04, abs=oblique_ends)
 
 
@@ -176,7 +176,7 @@ def test_the_length_of_an_interruption_is_along_the_fingers():
     (joined,) = measure_cell(mask, CELL_CLASSES).regions
     assert joined.length == pytest.approx(3)
     mask[mask == BUSBAR] = CELL
-    mask[20, 50:53] = BUSBAR  # a false find tells nothing
+    mask[20, 50:53] = BUSBAR  # too small to give a direction
     (unknown,) = measure_cell(mask, CELL_CLASSES).regions
     assert unknown.length == pytest.approx(9)
 
@@ -228,7 +228,7 @@ def test_a_crack_with_silicon_on_one_side_only_has_no_mode():
     [
         ((83, 84, 2, 3), "A"),  # a stray pixel
         ((70, 94, 0, 24), "A"),  # a stain that the crack runs into
-        ((85, 110, -45, -20), "C"),  # areas that begin beside it, at the first and at the third pixel
+        ((85, 110, -45, -20), "C"),  # areas next to it, from the first and from the third pixel
         ((86, 110, -45, -20), "C"),
         ((88, 110, -45, -20), "A"),
     ],
@@ -246,9 +246,9 @@ def test_an_area_is_bounded_by_a_crack_that_runs_along_it_and_not_by_one_that_to
 def test_modes_and_joined_cracks_do_not_depend_on_the_size_of_the_image(times):
     mask = np.ones((256, 256), np.uint8)
     mask[80:86] = BUSBAR
-    mask[10:78, 120:122] = CRACK  # ends two pixels before the metal, and goes on beneath
+    mask[10:78, 120:122] = CRACK  # ends two pixels before the metal, and continues under it
     mask[88:160, 120:122] = CRACK
-    mask[88:160, 124:200] = INACTIVE  # two pixels of what was taken for sound between
+    mask[88:160, 124:200] = INACTIVE  # two sound pixels between crack and area
     large = np.kron(mask, np.ones((times, times), np.uint8))
     first, second = (measure_cell(one, CELL_CLASSES, lit(one, 0.1)) for one in (mask, large))
     assert (first.cracks, first.worst_crack_mode) == (second.cracks, second.worst_crack_mode) == (1, "C")

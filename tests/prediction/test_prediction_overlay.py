@@ -101,13 +101,13 @@ def test_a_thin_image_leaves_room_for_the_legend():
 
 def legend_texts(monkeypatch, mask):
     seen = []
-    real = module.legend
+    real = module.draw_legend
 
     def recorded(entries, *rest):
         seen.extend(string for _, string in entries)
         return real(entries, *rest)
 
-    monkeypatch.setattr(module, "legend", recorded)
+    monkeypatch.setattr(module, "draw_legend", recorded)
     side_by_side(np.zeros((*mask.shape, 1), np.uint8), mask, CLASSES)
     return seen
 
@@ -133,5 +133,5 @@ def test_legend_of_an_image_without_finds(monkeypatch):
 @pytest.mark.parametrize("function", [overlay, side_by_side])
 def test_a_mask_of_another_size_is_refused(function):
     image, mask = pair(30, 40)
-    with pytest.raises(ArgumentError, match=r"mask: shape \(30, 39\)"):
+    with pytest.raises(ArgumentError, match=r"`mask`: has shape \(30, 39\)"):
         function(image, mask[:, :-1], CLASSES)

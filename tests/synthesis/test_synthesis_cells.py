@@ -86,7 +86,7 @@ def test_masks_are_the_same_on_every_machine():
 
 
 def test_images_are_within_a_grey_level_if_opencv_computes_differently():
-    """OpenCV without vector instructions stands for another machine; JPEG may amplify a difference of one level."""
+    """OpenCV without vector instructions represents another machine; JPEG may amplify a difference of one level."""
 
     def draw(seed):
         rng = np.random.default_rng([9, seed])

@@ -94,7 +94,10 @@ def test_a_leak_that_is_allowed_is_reported_ever_after(leaking, tmp_path, monkey
         Leak("im05", "val", "im01", "train"),
     ]
     assert run.report.related == ("im04",)
-    assert "WARNING: the model saw copies or near copies of 1 of the 2 images" in run.report.summary_text()
+    assert (
+        "WARNING: the model was trained on copies or near-duplicates of 1 of the 2 images"
+        in run.report.summary_text()
+    )
     stored = json.loads((run.path / "evaluation" / "report.json").read_text())
     assert stored["related"] == {"count": 1, "names": ["im04"]}
     seen = evaluate(run.path, leaking, split="val")

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets import FolderDataset, Sample
 from solarseg.images import as_rgb, true_colour, write_image
-from solarseg.painting import below, beside, fit, legend, paint, percent, resize, swatch, text
+from solarseg.painting import (
+    draw_legend,
+    draw_swatch,
+    draw_text,
+    fit_size,
+    format_percent,
+    paint_mask,
+    resize_for_display,
+    stack_horizontally,
+    stack_vertically,
+)
 
 __all__ = ["choose_samples", "draw_sheet"]
 
@@ -71,28 +81,30 @@ def draw_sheet(data: FolderDataset, names: Sequence[str], path: Path, title: str
         sample = data[name]
         ignored |= bool((sample.mask == IGNORE_INDEX).any())
         cells.append(_cell(sample, data))
-    rows = [beside(cells[first : first + columns], _GAP) for first in range(0, len(cells), columns)]
-    head = [text(title, width, _TITLE, bold=True), _legend(data.classes, width, ignored=ignored)]
-    page = below([*head, *rows], _GAP)
+    rows = [
+        stack_horizontally(cells[first : first + columns], _GAP) for first in range(0, len(cells), columns)
+    ]
+    head = [draw_text(title, width, _TITLE, bold=True), _legend(data.classes, width, ignored=ignored)]
+    page = stack_vertically([*head, *rows], _GAP)
     write_image(path, np.pad(page, ((_MARGIN,) * 2, (_MARGIN,) * 2, (0, 0)), constant_values=255))
 
 
 def _cell(sample: Sample, data: FolderDataset) -> NDArray[np.uint8]:
     shown = as_rgb(true_colour(sample.image, data.description.bands))
-    size = fit(sample.image.shape, _CELL, _CELL)
-    mask = resize(sample.mask, size)
-    picture = paint(resize(shown, size), mask, data.classes, _ALPHA)
+    size = fit_size(sample.image.shape, _CELL, _CELL)
+    mask = resize_for_display(sample.mask, size)
+    picture = paint_mask(resize_for_display(shown, size), mask, data.classes, _ALPHA)
     framed = np.full((_CELL, _CELL, 3), 255, np.uint8)
     top, left = (_CELL - picture.shape[0]) // 2, (_CELL - picture.shape[1]) // 2
     framed[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     kept = sample.mask[sample.mask != IGNORE_INDEX]
-    share = f"{percent(float((kept > 0).mean()))} labelled" if kept.size else "all ignored"
-    caption = [text(sample.name, _CELL, _SMALL), text(share, _CELL, _SMALL, grey=110)]
-    return below([framed, *caption], 2)
+    share = f"{format_percent(float((kept > 0).mean()))} labelled" if kept.size else "all ignored"
+    caption = [draw_text(sample.name, _CELL, _SMALL), draw_text(share, _CELL, _SMALL, grey=110)]
+    return stack_vertically([framed, *caption], 2)
 
 
 def _legend(classes: ClassMap, width: int, *, ignored: bool) -> NDArray[np.uint8]:
-    entries = [(swatch(i, classes, _SMALL), name) for i, name in enumerate(classes.names) if i]
+    entries = [(draw_swatch(i, classes, _SMALL), name) for i, name in enumerate(classes.names) if i]
     if ignored:
-        entries.append((swatch(IGNORE_INDEX, classes, _SMALL), "ignored"))
-    return legend(entries, width, _SMALL)
+        entries.append((draw_swatch(IGNORE_INDEX, classes, _SMALL), "ignored"))
+    return draw_legend(entries, width, _SMALL)

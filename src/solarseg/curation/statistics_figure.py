@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from solarseg.curation.statistics import Statistics
 from solarseg.files import write_figure
-from solarseg.painting import percent
+from solarseg.painting import format_percent
 
 __all__ = ["draw_statistics"]
 
@@ -81,11 +81,11 @@ def _class_shares(axes: Axes, statistics: Statistics) -> None:
     _title(axes, "pixels of each class")
     values = {one.name: one.share for one in statistics.classes}
     note = (
-        f"share of pixels ({percent(statistics.ignored)} ignored)"
+        f"share of pixels ({format_percent(statistics.ignored)} ignored)"
         if statistics.ignored
         else "share of pixels"
     )
-    _bars(axes, values, [percent(share) for share in values.values()], note)
+    _bars(axes, values, [format_percent(share) for share in values.values()], note)
 
 
 def _images_per_class(axes: Axes, statistics: Statistics) -> None:

@@ -1,7 +1,7 @@
-"""The classification report everybody knows, from a confusion matrix.
+"""A classification report from a confusion matrix.
 
-Numbers and layout are those of scikit-learn's ``classification_report`` (tested), with pixels as samples. scikit-learn
-and the SciPy it needs would make a quarter of the core install.
+Numbers and layout equal those of scikit-learn's ``classification_report`` (tested), with pixels as samples.
+scikit-learn is not used because it would, with SciPy, be a quarter of the size of the core installation.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,15 +17,15 @@ _COLUMNS = ("precision", "recall", "f1-score", "support")
 
 
 def classification_report(counts: Counts, names: Sequence[str]) -> dict[str, Any]:
-    """Give precision, recall, F1 score and support of each class, and their averages.
+    """Return precision, recall, F1 score and support of each class, and their averages.
 
     Args:
         counts: ``(K, K)`` confusion matrix, rows = truth.
-        names: of the K classes.
+        names: the K class names.
 
     Returns:
-        Name of each class, then ``"macro avg"`` and ``"weighted avg"`` -> column -> number, and ``"accuracy"``. A class
-        in neither truth nor prediction has NaN scores and does not count; else what is not defined counts as 0.
+        Class name, ``"macro avg"`` and ``"weighted avg"`` -> column -> number, and ``"accuracy"`` -> number. A class in
+        neither truth nor prediction has NaN scores and is left out of the averages; other undefined scores are 0.
 
     Examples:
         >>> report = classification_report(np.array([[3, 1], [0, 4]]), ["cell", "crack"])
@@ -34,14 +34,16 @@ def classification_report(counts: Counts, names: Sequence[str]) -> dict[str, Any
         >>> report["accuracy"]
         0.875
     """
-    right, predicted, support = np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1)
+    correct, predicted, support = np.diagonal(counts), counts.sum(axis=0), counts.sum(axis=1)
     present = predicted + support > 0
-    scores = np.nan_to_num(np.stack([ratio(right, predicted), ratio(right, support), dice(counts)], axis=-1))
+    scores = np.nan_to_num(
+        np.stack([ratio(correct, predicted), ratio(correct, support), dice(counts)], axis=-1)
+    )
     scores[~present] = np.nan
     total = int(support.sum())
     return {
-        **{name: _row(*each) for name, *each in zip(names, scores, support, strict=True)},
-        "accuracy": float(right.sum() / total),
+        **{name: _row(*values) for name, *values in zip(names, scores, support, strict=True)},
+        "accuracy": float(correct.sum() / total),
         "macro avg": _row(scores[present].mean(axis=0), total),
         "weighted avg": _row(np.average(scores[present], axis=0, weights=support[present]), total),
     }
@@ -52,7 +54,7 @@ def _row(scores: Iterable[float], support: int) -> dict[str, Any]:
 
 
 def classification_text(report: dict[str, Any]) -> str:
-    """Lay out what `classification_report` gave as a table of plain text, without classes that do not occur."""
+    """Format a `classification_report` as a text table, without classes that do not occur."""
     rows = {name: row for name, row in report.items() if name == "accuracy" or not np.isnan(row["precision"])}
     width = max(map(len, rows))
     lines = [" " * width + " " + "".join(f" {name:>9}" for name in _COLUMNS), ""]

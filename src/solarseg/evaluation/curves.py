@@ -1,4 +1,4 @@
-"""How a training went: loss, accuracy and IoU over its epochs."""
+"""Training curves: loss, accuracy and IoU over epochs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,23 +15,23 @@ from solarseg.files import write_figure
 
 __all__ = ["draw_curves"]
 
-# Okabe and Ito's blue and vermilion: apart with any kind of colour vision, and the lines differ in style too.
+# Blue and vermilion of Okabe and Ito: distinct with any colour vision; the line styles differ too.
 _TRAIN: dict[str, Any] = {"color": "#0072B2", "linestyle": "--", "linewidth": 1.6}
 _VAL: dict[str, Any] = {"color": "#D55E00", "linestyle": "-", "linewidth": 2.2}
 _PANELS = (("loss", "loss"), ("accuracy", "accuracy"), ("iou", "IoU"))
-_FEW = 12  # with so few epochs, each is marked
+_MAX_MARKED = 12  # epochs; with more, single epochs are not marked
 
 
 def draw_curves(
     rows: Sequence[Mapping[str, float]], path: Path, watched: tuple[str, str] = ("val_iou", "max")
 ) -> None:
-    """Draw loss, accuracy and IoU of training and validation, and the best epoch.
+    """Draw loss, accuracy and IoU of training and validation, and mark the best epoch.
 
     Args:
-        rows: one for each epoch, with ``epoch``, ``loss``, ``accuracy``, ``iou`` and, if there was
-            validation, the same with ``val_`` before them. What is missing or not finite is left out.
+        rows: one per epoch, with ``epoch``, ``loss``, ``accuracy``, ``iou`` and, with validation, the same names with
+            the prefix ``val_``. Missing and non-finite values are left out.
         path: PNG file to write.
-        watched: the measure that says which epoch is best, and whether its ``"max"`` or ``"min"`` is.
+        watched: measure that selects the best epoch, and whether the best value is the ``"max"`` or the ``"min"``.
 
     Raises:
         OutputError: the file could not be written.
@@ -55,7 +55,7 @@ def _column(rows: Sequence[Mapping[str, float]], name: str) -> NDArray[np.float6
 
 
 def _best(rows: Sequence[Mapping[str, float]], measure: str, mode: str) -> int | None:
-    """The first of the rows with the best measure; None without validation."""
+    """Return the index of the first row with the best measure; ``None`` without validation."""
     scores = _column(rows, measure)
     if np.isnan(scores).all():
         return None
@@ -65,7 +65,7 @@ def _best(rows: Sequence[Mapping[str, float]], measure: str, mode: str) -> int |
 def _draw_panel(
     axes: Axes, epochs: NDArray[np.float64], train: NDArray[np.float64], val: NDArray[np.float64]
 ) -> None:
-    marker = "o" if len(epochs) <= _FEW else None
+    marker = "o" if len(epochs) <= _MAX_MARKED else None
     axes.plot(epochs, train, label="training", marker=marker, markersize=4, **_TRAIN)
     if not np.isnan(val).all():
         axes.plot(epochs, val, label="validation", marker=marker, markersize=4, **_VAL)

@@ -113,7 +113,7 @@ def evaluate(
     if folder is not None:
         report.save(folder)
         _draw(report, loaded, data, folder)
-        title = f"{data.root.resolve().name}, {report.split}: is it as right as it is sure?"
+        title = f"{data.root.resolve().name}, {report.split}: calibration"
         draw_reliability(reliability, folder / "reliability.png", title)
         logger.info("report and pictures: %s", folder)
     else:

@@ -1,7 +1,7 @@
-"""Whether probabilities are as high as they are right: reliability and expected calibration error.
+"""Calibration of probabilities: reliability and expected calibration error.
 
-Pixels are sorted into 15 bins by their confidence, the probability of the class they are given; in each, mean
-confidence and the share of pixels that are right should be equal (Guo et al. 2017, arXiv:1706.04599).
+Pixels are sorted into 15 bins by their confidence, the probability of the predicted class. In each bin the mean
+confidence should equal the share of correct pixels (Guo et al. 2017, arXiv:1706.04599).
 """
 
 from collections.abc import Sequence
@@ -24,15 +24,15 @@ Bins = Counts
 def count_bins(
     probabilities: NDArray[np.float32], truth: NDArray[np.uint8], ignore_index: int | None = None
 ) -> Bins:
-    """Sort the pixels of an image into bins by confidence.
+    """Count the pixels of an image in bins of confidence.
 
     Args:
-        probabilities: ``(H, W, K)``, which sum to 1 over the classes.
+        probabilities: ``(H, W, K)``, with a sum of 1 over the classes.
         truth: ``(H, W)`` class ids.
-        ignore_index: truth of pixels to leave out.
+        ignore_index: class id of ignored pixels in the truth.
 
     Returns:
-        ``(15, 3)``: number of pixels, sum of their confidences, and number of those that are right.
+        ``(15, 3)``: number of pixels, sum of their confidences, and number of correct pixels.
 
     Examples:
         >>> probabilities = np.array([[[0.9, 0.1], [0.9, 0.1], [0.3, 0.7]]], np.float32)
@@ -41,22 +41,22 @@ def count_bins(
         [[1.0, 0.7, 1.0], [2.0, 1.8, 1.0]]
     """
     confidence = probabilities.max(axis=-1).astype(np.float64)
-    right = probabilities.argmax(axis=-1) == truth
+    correct = probabilities.argmax(axis=-1) == truth
     if ignore_index is not None:
-        confidence, right = confidence[truth != ignore_index], right[truth != ignore_index]
+        confidence, correct = confidence[truth != ignore_index], correct[truth != ignore_index]
     numbers = np.clip(np.ceil(confidence.ravel() * BINS).astype(int) - 1, 0, BINS - 1)
-    weights = (None, confidence.ravel(), right.ravel().astype(np.float64))
+    weights = (None, confidence.ravel(), correct.ravel().astype(np.float64))
     return np.stack([np.bincount(numbers, weight, BINS) for weight in weights], axis=-1).astype(np.float64)
 
 
 def expected_calibration_error(bins: Bins) -> NDArray[np.float64]:
-    """Give the mean gap between confidence and share of right pixels, weighted by pixels.
+    """Return the mean difference of confidence and share of correct pixels, weighted by pixels.
 
     Args:
-        bins: ``(..., 15, 3)``, from `count_bins`; sums over images are bins too.
+        bins: ``(..., 15, 3)`` from `count_bins`, or a sum of them over images.
 
     Returns:
-        ``(...)``, 0 to 1; NaN where there are no pixels.
+        ``(...)``, 0 to 1; NaN without pixels.
 
     Examples:
         >>> bins = np.zeros((15, 3))
@@ -68,10 +68,10 @@ def expected_calibration_error(bins: Bins) -> NDArray[np.float64]:
 
 
 def without_temperature(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Give the probabilities a network would have given had its logits not been divided by a temperature.
+    """Return the probabilities of a network without dividing its logits by a temperature.
 
-    Softmax of logits ``z / T`` is ``p``; that of ``z`` is ``p`` to the power of ``T``, made to sum to 1 again. Exact at
-    the network's own size, and nearly so where probabilities have been resized or blended.
+    If softmax of the logits ``z / T`` is ``p``, softmax of ``z`` is ``p`` to the power of ``T``, normalised to a sum of
+    1. This is exact at the size of the network's output, and approximate after resizing or blending.
 
     Args:
         probabilities: ``(..., K)``.
@@ -90,57 +90,61 @@ def without_temperature(probabilities: NDArray[np.float32], temperature: float) 
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """The bins of N images, as the model gives them and as it would without its temperature.
+    """The confidence bins of N images, with and without the temperature of the model.
 
     Attributes:
-        bins: ``(N, 15, 3)``.
-        before: likewise, without temperature.
-        temperature: of the model.
-        groups: the group of each image.
+        bins: ``(N, 15, 3)`` with temperature.
+        bins_before: ``(N, 15, 3)`` without temperature.
+        temperature: temperature of the model.
+        groups: group of each image.
     """
 
     bins: Bins
-    before: Bins
+    bins_before: Bins
     temperature: float
     groups: tuple[str, ...]
 
     @property
     def error(self) -> float:
-        """Expected calibration error over all pixels."""
+        """Expected calibration error over all pixels, with temperature."""
         return float(expected_calibration_error(self.bins.sum(axis=0)))
 
     @property
     def error_before(self) -> float:
-        """The same without temperature."""
-        return float(expected_calibration_error(self.before.sum(axis=0)))
+        """Expected calibration error over all pixels, without temperature."""
+        return float(expected_calibration_error(self.bins_before.sum(axis=0)))
 
     def intervals(self) -> tuple[Interval, Interval]:
-        """95% intervals of both, by resampling groups."""
+        """Return 95% intervals of `error` and `error_before`, by resampling groups."""
         statistic = {"error": Statistic(expected_calibration_error)}
         after, before = (
-            bootstrap_intervals(bins, self.groups, statistic)["error"][0] for bins in (self.bins, self.before)
+            bootstrap_intervals(bins, self.groups, statistic)["error"][0]
+            for bins in (self.bins, self.bins_before)
         )
         return after, before
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as JSON takes it: plain numbers and ``None`` for NaN."""
+        """Return a dictionary for JSON: plain numbers, and ``None`` for NaN."""
         after, before = self.intervals()
         return {
             "temperature": self.temperature,
-            "expected_calibration_error": _described(self.error, after),
-            "expected_calibration_error_before": _described(self.error_before, before),
+            "expected_calibration_error": _with_interval(self.error, after),
+            "expected_calibration_error_before": _with_interval(self.error_before, before),
             "bins": {
                 name: {
                     "pixels": pooled[:, 0].astype(int).tolist(),
                     "confidence": _plain(ratio(pooled[:, 1], pooled[:, 0])),
                     "right": _plain(ratio(pooled[:, 2], pooled[:, 0])),
                 }
-                for name, pooled in (("after", self.bins.sum(axis=0)), ("before", self.before.sum(axis=0)))
+                for name, pooled in (
+                    ("after", self.bins.sum(axis=0)),
+                    ("before", self.bins_before.sum(axis=0)),
+                )
             },
         }
 
 
-def _described(value: float, interval: Interval) -> dict[str, Any]:
+def _with_interval(value: float, interval: Interval) -> dict[str, Any]:
     low, high = _plain([interval.low, interval.high])
     return {"value": _plain([value])[0], "low": low, "high": high, "groups": interval.groups}
 

@@ -1,4 +1,4 @@
-"""The reliability diagram: how often pixels of a confidence are right, with and without temperature."""
+"""The reliability diagram: share of correct pixels over confidence, with and without temperature."""
 
 from pathlib import Path
 
@@ -14,36 +14,36 @@ from solarseg.files import write_figure
 
 __all__ = ["draw_reliability"]
 
-# Okabe and Ito's vermilion and blue: apart with any kind of colour vision, and lines and markers differ too.
+# Vermilion and blue of Okabe and Ito: distinct with any colour vision; line styles and markers differ too.
 _AFTER, _BEFORE = "#D55E00", "#0072B2"
 
 
 def draw_reliability(reliability: Reliability, path: Path, title: str) -> None:
-    """Draw the share of right pixels over their confidence, and how many pixels there are of each.
+    """Draw the share of correct pixels over their confidence, and the distribution of confidences.
 
     Args:
-        reliability: of the images scored.
+        reliability: reliability of the scored images.
         path: PNG file to write.
-        title: above all.
+        title: title of the figure.
 
     Raises:
         OutputError: the file could not be written.
     """
-    after, before = reliability.bins.sum(axis=0), reliability.before.sum(axis=0)
+    after, before = reliability.bins.sum(axis=0), reliability.bins_before.sum(axis=0)
     with style.context("default"):
         figure = Figure((6, 6.6), dpi=120, layout="constrained")
         curves, counts = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
-        curves.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="as right as sure")
+        curves.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="perfect calibration")
         _plot(curves, before, f"without temperature, error {reliability.error_before:.3f}", _BEFORE, "s--")
-        described = f"temperature {reliability.temperature:.2f}, error {reliability.error:.3f}"
-        _plot(curves, after, described, _AFTER, "o-")
-        curves.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of pixels that are right")
-        figure.legend(frameon=False, loc="outside lower left")  # curves may go anywhere
+        label = f"temperature {reliability.temperature:.2f}, error {reliability.error:.3f}"
+        _plot(curves, after, label, _AFTER, "o-")
+        curves.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of correct pixels")
+        figure.legend(frameon=False, loc="outside lower left")  # the curves may be anywhere
         curves.grid(color="0.9", linewidth=0.8)
         edges = np.linspace(0, 1, BINS + 1)
         counts.stairs(ratio(before[:, 0], before[:, 0].sum()), edges, color=_BEFORE, linestyle="--")
         counts.stairs(ratio(after[:, 0], after[:, 0].sum()), edges, color=_AFTER, fill=True, alpha=0.35)
-        counts.set(ylim=(0, 1), xlabel="confidence: probability of the class given", ylabel="pixels")
+        counts.set(ylim=(0, 1), xlabel="confidence: probability of the predicted class", ylabel="pixels")
         counts.yaxis.set_major_formatter(PercentFormatter(1))
         for axes in (curves, counts):
             axes.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""The report of an evaluation: every score, how sure it is, and what it was scored on."""
+"""The report of an evaluation: all scores with their intervals, and the images they were computed on."""
 
 import json
 import re
@@ -33,34 +33,34 @@ TEXT_NAME = "classification_report.txt"
 
 _METHOD = (
     f"percentile bootstrap: groups of images resampled with replacement {RESAMPLES} times; "
-    f"unreliable where the score rests on fewer than {RELIABLE_GROUPS} groups"
+    f"unreliable if the score is based on fewer than {RELIABLE_GROUPS} groups"
 )
-ONLY_EXACT = "Only exact copies of the images trained on were looked for, near copies were not."
-_MARK = "\0row"  # no name of a file or a class has a zero byte
+ONLY_EXACT = "Only exact copies of training images were searched for, not near-duplicates."
+_MARK = "\0row"  # names of files and classes have no zero byte
 _MARKED_ROW = re.compile(r'"\\u0000row(\[[-\d, ]*\])"')
-_NAMED_IMAGES = 3  # of the images trained on, in the summary
+_MAX_NAMED = 3  # training images that the summary names
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:
-    """What a model scored on a set of images; all its numbers come from the images' confusion matrices.
+    """The scores of a model on a set of images. All scores are computed from the confusion matrices of the images.
 
     Attributes:
-        class_names: in class-id order.
-        names: of the N images.
-        groups: the group of each image.
+        class_names: class names in the order of class ids.
+        names: names of the N images.
+        groups: group of each image.
         matrices: ``(N, K, K) int64`` confusion matrix of each image, rows = truth.
-        split: which images of the dataset: "train", "val", "test" or "all".
+        split: scored images of the dataset: "train", "val", "test" or "all".
         model: the model file.
         dataset: the dataset folder.
-        trained_on: names of scored images that the model saw in its training.
-        related: names of scored images that it did not see, but copies or near copies of them; None if nobody has
-            looked for such.
-        calibration: whether probabilities are as high as they are right, from
-            `solarseg.evaluation.reliability.Reliability.to_dict`; None where that was not measured.
+        trained_on: names of scored images that the model was trained on.
+        related: names of scored images with copies or near-duplicates among the training images; ``None`` if they were
+            not searched for.
+        calibration: calibration of the probabilities, from `solarseg.evaluation.reliability.Reliability.to_dict`;
+            ``None`` if it was not measured.
 
     Raises:
-        ArgumentError: the parts do not fit together, or there is no valid pixel to score.
+        ArgumentError: the attributes do not match, or there is no valid pixel.
 
     Examples:
         >>> matrices = np.array([[[8, 2], [1, 9]], [[9, 1], [1, 9]]])
@@ -84,11 +84,11 @@ class Report:
         images, classes = len(self.names), len(self.class_names)
         if self.matrices.shape != (images, classes, classes) or len(self.groups) != images:
             raise ArgumentError(
-                f"matrices: shape {self.matrices.shape} with {len(self.groups)} groups does not fit "
-                f"{images} images of {classes} classes; give a (K, K) matrix and a group for each image"
+                f"`matrices`: shape {self.matrices.shape} with {len(self.groups)} groups does not match {images} "
+                f"images of {classes} classes; give a (K, K) matrix and a group for each image"
             )
         if not self.matrices.any():
-            raise ArgumentError("matrices: no pixel to score; masks must hold more than the ignore index")
+            raise ArgumentError("`matrices`: no pixel to score; all pixels of the masks are ignored")
 
     def __repr__(self) -> str:
         return (
@@ -98,23 +98,23 @@ class Report:
 
     @property
     def n_images(self) -> int:
-        """Number of images scored."""
+        """Number of scored images."""
         return len(self.names)
 
     @property
     def n_groups(self) -> int:
-        """Number of different groups among them."""
+        """Number of groups of scored images."""
         return len(set(self.groups))
 
     @property
     def confusion_matrix(self) -> NDArray[np.int64]:
-        """``(K, K) int64`` pixels of all images, rows = truth."""
+        """Confusion matrix of all images, ``(K, K) int64``, rows = truth."""
         pooled: NDArray[np.int64] = self.matrices.sum(axis=0)
         return pooled
 
     @property
     def accuracy(self) -> float:
-        """Share of all pixels given their true class."""
+        """Share of pixels with the correct class."""
         return float(pixel_accuracy(self.confusion_matrix))
 
     @property
@@ -124,7 +124,7 @@ class Report:
 
     @property
     def image_iou(self) -> dict[str, float]:
-        """Mean over images of the IoU in the image, by class name; see `image_iou_per_class`."""
+        """IoU of each image, averaged over images, by class name; see `image_iou_per_class`."""
         return self._by_class(image_iou_per_class(self.matrices))
 
     @property
@@ -139,12 +139,12 @@ class Report:
 
     @property
     def mean_image_iou(self) -> float:
-        """Mean over images of each image's mean IoU; see `scores.mean_image_iou`."""
+        """Mean IoU of each image, averaged over images; see `scores.mean_image_iou`."""
         return mean_image_iou(self.matrices)
 
     @cached_property
     def intervals(self) -> dict[str, list[Interval]]:
-        """95% intervals of the entries of `STATISTICS`: one for each class, or a single one."""
+        """95% intervals of all entries of `STATISTICS`: one per class, or a single one."""
         return bootstrap_intervals(self.matrices, self.groups)
 
     @property
@@ -153,14 +153,14 @@ class Report:
         return classification_report(self.confusion_matrix, self.class_names)
 
     def classification_text(self) -> str:
-        """The same as a table of plain text."""
+        """Return the classification report as a text table."""
         return classification_text(self.classification_report)
 
     def _by_class(self, values: NDArray[np.float64]) -> dict[str, float]:
         return dict(zip(self.class_names, values.tolist(), strict=True))
 
     def scores(self) -> dict[str, Any]:
-        """Give every score, and what was scored, as JSON takes it: plain numbers and ``None`` for NaN."""
+        """Return all scores and what was scored as a dictionary for JSON: plain numbers, and ``None`` for NaN."""
         scores: dict[str, Any] = _plain(
             {
                 "dataset": self.dataset,
@@ -208,7 +208,7 @@ class Report:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give `scores`, and all that `from_dict` needs: the confusion matrix of each image with the rest."""
+        """Return `scores` and everything that `from_dict` needs, such as the confusion matrix of each image."""
         rest: dict[str, Any] = _plain(
             {
                 "model": self.model,
@@ -225,17 +225,17 @@ class Report:
         return self.scores() | rest
 
     def _intervals_dict(self) -> dict[str, Any]:
-        shown = {
-            name: [asdict(each) | {"reliable": each.reliable} for each in intervals]
+        rows = {
+            name: [asdict(interval) | {"reliable": interval.reliable} for interval in intervals]
             for name, intervals in self.intervals.items()
         }
         return {
             "level": LEVEL,
             "groups": self.n_groups,
             "method": _METHOD,
-            **{name: shown[name][0] for name in ("accuracy", "mean_iou", "mean_image_iou")},
+            **{name: rows[name][0] for name in ("accuracy", "mean_iou", "mean_image_iou")},
             **{
-                name: dict(zip(self.class_names, shown[name], strict=True))
+                name: dict(zip(self.class_names, rows[name], strict=True))
                 for name in ("iou", "image_iou", "dice")
             },
         }
@@ -264,10 +264,10 @@ class Report:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Report":
-        """Rebuild a report from `to_dict`; scores are computed anew from the confusion matrices.
+        """Create a report from the dictionary of `to_dict`; scores are computed again from the confusion matrices.
 
         Raises:
-            KeyError, TypeError, ValueError: it is no such dict; `load` says so in words.
+            KeyError, TypeError, ValueError: the dictionary is invalid; `load` raises `DataError` instead.
         """
         images = value["per_image"]
         return cls(
@@ -285,10 +285,10 @@ class Report:
 
     @classmethod
     def load(cls, path: Path | str) -> "Report":
-        """Read a ``report.json``, or the one in a folder.
+        """Read a ``report.json`` file, or the one in a folder.
 
         Raises:
-            DataError: there is none, or it is not one of ours.
+            DataError: the file does not exist, or is not a report.
         """
         file = Path(path)
         file = file / REPORT_NAME if file.is_dir() else file
@@ -298,33 +298,33 @@ class Report:
             raise DataError(f"{file}: cannot be read ({error.strerror}); give a report.json") from error
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"{file}: is no report of solarseg ({error!r}); give a report.json that evaluate wrote"
+                f"{file}: not a report of solarseg ({error!r}); give a report.json written by evaluate"
             ) from error
 
     def save(self, folder: Path | str) -> None:
-        """Write ``report.json`` and ``classification_report.txt`` into a folder, each whole or not at all.
+        """Write ``report.json`` and ``classification_report.txt`` to a folder.
 
         Raises:
-            OutputError: they could not be written.
+            OutputError: the files could not be written.
         """
         write_text(Path(folder) / REPORT_NAME, _as_json(self.to_dict()) + "\n")
         write_text(Path(folder) / TEXT_NAME, self.classification_text())
 
     def summary_text(self) -> str:
-        """Say in a few aligned lines of plain text what was scored, how well, and how sure that is."""
+        """Return a short text with what was scored, the scores and their intervals."""
         heading = [
             ["dataset", f"{self.dataset} (split: {self.split})"],
             ["images", f"{self.n_images} (groups: {self.n_groups})"],
             ["model", self.model],
         ]
-        tables = [_aligned(rows) for rows in (heading, self._overall_rows(), self._class_rows())]
+        tables = [_align(rows) for rows in (heading, self._overall_rows(), self._class_rows())]
         return "\n\n".join("\n".join(lines) for lines in (*tables, self._notes()))
 
     def _overall_rows(self) -> list[list[str]]:
         rows = (
-            ("accuracy", "accuracy", "share of pixels given their true class"),
-            ("mean IoU", "mean_iou", "over classes, the pixels of all images pooled"),
-            ("mean image IoU", "mean_image_iou", "over the classes of each image, then over images"),
+            ("accuracy", "accuracy", "share of pixels with the correct class"),
+            ("mean IoU", "mean_iou", "mean over classes, with the pixels of all images pooled"),
+            ("mean image IoU", "mean_image_iou", "mean over the classes of each image, then over images"),
         )
         return [["", "score", "95% interval", ""]] + [
             [label, _number(getattr(self, name)), _range(self.intervals[name][0]), meaning]
@@ -340,31 +340,29 @@ class Report:
 
     def _notes(self) -> list[str]:
         notes = [
-            "IoU and Dice pool the pixels of all images; image IoU is the mean over images with the class "
-            "in truth or prediction."
+            "IoU and Dice pool the pixels of all images; image IoU is the mean over images with the class in truth "
+            "or prediction."
         ]
-        found = [interval for intervals in self.intervals.values() for interval in intervals]
-        if any(isnan(interval.low) for interval in found):
-            notes.append(
-                "- stands for a class in neither truth nor prediction, or the interval of one group."
-            )
-        if any(_starred(interval) for interval in found):
-            notes.append(f"* unreliable: rests on fewer than {RELIABLE_GROUPS} groups; score more groups.")
+        everything = [interval for intervals in self.intervals.values() for interval in intervals]
+        if any(isnan(interval.low) for interval in everything):
+            notes.append("-: the class is in neither truth nor prediction, or there is only one group.")
+        if any(_is_unreliable(interval) for interval in everything):
+            notes.append(f"*: unreliable, based on fewer than {RELIABLE_GROUPS} groups; score more groups.")
         if self.calibration is not None:
             notes.append(_calibration_note(self.calibration))
         if self.related is None:
             notes.append(ONLY_EXACT)
         if self.related == () and not self.trained_on:
-            notes.append("None of these images has a copy or near copy among those trained on.")
-        for names, seen in (
-            (self.trained_on, "the model saw"),
-            (self.related, "the model saw copies or near copies of"),
+            notes.append("None of these images has a copy or near-duplicate among the training images.")
+        for names, relation in (
+            (self.trained_on, "the model was trained on"),
+            (self.related, "the model was trained on copies or near-duplicates of"),
         ):
             if names:
-                more = ", ..." if len(names) > _NAMED_IMAGES else ""
+                more = ", ..." if len(names) > _MAX_NAMED else ""
                 notes.append(
-                    f"WARNING: {seen} {len(names)} of the {self.n_images} images in training "
-                    f"({', '.join(names[:_NAMED_IMAGES])}{more}); on new images expect lower scores."
+                    f"WARNING: {relation} {len(names)} of the {self.n_images} images "
+                    f"({', '.join(names[:_MAX_NAMED])}{more}); expect lower scores on new images."
                 )
         return notes
 
@@ -373,20 +371,20 @@ def _calibration_note(calibration: Mapping[str, Any]) -> str:
     name = "expected_calibration_error"
     after, before = calibration[name]["value"], calibration[f"{name}_before"]["value"]
     return (
-        f"Probabilities are off by {after:.3f} on average (expected calibration error; {before:.3f} without the "
-        f"model's temperature of {calibration['temperature']:.2f})."
+        f"Expected calibration error of the probabilities: {after:.3f} ({before:.3f} without the temperature of the "
+        f"model, {calibration['temperature']:.2f})."
     )
 
 
 def _plain(value: Any) -> Any:
-    """Turn NumPy values into plain ones, tuples into lists and NaN into None, at any depth."""
+    """Convert NumPy values to plain ones, tuples to lists and NaN to ``None``, at any depth."""
     if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         # Matrices of many classes have millions of counts, none of which is NaN.
         return value.tolist() if value.dtype.kind in "iu" else _plain(value.tolist())
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     return None if isinstance(value, float) and isnan(value) else value
 
 
@@ -418,13 +416,13 @@ def _number(score: float) -> str:
 
 def _range(interval: Interval) -> str:
     ends = "-" if isnan(interval.low) else f"{interval.low:.4f} to {interval.high:.4f}"
-    return f"{ends} *" if _starred(interval) else ends
+    return f"{ends} *" if _is_unreliable(interval) else ends
 
 
-def _starred(interval: Interval) -> bool:
+def _is_unreliable(interval: Interval) -> bool:
     return 0 < interval.groups < RELIABLE_GROUPS
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def _align(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]

@@ -8,7 +8,17 @@ from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.images import as_rgb
-from solarseg.painting import below, beside, check_same_size, fit, legend, paint, percent, resize, swatch
+from solarseg.painting import (
+    check_same_size,
+    draw_legend,
+    draw_swatch,
+    fit_size,
+    format_percent,
+    paint_mask,
+    resize_for_display,
+    stack_horizontally,
+    stack_vertically,
+)
 
 __all__ = ["overlay", "side_by_side"]
 
@@ -44,7 +54,7 @@ def overlay(
     """
     # Lines grow with the image, or they would vanish when a large one is looked at as a whole.
     width = max(1, round(sqrt(mask.size) / 500))
-    return paint(as_rgb(image), mask, classes, alpha, width)
+    return paint_mask(as_rgb(image), mask, classes, alpha, width)
 
 
 def side_by_side(image: NDArray[Any], mask: NDArray[np.uint8], classes: ClassMap) -> NDArray[np.uint8]:
@@ -68,19 +78,20 @@ def side_by_side(image: NDArray[Any], mask: NDArray[np.uint8], classes: ClassMap
     wide = mask.shape[1] > _WIDE * mask.shape[0]
     half = _LARGE // 2 - _LARGE // 200  # two of these and the gap
     size = _shown_size(mask.shape, (_LARGE, half) if wide else (half, _LARGE))
-    shown = as_rgb(resize(image[..., :3], size))
+    shown = as_rgb(resize_for_display(image[..., :3], size))
     gap = max(4, max(size) // 100)
-    pair = (below if wide else beside)([shown, overlay(shown, resize(mask, size), classes)], gap)
+    both = [shown, overlay(shown, resize_for_display(mask, size), classes)]
+    pair = stack_vertically(both, gap) if wide else stack_horizontally(both, gap)
     letters = min(48, max(15, pair.shape[1] // 60))
-    key = legend(_entries(mask, classes, letters), max(_NARROW, pair.shape[1]) - letters, letters)
+    key = draw_legend(_entries(mask, classes, letters), max(_NARROW, pair.shape[1]) - letters, letters)
     margins = ((gap, gap), (letters // 2, letters - letters // 2), (0, 0))
-    return below([pair, np.pad(key, margins, constant_values=255)], 0)
+    return stack_vertically([pair, np.pad(key, margins, constant_values=255)], 0)
 
 
 def _shown_size(shape: tuple[int, ...], box: tuple[int, int]) -> tuple[int, int]:
     factor = max(1, round(_SMALL / max(shape)))
     width, height = shape[1] * factor, shape[0] * factor
-    return (width, height) if width <= box[0] and height <= box[1] else fit(shape, *box)
+    return (width, height) if width <= box[0] and height <= box[1] else fit_size(shape, *box)
 
 
 def _entries(mask: NDArray[np.uint8], classes: ClassMap, size: int) -> list[tuple[NDArray[np.uint8], str]]:
@@ -88,6 +99,9 @@ def _entries(mask: NDArray[np.uint8], classes: ClassMap, size: int) -> list[tupl
     counts = np.bincount(mask.ravel(), minlength=IGNORE_INDEX + 1)[: len(classes)]
     present = [i for i in np.flatnonzero(counts).tolist() if i > 0] or [0]
     return [
-        (swatch(i, classes, size), f"{classes.names[i]} {percent(counts[i] / max(1, counts.sum()))}")
+        (
+            draw_swatch(i, classes, size),
+            f"{classes.names[i]} {format_percent(counts[i] / max(1, counts.sum()))}",
+        )
         for i in present
     ]

@@ -33,7 +33,7 @@ AREA_REACH = Range(0.0, 0.5, "cell", "distance from a point in the piece to each
 AREA_ROUGHNESS = Range(0.0, 0.07, "share", "sideways shift of the middle of a crack that bounds the piece")
 AREA_SIZE = Range(0.003, 0.4, "cell^2", "area of a piece: smaller ones are spots, larger ones are rare")
 AREA_ACROSS_BUSBARS = Chance(0.35, "a piece is bounded by the edges of the cell only, not by busbars")
-AREA_STRIPED = Chance(0.45, "the loss differs between fingers, each of which may be intact or broken")
+AREA_STRIPED = Chance(0.45, "the loss differs between fingers, as each may be intact or broken")
 AREA_STRIPES = Range(0.5, 1.0, "share", "loss in the stripe of each finger, relative to the loss of the area")
 STRIPE_CHANGES = Chance(0.6, "a finger has another loss than the finger before it")
 AREA_GRADED = Chance(0.35, "an area gets darker with the distance from where current still flows")
@@ -123,7 +123,7 @@ def _stripes(rng: np.random.Generator, layout: Layout, patch: Patch) -> NDArray[
     """Draw the share of the loss in the stripe of each finger: 1 for all, or different from stripe to stripe."""
     stripes = np.ones(layout.module.fingers + 2, np.float32)
     if AREA_STRIPED.draw(rng):
-        # Neighbouring fingers often have the same loss: a value holds until the next change.
+        # Neighbouring fingers often have the same loss: a value stays the same until the next change.
         values = AREA_STRIPES.draw_many(rng, len(stripes))
         changes = rng.random(len(stripes)) < STRIPE_CHANGES.probability
         stripes[:] = values[np.maximum.accumulate(np.where(changes, np.arange(len(stripes)), 0))]

@@ -20,7 +20,7 @@ CRACK_WIDTH = Range(
     1 / 190,
     1 / 85,
     "cell",
-    "width: 1.3 to 3 pixels at 256 before blur; stands for narrower cracks, which are fainter in proportion",
+    "width: 1.3 to 3 pixels at 256 before blur; represents narrower cracks, which are fainter in proportion",
     "low",
 )
 CRACK_DEPTH = Range(

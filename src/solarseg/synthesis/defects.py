@@ -14,7 +14,7 @@ __all__ = ["CELL_CLASSES", "Defect", "as_brightness", "draw_mask"]
 
 CELL_CLASSES = ClassMap(
     ("background", "cell", "busbar", "crack", "inactive_area", "finger_interruption"),
-    # The cell is grey, so that defects stand out; the others are from Paul Tol's "bright" scheme.
+    # The cell is grey, so that defects are easy to see; the others are from Paul Tol's "bright" scheme.
     colours=((0, 0, 0), (120, 120, 120), (68, 119, 170), (238, 102, 119), (204, 187, 68), (102, 204, 238)),
 )
 CELL, BUSBAR, CRACK, INACTIVE_AREA, FINGER_INTERRUPTION = 1, 2, 3, 4, 5

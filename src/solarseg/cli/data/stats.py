@@ -38,7 +38,7 @@ def command(
 
 
 def _lines(found: "Statistics") -> list[str]:
-    from solarseg.painting import percent
+    from solarseg.painting import format_percent
 
     names = [one.name for one in found.classes] + [band.name for band in found.bands]
     width = max(map(len, names))
@@ -48,8 +48,8 @@ def _lines(found: "Statistics") -> list[str]:
     lines = [
         f"{counted(found.images, 'image')}, {groups}; {sizes}{more}; {', '.join(found.depths)}; "
         f"{counted(len(found.bands), 'band')}",
-        f"{found.empty:,} with nothing but background; {percent(found.ignored)} of all pixels are ignored"
-        + (f" ({percent(found.nodata)} are nodata)" if found.nodata else ""),
+        f"{found.empty:,} with only background; {format_percent(found.ignored)} of all pixels are ignored"
+        + (f" ({format_percent(found.nodata)} are nodata)" if found.nodata else ""),
         "",
         f"{'class':{width}}  share of pixels  images  regions  median region",
     ]
@@ -57,7 +57,7 @@ def _lines(found: "Statistics") -> list[str]:
         regions = "" if one.regions is None else f"{one.regions:,}"
         median = f"{one.areas[2]:,.0f} px" if one.areas else ""
         lines.append(
-            f"{one.name:{width}}  {percent(one.share):>15}  {one.images:6,}  {regions:>7}  {median:>13}"
+            f"{one.name:{width}}  {format_percent(one.share):>15}  {one.images:6,}  {regions:>7}  {median:>13}"
         )
     lines += ["", f"{'band':{width}}        mean   deviation      least   greatest"]
     for band in found.bands:
