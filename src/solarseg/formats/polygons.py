@@ -214,7 +214,7 @@ def outlines(region: NDArray[np.bool_], tolerance: float = 0) -> list[Polygon]:
         A polygon for each connected component, without points on a straight line.
 
     Raises:
-        MissingExtraError: rasterio is not installed.
+        MissingExtraError: rasterio or shapely is not installed.
 
     Examples:
         >>> outlines(np.array([[0, 1, 1], [0, 0, 0]], dtype=bool))[0].outer.tolist()
@@ -286,10 +286,13 @@ def simplify(polygon: Polygon, tolerance: float) -> Polygon:
         polygon: what to simplify.
         tolerance: how far its lines may move, in pixels.
 
+    Raises:
+        MissingExtraError: shapely is not installed.
+
     Examples:
         >>> steps = np.array([[0, 0], [9, 0], [9, 5], [5, 5], [5, 6], [0, 6]])
         >>> simplify(Polygon(steps), tolerance=1).outer.tolist()
-        [[0, 0], [9, 0], [9, 5], [0, 6]]
+        [[0.0, 0.0], [9.0, 0.0], [9.0, 5.0], [0.0, 6.0]]
     """
     if tolerance == 0:
         return polygon
@@ -305,26 +308,15 @@ def simplify(polygon: Polygon, tolerance: float) -> Polygon:
 
 
 def _douglas_peucker(ring: Ring, tolerance: float) -> Ring:
-    # OpenCV's approxPolyDP drops further points afterwards, and then strays by more than the tolerance.
+    # As two lines, since of a ring GEOS may remove the point that it begins with, and then strays by more.
+    shapely = require("shapely", "data")
     closed = np.concatenate([ring, ring[:1]])
     far = int(np.hypot(*(ring - ring[0]).T).argmax())
-    kept = np.zeros(len(closed), dtype=np.bool_)
-    kept[[0, far]] = True
-    stack = [(0, far), (far, len(ring))]
-    while stack:
-        first, last = stack.pop()
-        distances = _to_segment(closed[first + 1 : last], closed[first], closed[last])
-        if distances.size and distances.max() > tolerance:
-            middle = first + 1 + int(distances.argmax())
-            kept[middle] = True
-            stack += [(first, middle), (middle, last)]
-    return closed[kept]
-
-
-def _to_segment(points: Ring, start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
-    along = end - start
-    share = ((points - start) @ along / max(float(along @ along), 1e-12)).clip(0, 1)
-    return np.asarray(np.hypot(*(points - start - share[:, None] * along).T))
+    if far == 0:  # all points are one
+        return ring[:1]
+    lines = [shapely.linestrings(closed[: far + 1]), shapely.linestrings(closed[far:])]
+    simple = shapely.simplify(lines, tolerance, preserve_topology=False)
+    return np.concatenate([shapely.get_coordinates(line)[:-1] for line in simple])
 
 
 @dataclass(frozen=True)
