@@ -114,7 +114,7 @@ def test_bad_input_is_one_line_and_exit_code_2(squares, tmp_path, capsys, traine
         (("predict", run_folder.path, empty, "--out", out), "contains no images"),
         (("predict", run_folder.path, tmp_path / "*.gif", "--out", out), "no such image"),
         (("evaluate", run_folder.path, empty), "has no folder 'images'"),
-        (("compare", run_folder.path), "two runs or more"),
+        (("compare", run_folder.path), "RUN: needs two or more, found 1"),
     ]
     for arguments, match in cases:
         assert match in one_line_error(capsys, *arguments)
@@ -175,8 +175,8 @@ def test_a_folder_without_permission_is_one_line(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("train", "d", "--out", "r"), "stopped; the same command with --resume goes on"),
-        (("data", "convert", "s", "d"), "stopped; the same command goes on"),
+        (("train", "d", "--out", "r"), "stopped; use the same command with --resume to resume"),
+        (("data", "convert", "s", "d"), "stopped; use the same command to resume"),
         (("data", "check", "d"), "stopped"),
     ],
 )
@@ -217,7 +217,7 @@ def test_the_demo_replaces_nothing_but_an_earlier_demo(tmp_path, capsys):
     (project / "dataset").mkdir(parents=True)
     (project / "dataset" / "dataset.yaml").write_text("classes: [a, b]")
     error = one_line_error(capsys, "demo", "--out", project, "--overwrite")
-    assert "exists already and is no demo" in error
+    assert "exists already and is not a demo" in error
     assert (project / "dataset" / "dataset.yaml").exists()
 
 
@@ -226,7 +226,7 @@ def test_the_demo_replaces_nothing_but_an_earlier_demo(tmp_path, capsys):
 def test_the_demo_does_what_the_readme_says(tmp_path, options):
     done = run("demo", "--out", tmp_path / "demo", "--images", 24, *options)
     assert done.returncode == 0, done.stderr
-    named = re.findall(r"^  (\S+)", done.stdout.split("Look at:")[1], re.MULTILINE)
+    named = re.findall(r"^  (\S+)", done.stdout.split("See:")[1], re.MULTILINE)
     assert len(named) >= 3
     from pathlib import Path
 

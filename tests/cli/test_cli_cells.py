@@ -84,7 +84,7 @@ def test_the_card_and_the_file_say_the_same():
 def test_the_demo_refuses_what_it_cannot_do_before_it_makes_anything(tmp_path, capsys):
     folder = tmp_path / "demo"
     assert "--images 0: must be 1 or more" in one_line_error(capsys, "demo", "--out", folder, "--images", 0)
-    assert "without --train" in one_line_error(capsys, "demo", "--out", folder, "--epochs", 3)
+    assert "--epochs 3: requires --train" in one_line_error(capsys, "demo", "--out", folder, "--epochs", 3)
     assert "--epochs 0" in one_line_error(capsys, "demo", "--out", folder, "--train", "--epochs", 0)
     assert "24 or more" in one_line_error(capsys, "demo", "--out", folder, "--train", "--images", 8)
     assert not folder.exists()

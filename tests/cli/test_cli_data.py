@@ -67,7 +67,7 @@ def test_predictions_go_to_a_labelling_tool(trained, tmp_path, capsys):
 
 def test_check_leaves_with_1_where_something_must_be_mended(squares, tmp_path, capsys):
     assert main(["data", "check", str(squares), "--quiet"]) == 0
-    assert "nothing is wrong" in capsys.readouterr().out
+    assert "no problems found" in capsys.readouterr().out
     (squares / "masks" / "im03.png").unlink()
     assert main(["data", "check", str(squares), "--quiet", "--out", str(tmp_path / "problems.csv")]) == 1
     assert (
@@ -85,12 +85,12 @@ def test_check_says_what_it_did_not_look_for_and_what_to_do_about_copies(squares
     assert main(["data", "check", str(squares)]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(
-        "12 samples can be read, 0 with nothing but background\n\nnote: copy (1); data split keeps"
+        "12 samples can be read, 0 with only background\n\nnote: copy (1); data split and train keep"
     )
     assert main(["data", "check", str(squares), "--no-search"]) == 0
     assert capsys.readouterr().out == (
-        "12 samples can be read, 0 with nothing but background\n"
-        "copies and near copies were not looked for (--no-search)\nnothing is wrong\n"
+        "12 samples can be read, 0 with only background\n"
+        "duplicates and near-duplicates were not searched for (--no-search)\nno problems found\n"
     )
     for kind in ("images", "masks"):
         for file in sorted((squares / kind).iterdir())[1:]:
@@ -117,7 +117,7 @@ def test_split_and_stats_print_what_they_did(squares, tmp_path, capsys):
     assert main(["data", "split", str(squares), "--stratify", "--quiet"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(
-        f"6 groups kept whole, the largest g0 with 2 images\n\n{squares / 'split.csv'}\n"
+        f"6 groups kept in one split, the largest g0 with 2 images\n\n{squares / 'split.csv'}\n"
         "  train        8 images, 66.7%, foreground on 8\n  val          2 images, 16.7%, foreground on 2\n"
     )
     assert main(["data", "stats", str(squares), "--out", str(tmp_path / "stats"), "--quiet"]) == 0

@@ -1,4 +1,4 @@
-"""The command line: one file for each command; each parses, calls the library, and prints."""
+"""The command line: one file per command, which parses options, calls the library and prints the result."""
 
 from solarseg.cli.main import main
 

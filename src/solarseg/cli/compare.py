@@ -10,15 +10,15 @@ __all__ = ["command"]
 
 def command(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN", help="Run folders, evaluated on the same images.")
+        list[Path], typer.Argument(metavar="RUN", help="Run folders that were evaluated on the same images.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for compare.md, compare.csv and compare.png.")
+        Path | None, typer.Option(help="Output folder for compare.md, compare.csv and compare.png.")
     ] = None,
 ) -> None:
-    """Compare runs in scores and in cost.
+    """Compare the scores and the cost of runs.
 
-    Says which differences are larger than the noise, by a paired bootstrap over groups.
+    A paired bootstrap over groups shows which differences are significant.
 
     Example: solarseg compare runs/resnet34 runs/vgg16 --out runs/compared
     """

@@ -29,13 +29,15 @@ def command(
     dataset: Dataset,
     split: Annotated[
         Literal["train", "val", "test", "all"] | None,
-        typer.Option(help="Which images; default: the run's test split, or all of a dataset it never saw."),
+        typer.Option(
+            help="Images to score. Default: the test split of the run, or all images of another dataset."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for report and pictures; default: evaluation/ in the run folder for its own test split, "
-            "evaluation-DATASET-SPLIT/ for others."
+            help="Output folder for the report and figures. Default: evaluation/ in the run folder for its test split, "
+            "otherwise evaluation-DATASET-SPLIT/."
         ),
     ] = None,
     groups: Groups = None,
@@ -50,8 +52,8 @@ def command(
 ) -> None:
     """Score a model on images with masks.
 
-    Accuracy, IoU with intervals, classification report, calibration, and pictures of the best and worst images. The
-    masks that are scored are those that solarseg predict writes with the same options.
+    Reports accuracy, IoU with intervals, a classification report and calibration, and draws the best and the worst
+    images. It scores the same masks that solarseg predict writes with the same options.
 
     Example: solarseg evaluate runs/first my-cells
     """

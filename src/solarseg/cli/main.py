@@ -19,19 +19,19 @@ from solarseg.errors import SolarsegError
 __all__ = ["app", "main"]
 
 USER_ERROR = 2
-STOPPED = 130  # what Typer makes of Ctrl-C, as shells do
+STOPPED = 130  # exit code of Typer and of shells after Ctrl-C
 
-_GO_ON = {
-    ("train",): "the same command with --resume goes on",
-    ("predict",): "the same command goes on",
-    ("data", "convert"): "the same command goes on",
-    ("data", "download"): "the same command goes on",
+_RESUME_HINTS = {
+    ("train",): "use the same command with --resume to resume",
+    ("predict",): "use the same command to resume",
+    ("data", "convert"): "use the same command to resume",
+    ("data", "download"): "use the same command to resume",
 }
 
 app = typer.Typer(
     name="solarseg",
-    help="Find and measure defects in pictures of solar panels.\n\nBegin with: solarseg demo",
-    rich_markup_mode=None,  # without rich's markup, help is ready in a third of the time
+    help="Find and measure defects in images of solar panels.\n\nStart with: solarseg demo",
+    rich_markup_mode=None,  # without rich markup, help takes a third of the time
     pretty_exceptions_enable=False,
     add_completion=False,
     no_args_is_help=True,
@@ -43,26 +43,27 @@ app.add_typer(synth, name="synth")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit code: 0 all done, 1 done in part, 2 wrong input, 130 stopped by Ctrl-C."""
+    """Run the program and return its exit code: 0 success, 1 partial success, 2 wrong input, 130 stopped by Ctrl-C."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(
             stream, io.TextIOWrapper
-        ):  # a name that the terminal cannot show must not end a command
+        ):  # a name that the terminal cannot show must not stop a command
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(OptionFormatter(partial(_called, words)))
     logging.getLogger("solarseg").setLevel(logging.INFO)
-    logging.getLogger("tifffile").setLevel(
-        logging.CRITICAL
-    )  # its errors about a file are in the error we print
-    warnings.simplefilter("ignore")  # of libraries, about files that are read all the same
+    # Our error messages contain its errors about a file.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore")  # warnings of libraries about files that can be read
     try:
         app(args=words)
     except SystemExit as done:
         if done.code == STOPPED:
-            hints = [hint for command, hint in _GO_ON.items() if tuple(words[: len(command)]) == command]
+            hints = [
+                hint for command, hint in _RESUME_HINTS.items() if tuple(words[: len(command)]) == command
+            ]
             print("; ".join(["stopped", *hints]), file=sys.stderr)
         return int(done.code or 0)
     except SolarsegError as error:

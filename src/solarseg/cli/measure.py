@@ -6,25 +6,25 @@ from typing import Annotated
 import typer
 
 from solarseg.cli.options import CellSize, Quiet
-from solarseg.cli.report import counted, is_shown, report_failures, say_worst
+from solarseg.cli.report import counted, is_shown, print_worst, report_failures
 
 __all__ = ["command"]
 
 
 def command(
     masks: Annotated[
-        Path, typer.Argument(metavar="MASKS", help="Folder of masks, of predictions or of a dataset.")
+        Path, typer.Argument(metavar="MASKS", help="Folder of masks, predictions or a dataset.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for measurements.csv and measurements.json.")],
+    out: Annotated[Path, typer.Option(help="Output folder for measurements.csv and measurements.json.")],
     images: Annotated[
         Path | None,
-        typer.Option(help="Folder of the images, to tell crack modes. Default: images/ beside masks/."),
+        typer.Option(help="Folder of the images, required for crack modes. Default: images/ next to masks/."),
     ] = None,
     cell_mm: CellSize = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what stands there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure cracks, inactive areas and finger interruptions in masks from anywhere.
+    """Measure cracks, inactive areas and finger interruptions in masks.
 
     Example: solarseg measure my-cells --out measured --cell-mm 156
     """
@@ -32,5 +32,5 @@ def command(
 
     done = measure(masks, out, images=images, cell_mm=cell_mm, overwrite=overwrite, progress=is_shown(quiet))
     print(f"{counted(len(done.cells), 'mask')} measured: {out}/measurements.csv, {out}/measurements.json")
-    say_worst(done.cells)
+    print_worst(done.cells)
     report_failures(done.failed)

@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-LICENCE = "MIT, as solarseg"  # of all that ships in the package
+LICENCE = "MIT, as solarseg"  # of all models in the package
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show the card of this one.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Show the card of this model.")] = None,
 ) -> None:
-    """List the models that come with solarseg, or say all about one.
+    """List the models that are included in solarseg, or show the card of one.
 
     Example: solarseg models el-cell
     """
@@ -28,7 +28,7 @@ def command(
     elif name in shipped_models():
         print(card_of(name))
     else:
-        raise ArgumentError(f"{name}: no such model ships; choose one of: {', '.join(shipped_models())}")
+        raise ArgumentError(f"{name}: no such model; choose one of: {', '.join(shipped_models())}")
 
 
 def _describe(name: str, path: "Path") -> str:
@@ -43,7 +43,7 @@ def _describe(name: str, path: "Path") -> str:
         f"  licence      {LICENCE}",
         f"  trained on   {info.dataset} ({info.licence or 'licence not stated'}), images of {info.image_size} pixels",
         f"  fingerprint  {info.fingerprint}",
-        "  IoU on images it never saw, with 95% interval:",
+        "  IoU on images that were not used for training, with 95% interval:",
     ]
     for each in info.class_names:
         found = intervals.get(each, {})

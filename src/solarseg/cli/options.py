@@ -29,60 +29,69 @@ __all__ = [
 ModelPath = Annotated[
     Path,
     typer.Argument(
-        metavar="RUN_OR_MODEL", help="A run folder, a model.onnx, or a model that ships: el-cell."
+        metavar="RUN_OR_MODEL", help="A run folder, a model file, or a model included in solarseg: el-cell."
     ),
 ]
 Backend = Annotated[
     str | None,
     typer.Option(
-        help="What computes: onnxruntime, openvino, torch, or auto (default): the fastest that solarseg benchmark "
-        "--save found, else onnxruntime."
+        help="onnxruntime, openvino, torch or auto (default): the fastest backend found by solarseg benchmark --save, "
+        "otherwise onnxruntime."
     ),
 ]
-Device = Annotated[str | None, typer.Option(help="cpu (default), or cuda where there is a GPU.")]
+Device = Annotated[str | None, typer.Option(help="cpu (default), or cuda for a GPU.")]
 CellSize = Annotated[
     float | None,
-    typer.Option(help="Longer side of the cells, mm: 156, 166, 182, ...; gives lengths in mm too."),
+    typer.Option(help="Longer side of the cells in mm, such as 156, 166 or 182; adds lengths in mm."),
 ]
 Groups = Annotated[
     Path | None,
     typer.Option(
-        help="CSV of name,group: which images show one module, site or place. Default: groups.csv of DATASET."
+        help="CSV file with the columns name,group: images of one module, site or place. "
+        "Default: groups.csv of DATASET."
     ),
 ]
 GroupRegex = Annotated[
-    str | None, typer.Option(help="Pattern that finds the group in a name, such as '^(site\\d+)_'.")
+    str | None,
+    typer.Option(help="Regular expression that finds the group in a name, such as '^(site\\d+)_'."),
 ]
-Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="Folder with images/ and masks/.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
-Tta = Annotated[bool, typer.Option("--tta", help="Average over eight flips and turns: eight times as long.")]
+Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="Dataset folder with images/ and masks/.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]
+Tta = Annotated[
+    bool,
+    typer.Option(
+        "--tta", help="Average predictions over eight flips and rotations; takes eight times as long."
+    ),
+]
 Tile = Annotated[
     int | None,
     typer.Option(
-        help="Side of the tiles that images are split into, pixels; 0: never. Default: as large as the training "
-        "images, where an image is more than twice as large or georeferenced."
+        help="Side of the tiles in pixels; 0 for no tiles. Default: the size of the training images, for images that "
+        "are more than twice as large or georeferenced."
     ),
 ]
 Overlap = Annotated[
-    int | None, typer.Option(help="Least pixels that neighbouring tiles share. Default: a quarter of a tile.")
+    int | None,
+    typer.Option(help="Minimum overlap of neighbouring tiles in pixels. Default: a quarter of a tile."),
 ]
 Threshold = Annotated[
-    list[str] | None, typer.Option(metavar="CLASS=0.4", help="Minimum probability for a class; repeatable.")
+    list[str] | None,
+    typer.Option(metavar="CLASS=0.4", help="Minimum probability for a class. Repeat for several classes."),
 ]
 
 
 def predict_options(
     tile: int | None, overlap: int | None, tta: bool, threshold: list[str] | None
 ) -> "PredictOptions":
-    """Put the options together that say how images are predicted."""
+    """Return the options of prediction."""
     from solarseg.inference.options import PredictOptions
 
-    return PredictOptions(tile, overlap, tta, dict(map(_threshold, threshold or ())))
+    return PredictOptions(tile, overlap, tta, dict(map(_parse_threshold, threshold or ())))
 
 
-def _threshold(text: str) -> tuple[str, float]:
+def _parse_threshold(text: str) -> tuple[str, float]:
     name, _, value = text.rpartition("=")
     try:
         return name, float(value)
     except ValueError as error:
-        raise ArgumentError(f"--threshold {text}: must be CLASS=NUMBER, as in crack=0.4") from error
+        raise ArgumentError(f"--threshold {text}: must be CLASS=NUMBER, for example crack=0.4") from error

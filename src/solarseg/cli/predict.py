@@ -19,7 +19,7 @@ from solarseg.cli.options import (
     Tta,
     predict_options,
 )
-from solarseg.cli.report import DONE_IN_PART, counted, is_shown, say_worst
+from solarseg.cli.report import DONE_IN_PART, counted, is_shown, print_worst
 
 if TYPE_CHECKING:
     from solarseg.prediction.predict import Predictions
@@ -32,21 +32,25 @@ _NOTHING_DONE = 2
 def command(
     model: ModelPath,
     images: Annotated[
-        list[str], typer.Argument(metavar="IMAGE_OR_FOLDER", help="Images, folders or 'patterns/*.jpg'.")
+        list[str],
+        typer.Argument(
+            metavar="IMAGE_OR_FOLDER", help="Images, folders, or patterns such as 'photos/*.jpg'."
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for masks/, overlays/ and summary.csv.")],
+    out: Annotated[Path, typer.Option(help="Output folder for masks/, overlays/ and summary.csv.")],
     backend: Backend = None,
     device: Device = None,
     tile: Tile = None,
     overlap: Overlap = None,
     tta: Tta = False,
     probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="Write probabilities/NAME.tif too, a band for each class.")
+        bool,
+        typer.Option("--probabilities", help="Also write probabilities/NAME.tif with one band per class."),
     ] = False,
     threshold: Threshold = None,
     overlays: Annotated[
         bool | None,
-        typer.Option("--overlays/--no-overlays", help="Draw overlays. Default: for up to 100 images."),
+        typer.Option("--overlays/--no-overlays", help="Write overlays. Default: for up to 100 images."),
     ] = None,
     cell_mm: CellSize = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
@@ -54,11 +58,11 @@ def command(
 ) -> None:
     """Segment images.
 
-    Writes masks, overlays to look at, and a table of areas; of cells how bad each is; of georeferenced TIFFs
-    polygons with their m2. The same command again resumes an interrupted one.
+    Writes masks, overlays and a table of areas; for EL images of cells, a table of measurements; for GeoTIFFs, polygons
+    with areas in m2. Run the same command again to resume an interrupted prediction.
 
     Example: solarseg predict runs/first my-photos --out found
-    Or, of EL cells, without any training: solarseg predict el-cell my-cells --out found
+    Without training, for EL images of cells: solarseg predict el-cell my-cells --out found
     """
     from solarseg.prediction.predict import predict
 
@@ -76,30 +80,30 @@ def command(
         progress=is_shown(quiet),
     )
     if done.pixels:
-        _say(done)
+        _print_result(done)
     if done.failed:
-        _say_failed(done)
+        _print_failures(done)
         raise typer.Exit(DONE_IN_PART if done.pixels else _NOTHING_DONE)
 
 
-def _say(done: "Predictions") -> None:
-    before = f" ({done.skipped} of them by an earlier call)" if done.skipped else ""
+def _print_result(done: "Predictions") -> None:
+    before = f" ({done.skipped} by an earlier call)" if done.skipped else ""
     tiled = f", {done.tiled} split into tiles" if done.tiled else ""
     written = ["masks", *["polygons"] * bool(done.areas), *["overlays"] * done.overlays, "summary.csv"]
     written += ["measurements.csv"] * bool(done.cells)
     where = ", ".join(f"{done.folder}/{name}" for name in written)
     print(f"{counted(len(done.pixels), 'image')} done{before}{tiled}: {where}")
     if not done.overlays:
-        print("no overlays drawn; --overlays draws them")
-    say_worst(done.cells)
+        print("no overlays written; use --overlays to write them")
+    print_worst(done.cells)
 
 
-def _say_failed(done: "Predictions") -> None:
-    """Name the files that failed, those of one reason in one line."""
+def _print_failures(done: "Predictions") -> None:
+    """Print the files that failed, with one line per reason."""
     reasons = defaultdict(list)
     for file, reason in done.failed.items():
         reasons[reason.removeprefix(f"{file}: ")].append(file)
-    print(f"{len(done.failed)} could not be done:", file=sys.stderr)
+    print(f"{len(done.failed)} failed:", file=sys.stderr)
     for reason, files in reasons.items():
         others = f" and {len(files) - 1} others" if len(files) > 1 else ""
         print(f"  {files[0]}{others}: {reason}", file=sys.stderr)

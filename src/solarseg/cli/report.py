@@ -1,4 +1,4 @@
-"""What commands print, and where."""
+"""Functions that print results."""
 
 import sys
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-__all__ = ["DONE_IN_PART", "counted", "is_shown", "report_failures", "report_left_out", "say_worst"]
+__all__ = ["DONE_IN_PART", "counted", "is_shown", "print_worst", "report_failures", "report_left_out"]
 
 if TYPE_CHECKING:
     from solarseg.datasets.left_out import LeftOutItems
@@ -20,12 +20,12 @@ _WORST = 5
 
 
 def is_shown(quiet: bool) -> bool:
-    """Whether to show progress: rich would leave blank lines in a file or a pipe."""
+    """Return whether to show progress; in a file or a pipe, rich would print blank lines."""
     return not quiet and sys.stdout.isatty()
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number with its noun.
+    """Format a number with a noun.
 
     Examples:
         >>> counted(1, "sample"), counted(1200, "sample")
@@ -35,10 +35,10 @@ def counted(number: int, noun: str) -> str:
 
 
 def report_failures(failed: Mapping[str, str]) -> None:
-    """Print what could not be done, and leave with exit code 1 if anything could not."""
+    """Print failures, and exit with 1 if there are any."""
     if not failed:
         return
-    print(f"{len(failed)} could not be done:", file=sys.stderr)
+    print(f"{len(failed)} failed:", file=sys.stderr)
     for reason in list(failed.values())[:_SHOWN]:
         print(f"  {reason}", file=sys.stderr)
     if len(failed) > _SHOWN:
@@ -47,17 +47,17 @@ def report_failures(failed: Mapping[str, str]) -> None:
 
 
 def report_left_out(left_out: "LeftOutItems", listed: Path | None = None) -> None:
-    """Print what was left out, and the file that lists all of it."""
+    """Print what was left out, and the file with the complete list."""
     from solarseg.datasets.left_out import describe_left_out
 
     if left_out:
         print("\n  ".join(["left out:", *describe_left_out(left_out)]))
         if listed is not None:
-            print(f"  all of it: {listed}")
+            print(f"  complete list: {listed}")
 
 
-def say_worst(cells: Mapping[str, "Measured"]) -> None:
-    """Print the most severe of the cells that nothing is odd about, and what is odd about others."""
+def print_worst(cells: Mapping[str, "Measured"]) -> None:
+    """Print the cells of the highest severity without warnings, and all warnings."""
     ordered = sorted(
         (item for item in cells.items() if not item[1].warnings), key=lambda item: -item[1].cell.severity
     )
@@ -70,7 +70,7 @@ def say_worst(cells: Mapping[str, "Measured"]) -> None:
                 f"{counted(one.cell.finger_interruptions, 'finger interruption')}"
             )
     if sum(one.cell.severity > 0 for _, one in ordered) > _WORST:
-        print("  ... the most severe first; measurements.csv has all")
+        print("  ... measurements.csv contains all cells")
     warnings = Counter(warning for one in cells.values() for warning in one.warnings)
     for warning, count in warnings.items():
         first = next(name for name, one in cells.items() if warning in one.warnings)

@@ -19,18 +19,18 @@ def _synth() -> None:
 
 @app.command()
 def el(
-    out: Annotated[Path, typer.Option(help="Dataset folder to make.")],
-    count: Annotated[int, typer.Option(help="Cells.")] = 1000,
-    size: Annotated[int, typer.Option(help="Side of each image, pixels, 32 to 4096.")] = 256,
-    seed: Annotated[int, typer.Option(help="Another seed gives other cells.")] = 0,
-    cell: Annotated[str, typer.Option(help="mono, poly or both.")] = "both",
-    bits: Annotated[int, typer.Option(help="8 or 16 a pixel.")] = 8,
+    out: Annotated[Path, typer.Option(help="Dataset folder to create.")],
+    count: Annotated[int, typer.Option(help="Number of cells.")] = 1000,
+    size: Annotated[int, typer.Option(help="Side of each image in pixels, 32 to 4096.")] = 256,
+    seed: Annotated[int, typer.Option(help="Random seed; each seed gives other cells.")] = 0,
+    cell: Annotated[str, typer.Option(help="Kind of cells: mono, poly or both.")] = "both",
+    bits: Annotated[int, typer.Option(help="Bits per pixel, 8 or 16.")] = 8,
     quiet: Quiet = False,
 ) -> None:
     """Generate electroluminescence cells with defects.
 
-    Writes a dataset folder: images/, masks/ of background, cell, busbar, crack, inactive_area and
-    finger_interruption, and groups.csv, which says which cells are of one module.
+    Writes a dataset folder with images/, masks/ (background, cell, busbar, crack, inactive_area,
+    finger_interruption) and groups.csv with the module of each cell.
 
     Example: solarseg synth el --out cells --count 5000 --seed 0
     """

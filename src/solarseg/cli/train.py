@@ -15,11 +15,11 @@ __all__ = ["command"]
 
 def command(
     dataset: Dataset,
-    out: Annotated[Path, typer.Option(help="Run folder to make.")],
+    out: Annotated[Path, typer.Option(help="Run folder to create.")],
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="resnet34 (default), vgg16, vgg16_bn, inceptionv3, or any encoder of "
+            help="resnet34 (default), vgg16, vgg16_bn, inceptionv3, or another encoder of "
             "segmentation-models-pytorch."
         ),
     ] = None,
@@ -32,72 +32,85 @@ def command(
     ] = None,
     class_weights: Annotated[
         str | None,
-        typer.Option(help="'frequency', or one weight a class, background first: '0.2,1,1' (all alike)."),
+        typer.Option(
+            help="'frequency', or one weight per class, background first: '0.2,1,1'. Default: equal weights."
+        ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="How often each image is seen (100).")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Number of epochs (100).")] = None,
     bands: Annotated[
-        str | None, typer.Option(help="Bands to train on, by name or number from 1: 'B4,B3,B2,B8' (all).")
+        str | None,
+        typer.Option(help="Bands to train on, by name or number from 1: 'B4,B3,B2,B8'. Default: all."),
     ] = None,
     image_size: Annotated[
-        int | None, typer.Option(help="Images are resized to this many pixels, a multiple of 32 (256).")
+        int | None,
+        typer.Option(
+            help="Side of the network input in pixels, a multiple of 32; images are resized to it (256)."
+        ),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images in a step (8).")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="At the top of the schedule (0.0005).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per step (8).")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Maximum of the schedule (0.0005).")] = None,
     encoder_weights: Annotated[
-        str | None, typer.Option(help="none (default), imagenet, or a file of weights.")
+        str | None, typer.Option(help="none (default), imagenet, or a file with weights.")
     ] = None,
     augment: Annotated[
-        str | None, typer.Option(help="standard (default), outdoor (adds glare on panels), light or none.")
+        str | None,
+        typer.Option(help="Augmentation: standard (default), outdoor (adds glare), light or none."),
     ] = None,
-    accumulate: Annotated[int | None, typer.Option(help="Batches whose gradients make one step (1).")] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(help="Batches per step, with accumulated gradients (1).")
+    ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after so many epochs without a better val IoU; 0 for never (30).")
+        int | None,
+        typer.Option(help="Stop after this number of epochs without a better val IoU; 0 for never (30)."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order, augmentation and split (0).")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Random seed of weights, order, augmentation and split (0).")
+    ] = None,
     groups: Groups = None,
     group_regex: GroupRegex = None,
     split: Annotated[
-        Path | None, typer.Option(help="CSV of name,split (train, val, test). Default: split.csv of DATASET.")
+        Path | None,
+        typer.Option(
+            help="CSV file with the columns name,split (train, val, test). Default: split.csv of DATASET."
+        ),
     ] = None,
     search: Annotated[
         bool | None,
         typer.Option(
             "--search/--no-search",
-            help="Look for copies and near copies, which must not be in several splits (--search).",
+            help="Search for duplicates and near-duplicates, which must be in one split (--search).",
         ),
     ] = None,
     allow_leak: Annotated[
         bool | None,
-        typer.Option("--allow-leak", help="Train also where copies of an image are in several splits."),
+        typer.Option("--allow-leak", help="Train even if copies of an image are in several splits."),
     ] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Of AdamW (0.01).")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Weight decay of AdamW (0.01).")] = None,
     warmup: Annotated[
-        float | None, typer.Option(help="Share of all steps over which the learning rate rises (0.1).")
+        float | None, typer.Option(help="Share of all steps in which the learning rate increases (0.1).")
     ] = None,
     val: Annotated[
-        float | None, typer.Option(help="Share of images for validation, where no split is given (0.15).")
+        float | None, typer.Option(help="Share of images for validation, if no split is given (0.15).")
     ] = None,
     test: Annotated[
-        float | None, typer.Option(help="Share of images for testing, where no split is given (0.15).")
+        float | None, typer.Option(help="Share of images for testing, if no split is given (0.15).")
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="auto (default: bfloat16 where the machine has it), 32, bf16 or 16.")
+        str | None, typer.Option(help="auto (default: bfloat16 if the machine supports it), 32, bf16 or 16.")
     ] = None,
-    devices: Annotated[int, typer.Option(help="Processes on this machine: GPUs, or processes on CPU.")] = 1,
-    num_nodes: Annotated[int, typer.Option(help="Machines; run the same command on each.")] = 1,
+    devices: Annotated[int, typer.Option(help="Number of GPUs or CPU processes on this machine.")] = 1,
+    num_nodes: Annotated[int, typer.Option(help="Number of machines; run the same command on each.")] = 1,
     accelerator: Annotated[str, typer.Option(help="auto, cpu or gpu.")] = "auto",
-    workers: Annotated[int, typer.Option(help="Processes that read images.")] = 0,
+    workers: Annotated[int, typer.Option(help="Number of processes that read images.")] = 0,
     checkpoint_seconds: Annotated[
-        float, typer.Option(help="Least seconds between two writings of the checkpoint to resume from.")
+        float, typer.Option(help="Minimum seconds between two checkpoints to resume from.")
     ] = 60.0,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was cut, or begin it.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run, or start it.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train a U-Net on a dataset folder.
 
-    The best weights are exported as model.onnx and evaluated on images they never saw.
+    Exports the best weights as model.onnx and evaluates them on the test split.
 
     Example: solarseg train my-cells --out runs/first --encoder resnet34
     """
@@ -105,7 +118,7 @@ def command(
     from solarseg.datasets.bands import parse_bands
 
     given: dict[str, Any] = {
-        "encoder": encoder, "loss": loss, "class_weights": _weights(class_weights), "epochs": epochs,
+        "encoder": encoder, "loss": loss, "class_weights": _parse_weights(class_weights), "epochs": epochs,
         "bands": None if bands is None else list(parse_bands(bands)),
         "image_size": image_size, "batch_size": batch_size, "learning_rate": learning_rate,
         "encoder_weights": encoder_weights, "augment": augment, "accumulate": accumulate,
@@ -127,7 +140,7 @@ def command(
 
 
 def _is_first_process() -> bool:
-    """Whether this process is the one that talks; the others only report errors."""
+    """Return whether this process prints results; the others only report errors."""
     from solarseg.training.hardware import is_first_process
 
     first = is_first_process()
@@ -136,7 +149,7 @@ def _is_first_process() -> bool:
     return first
 
 
-def _weights(text: str | None) -> str | tuple[float, ...] | None:
+def _parse_weights(text: str | None) -> str | tuple[float, ...] | None:
     if text is None or text == "frequency":
         return text
     try:

@@ -1,1 +1,1 @@
-"""``solarseg data``: one file for each of its commands."""
+"""``solarseg data``: one file per command."""

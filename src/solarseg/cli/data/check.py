@@ -16,26 +16,29 @@ __all__ = ["command"]
 
 _SHOWN = 10  # of each kind
 _REMEDIES = {
-    "copy": "data split keeps copies in one split, and so does train; remove what is there twice by mistake",
-    "copy in another split": "data split --overwrite makes a split that keeps them together",
+    "copy": "data split and train keep copies in one split; remove unintended copies",
+    "copy in another split": "data split --overwrite creates a split that keeps them together",
 }
-_FAULTY = 1
+_ERRORS_FOUND = 1
 
 
 def command(
     dataset: Dataset,
-    out: Annotated[Path | None, typer.Option(help="CSV of everything found: kind,error,where,what.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file to write with all problems: kind,error,where,what.")
+    ] = None,
     groups: Groups = None,
     group_regex: GroupRegex = None,
     split: Annotated[
-        Path | None, typer.Option(help="CSV of name,split to check. Default: split.csv of DATASET.")
+        Path | None,
+        typer.Option(help="CSV file with the columns name,split to check. Default: split.csv of DATASET."),
     ] = None,
-    search: Annotated[bool, typer.Option(help="Look for copies and near copies.")] = True,
+    search: Annotated[bool, typer.Option(help="Search for duplicates and near-duplicates.")] = True,
     quiet: Quiet = False,
 ) -> None:
-    """Say what is wrong with a dataset, file by file, and what leaks.
+    """Find errors in a dataset, and leakage between its splits.
 
-    Leaves with exit code 1 if anything must be mended before a training.
+    Exits with 1 if errors were found, which must be fixed before training.
 
     Example: solarseg data check my-cells --out problems.csv
     """
@@ -49,15 +52,15 @@ def command(
     print("\n".join(_lines(found)))
     if out is not None:
         found.save(out)
-        print(f"\nall of it: {out}")
+        print(f"\ncomplete list: {out}")
     if found.errors:
-        raise typer.Exit(_FAULTY)
+        raise typer.Exit(_ERRORS_FOUND)
 
 
 def _lines(found: "Check") -> list[str]:
-    lines = [f"{counted(found.samples, 'sample')} can be read, {found.empty:,} with nothing but background"]
+    lines = [f"{counted(found.samples, 'sample')} can be read, {found.empty:,} with only background"]
     if not found.searched:
-        lines.append("copies and near copies were not looked for (--no-search)")
+        lines.append("duplicates and near-duplicates were not searched for (--no-search)")
     kinds = dict.fromkeys(problem.kind for problem in found.problems)
     for kind in kinds:
         of_kind = [problem for problem in found.problems if problem.kind == kind]
@@ -67,4 +70,4 @@ def _lines(found: "Check") -> list[str]:
         lines += [f"  {problem.where}: {problem.what}" for problem in of_kind[:_SHOWN]]
         if len(of_kind) > _SHOWN:
             lines.append(f"  and {len(of_kind) - _SHOWN:,} more; --out FILE.csv lists all")
-    return lines if kinds else [*lines, "nothing is wrong"]
+    return lines if kinds else [*lines, "no problems found"]

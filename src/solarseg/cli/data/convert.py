@@ -12,43 +12,41 @@ __all__ = ["command"]
 
 
 def command(
-    source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="File or folder in any format that is read.")
-    ],
-    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Dataset folder to make.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="File or folder in any supported format.")],
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="Dataset folder to create.")],
     format_name: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="coco, colour-masks, folders, geotiff, glosofarid, labelme, supervisely, voc or yolo; default: "
-            "the one that SOURCE looks like.",
+            help="coco, colour-masks, folders, geotiff, glosofarid, labelme, supervisely, voc or yolo. "
+            "Default: detected from SOURCE.",
         ),
     ] = None,
     bands: Annotated[
-        str | None, typer.Option(help="Bands to take, in this order, by name or number: 'B4,B3,B2,B8' (all).")
+        str | None,
+        typer.Option(help="Bands to convert, in this order, by name or number: 'B4,B3,B2,B8'. Default: all."),
     ] = None,
     missing_bands: Annotated[
-        str, typer.Option(help="Where a file lacks a band: 'refuse' it, or 'fill' the band with 0.")
+        str, typer.Option(help="For a file without one of the bands: 'refuse' it, or 'fill' the band with 0.")
     ] = "refuse",
     colours: Annotated[
-        Path | None, typer.Option(help="CSV of name,red,green,blue: the classes of colour-coded masks.")
+        Path | None,
+        typer.Option(help="CSV file with the columns name,red,green,blue: classes of colour-coded masks."),
     ] = None,
     max_unknown: Annotated[
-        float, typer.Option(help="Share of a colour-coded mask that may have a colour of no class.")
+        float, typer.Option(help="Maximum share of a colour-coded mask with unknown colours.")
     ] = 0.01,
-    line_width: Annotated[int, typer.Option(help="In pixels, of annotations that are lines.")] = 3,
+    line_width: Annotated[int, typer.Option(help="Width of annotations that are lines, in pixels.")] = 3,
     places: Annotated[
         bool,
-        typer.Option(
-            help="Where tiles have no coordinates: group those that show one place in different years."
-        ),
+        typer.Option(help="Group tiles without coordinates that show the same place in different years."),
     ] = True,
-    workers: Annotated[int | None, typer.Option(help="Threads; default: one a processor.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of threads. Default: one per core.")] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Convert data of any format to a dataset folder.
+    """Convert data in any supported format to a dataset folder.
 
-    Samples that cannot be read are left out and listed. Cut in the middle, the same command goes on.
+    Samples that cannot be read are left out and listed. Run the same command again to resume an interrupted conversion.
 
     Example: solarseg data convert glosofarid solar-farms --bands B4,B3,B2,B8
     """
@@ -72,11 +70,9 @@ def command(
         workers=workers,
         progress=is_shown(quiet),
     )
-    earlier = f", {done.kept} of them by an earlier call" if done.kept else ""
+    earlier = f", {done.kept} by an earlier call" if done.kept else ""
     print(f"{done.written} samples{earlier}: {done.folder}")
     if done.same_places:
-        print(
-            f"{done.same_places} of them show a place that others show too; groups.csv keeps these together"
-        )
+        print(f"{done.same_places} of them show the same place as others; groups.csv keeps these together")
     report_left_out(done.left_out, done.folder / "left_out.csv")
     report_failures(done.failed)

@@ -14,24 +14,28 @@ __all__ = ["command"]
 def command(
     dataset: Annotated[
         Path,
-        typer.Argument(metavar="DATASET", help="Folder with images/ and masks/, or what predict wrote."),
+        typer.Argument(
+            metavar="DATASET", help="Dataset folder with images/ and masks/, or the output folder of predict."
+        ),
     ],
-    format_name: Annotated[str, typer.Option("--format", help="coco, supervisely, labelme, voc or yolo.")],
-    out: Annotated[Path | None, typer.Option(help="Folder to make. Default: DATASET-FORMAT.")] = None,
+    format_name: Annotated[
+        str, typer.Option("--format", help="Format: coco, supervisely, labelme, voc or yolo.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Output folder. Default: DATASET-FORMAT.")] = None,
     images: Annotated[
-        Path | None, typer.Option(help="Folder of the images, if DATASET holds masks alone.")
+        Path | None, typer.Option(help="Folder of the images, if DATASET contains only masks.")
     ] = None,
     tolerance: Annotated[
         float,
         typer.Option(
-            help="Pixels that outlines may stray from the regions' borders; 0 is exact, with many points."
+            help="Maximum distance of simplified outlines from the region, in pixels; 0 for exact outlines."
         ),
     ] = 0.0,
     quiet: Quiet = False,
 ) -> None:
-    """Write masks in the format of a labelling tool.
+    """Export masks in the format of a labelling tool.
 
-    Predictions become annotations to correct by hand: predict, export, correct, convert, train.
+    Use it to correct predictions by hand: predict, export, correct, convert, train.
 
     Example: solarseg data export found --images photos --format coco --out cvat
     """

@@ -7,7 +7,7 @@ from solarseg.cli.data import catalogue, check, convert, download, export, split
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Fetch, convert, check, split, describe and export data.\n\nBegin with: solarseg data list",
+    help="Download, convert, check, split, describe and export datasets.\n\nStart with: solarseg data list",
     rich_markup_mode=None,
     no_args_is_help=True,
 )

@@ -17,28 +17,28 @@ def command(
     dataset: Dataset,
     by: Annotated[
         Literal["groups", "images"],
-        typer.Option(help="What is kept whole; images: each image is for itself, whatever groups.csv says."),
+        typer.Option(help="Keep groups in one split; images: split single images and ignore groups.csv."),
     ] = "groups",
     val: Annotated[float, typer.Option(help="Share of images for validation.")] = 0.15,
     test: Annotated[
         float | None, typer.Option(help="Share of images for testing (0.15); not with --folds.")
     ] = None,
     stratify: Annotated[
-        bool, typer.Option("--stratify", help="Give each split its share of the images that show a class.")
+        bool, typer.Option("--stratify", help="Distribute the images of each class evenly to the splits.")
     ] = False,
     folds: Annotated[
-        int | None, typer.Option(help="Make so many splits for cross-validation, in DATASET/folds.")
+        int | None, typer.Option(help="Number of splits for cross-validation, written to DATASET/folds.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the order among groups of equal size.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed of the order of groups of equal size.")] = 0,
     groups: Groups = None,
     group_regex: GroupRegex = None,
     search: Annotated[
-        bool, typer.Option(help="Look for copies and near copies, and keep them in one split.")
+        bool, typer.Option(help="Search for duplicates and near-duplicates, and keep them in one split.")
     ] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier split.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Split a dataset so that nothing leaks; train uses the split.
+    """Split a dataset without leakage; train uses the split.
 
     Writes DATASET/split.csv, or DATASET/folds/fold1.csv and so on with --folds.
 
@@ -68,12 +68,12 @@ def _lines(done: "SplitDataset") -> list[str]:
     images = sum(done.counts[0].values())
     name, size = done.largest
     lines = [
-        f"{counted(done.groups, 'group')} kept whole, the largest {name} with {counted(size, 'image')}"
+        f"{counted(done.groups, 'group')} kept in one split, the largest {name} with {counted(size, 'image')}"
         if done.groups < images
-        else f"{counted(images, 'image')}, each for itself"
+        else f"{counted(images, 'image')}, split as single images"
     ]
     if done.joined:
-        lines.append(f"{done.joined} joined to others that hold a copy or near copy of the same image")
+        lines.append(f"{done.joined} joined to groups with a copy or near-duplicate of the same image")
     for file, counts, shown in zip(done.files, done.counts, done.class_counts, strict=True):
         lines += ["", str(file)]
         for part, count in counts.items():

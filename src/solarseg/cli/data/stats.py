@@ -17,13 +17,13 @@ __all__ = ["command"]
 def command(
     dataset: Dataset,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for statistics.json, statistics.png and samples.png.")
+        Path | None, typer.Option(help="Output folder for statistics.json, statistics.png and samples.png.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Describe a dataset: classes, groups, sizes, bands, regions.
 
-    With --out also as figures, and as a sheet of samples with their masks drawn in.
+    With --out, also draws figures and a sheet of samples with their masks.
 
     Example: solarseg data stats my-cells --out my-cells-stats
     """
@@ -32,7 +32,7 @@ def command(
     found = stats(dataset, out=out, progress=is_shown(quiet))
     print("\n".join(_lines(found)))
     if out is not None:
-        print(f"\nLook at: {out}/statistics.png, {out}/samples.png")
+        print(f"\nSee: {out}/statistics.png, {out}/samples.png")
     report_left_out(found.left_out)
     report_failures(found.unreadable)
 
@@ -59,7 +59,7 @@ def _lines(found: "Statistics") -> list[str]:
         lines.append(
             f"{one.name:{width}}  {format_percent(one.share):>15}  {one.images:6,}  {regions:>7}  {median:>13}"
         )
-    lines += ["", f"{'band':{width}}        mean   deviation      least   greatest"]
+    lines += ["", f"{'band':{width}}        mean   deviation    minimum    maximum"]
     for band in found.bands:
         lines.append(
             f"{band.name:{width}}  {band.mean:10.4g}  {band.deviation:10.4g} {band.low:10g} {band.high:10g}"
@@ -67,7 +67,7 @@ def _lines(found: "Statistics") -> list[str]:
     for band in found.bands:
         if band.flat:
             lines.append(
-                f"{band.name} has one value throughout in {counted(band.flat, 'image')}, as where a band was "
+                f"{band.name} is constant in {counted(band.flat, 'image')}, for example because a missing band was "
                 "filled; mean and deviation include them"
             )
     return lines
