@@ -21,7 +21,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from solarseg import evaluate, export_model, open_dataset
-from solarseg.datasets.digests import read_digests
 from solarseg.files import atomic_path, write_json
 from solarseg.networks.export import update_info
 from solarseg.runs import RunFolder
@@ -30,7 +29,7 @@ from solarseg.training.callbacks import History
 from solarseg.training.config import Machine, TrainConfig, make_config
 from solarseg.training.datamodule import TrainingData
 from solarseg.training.division import find_division
-from solarseg.training.fit import Parts, build_parts, describe_computing, finish_run
+from solarseg.training.fit import Parts, build_parts, describe_computing, finish_run, read_samples
 from solarseg.training.run_folder import write_beginning
 from solarseg.training.task import ForegroundIoU, warmup_cosine
 
@@ -119,10 +118,11 @@ def check_recipe(work: Path, recipe: dict[str, object]) -> None:
 def make_run(cells: Path, work: Path, config: TrainConfig) -> None:
     """Make a run folder like that of `train`, from saved weights or from a new training."""
     run, machine, data = RunFolder(work / "run"), Machine(), open_dataset(cells)
-    digests, division = read_digests(data), find_division(run, data, config, progress=True)
-    parts = build_parts(data, division.split, config, machine, None)
+    survey, store = read_samples(data, config, machine, copies=config.search)
+    division = find_division(run, survey, config, progress=True)
+    parts = build_parts(survey, division.split, config, machine, store)
     computing = describe_computing(config, machine)
-    write_beginning(run, data, division, config, parts.preprocessing, digests, computing)
+    write_beginning(run, data, division, config, parts.preprocessing, survey.digests, computing)
     network, history = parts.task.network, History(run.metrics)
     weights = work / "weights.safetensors"
     if not weights.exists():
@@ -137,7 +137,7 @@ def make_run(cells: Path, work: Path, config: TrainConfig) -> None:
         history.rows = torch.load(work / "training.pt", map_location="cpu", weights_only=True)["rows"]
     run.best.parent.mkdir(exist_ok=True)
     torch.save({"state_dict": parts.task.state_dict()}, run.best)  # export reads the weights from here
-    finish_run(run, data, config, machine, parts, digests, history)
+    finish_run(run, survey, config, machine, parts, history)
 
 
 def fit(parts: Parts, config: TrainConfig, checkpoint: Path) -> None:

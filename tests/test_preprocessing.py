@@ -51,11 +51,11 @@ def test_grey_and_rgb_are_turned_into_each_other():
 
 def test_depths_are_turned_into_each_other_over_their_whole_range():
     ends = np.array([[[0], [255]]], np.uint8)
-    deep = prepare(1, depth="uint16")._match_depth(ends, "a")
+    deep = prepare(1, depth="uint16").match(ends)
     assert deep.ravel().tolist() == [0, 65535]
-    assert prepare(1)._match_depth(deep, "a").ravel().tolist() == [0, 255]
+    assert prepare(1).match(deep).ravel().tolist() == [0, 255]
     unit = np.array([[[0], [1]]], np.float32)
-    assert prepare(1)._match_depth(unit, "a").ravel().tolist() == [0, 255]
+    assert prepare(1).match(unit).ravel().tolist() == [0, 255]
 
 
 def test_numbers_of_unknown_scale_are_refused():
@@ -63,6 +63,18 @@ def test_numbers_of_unknown_scale_are_refused():
         prepare(1).to_input(np.full((8, 8, 1), 3, np.float32), "a.tif")
     with pytest.raises(ImageError, match=r"a\.png: holds whole numbers, the model takes floats"):
         prepare(1, depth="float32").to_input(np.full((8, 8, 1), 3, np.uint8), "a.png")
+
+
+def test_only_pixels_that_show_something_have_to_be_of_a_known_scale():
+    image = np.full((8, 8, 1), 0.5, np.float32)
+    image[:4] = -9999
+    valid = image[..., 0] >= 0
+    prepared = Preprocessing(32, 1, mean=(0.25,), std=(0.25,)).to_input(image, "a.tif", valid)
+    assert (prepared[:12] == 64).all() and (prepared[20:] == 128).all()
+    nothing = np.zeros((8, 8), bool)
+    assert (Preprocessing(32, 1, mean=(0.25,), std=(0.25,)).to_input(image, "a.tif", nothing) == 64).all()
+    with pytest.raises(ImageError, match=r"a\.tif: .*floats from -9999 to 0\.5"):
+        prepare(1).to_input(image, "a.tif")
 
 
 def test_floats_in_colour_become_floats_in_grey():

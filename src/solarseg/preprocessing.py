@@ -99,8 +99,18 @@ class Preprocessing:
         Raises:
             ImageError: the image has bands the model was not trained for, or numbers of unknown scale.
         """
-        matched = self._match_depth(self._match_bands(self.pick(image), source), source)
+        matched = self.match(image, source, valid)
         return self._resize(matched if valid is None else self.fill(matched, valid))
+
+    def match(
+        self, image: NDArray[Any], source: str = "image", valid: NDArray[np.bool_] | None = None
+    ) -> NDArray[Any]:
+        """Match the bands and the depth of an image; arguments and errors are those of `to_input`.
+
+        Returns:
+            ``(H, W, bands)`` of dtype ``depth``.
+        """
+        return self._match_depth(self._match_bands(self.pick(image), source), source, valid)
 
     def fill(self, image: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
         """Give pixels that show nothing the mean of the training images.
@@ -133,7 +143,7 @@ class Preprocessing:
             "only grey and RGB are turned into each other; give an image of the same bands"
         )
 
-    def _match_depth(self, image: NDArray[Any], source: str) -> NDArray[Any]:
+    def _match_depth(self, image: NDArray[Any], source: str, valid: NDArray[np.bool_] | None) -> NDArray[Any]:
         if image.dtype == self.depth:
             return image
         if self.depth == "float32":
@@ -141,9 +151,10 @@ class Preprocessing:
                 f"{source}: holds whole numbers, the model takes floats as they stood in its training images; "
                 "nobody knows their scale, so save it as the training images were"
             )
-        if image.dtype == np.float32 and not 0 <= image.min() <= image.max() <= 1:
+        shown = image if valid is None else image[valid]
+        if image.dtype == np.float32 and shown.size and not 0 <= shown.min() <= shown.max() <= 1:
             raise ImageError(
-                f"{source}: holds floats from {image.min():g} to {image.max():g}, the model takes {self.depth}; "
+                f"{source}: holds floats from {shown.min():g} to {shown.max():g}, the model takes {self.depth}; "
                 "only floats from 0 to 1 have a scale that is known"
             )
         scaled = image * (DEPTH_SCALE[self.depth] / DEPTH_SCALE[image.dtype.name])

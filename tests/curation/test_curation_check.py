@@ -7,6 +7,7 @@ from PIL import Image
 
 from solarseg.curation.check import check
 from solarseg.curation.split_dataset import split_dataset
+from solarseg.curation.survey import survey_dataset
 from solarseg.datasets import open_dataset
 from solarseg.datasets.splits import read_split, write_split
 from solarseg.errors import DatasetError, ImageError, MaskError
@@ -176,7 +177,8 @@ def test_what_train_would_refuse_in_a_split(squares):
 
 def _find_split(dataset):
     config = TrainConfig(search=False)
-    return find_division(RunFolder(dataset / "run"), open_dataset(dataset), config, progress=False)
+    survey = survey_dataset(open_dataset(dataset))
+    return find_division(RunFolder(dataset / "run"), survey, config, progress=False)
 
 
 def test_names_in_a_split_may_carry_suffixes(squares):
@@ -231,13 +233,13 @@ def test_images_that_train_does_not_take_together(squares):
         "is uint16, most images uint8; train scales them alike",
     ]
     assert result.errors == 2
-    data = open_dataset(squares)
+    survey = survey_dataset(open_dataset(squares))
     for name, refused in (("im01", False), ("im02", True), ("im03", False), ("im04", True)):
         if refused:
             with pytest.raises(ImageError):
-                find_preprocessing(data, ["im00", name], 32, None)
+                find_preprocessing(survey, ["im00", name], 32, None)
         else:
-            find_preprocessing(data, ["im00", name], 32, None)
+            find_preprocessing(survey, ["im00", name], 32, None)
 
 
 def test_equal_images_with_different_masks_are_an_error_that_names_both(squares):

@@ -398,7 +398,7 @@ def test_records_of_something_else_are_refused(tmp_path):
         DatasetError, match=r"/empty: holds no TFRecord files; their names end in \.tfrecord\.gz or"
     ):
         open_source(tmp_path / "empty", "glosofarid")
-    with pytest.raises(ArgumentError, match="`bands=B4,red`: no band 'red'; choose of: B1, B2"):
+    with pytest.raises(ArgumentError, match="`bands=B4,red`: no band 'red'; choose from: B1, B2"):
         open_source(file, options=ReadOptions(bands=("B4", "red")))
 
 

@@ -7,12 +7,14 @@ import yaml
 from PIL import Image
 from tiny_runs import TINY, quiet
 
+from solarseg.curation.survey import survey_dataset
 from solarseg.datasets import open_dataset
 from solarseg.errors import ArgumentError
 from solarseg.images import read_image, write_bands
 from solarseg.inference.model import load_model
-from solarseg.training.datamodule import TrainingData, _pick, find_preprocessing, find_range
+from solarseg.training.datamodule import TrainingData, find_preprocessing
 from solarseg.training.fit import train
+from solarseg.training.inputs import InputStore, find_range, plain_preprocessing
 
 NAMES = ["B1", "B2", "B3", "B8A", "B12"]
 
@@ -52,26 +54,28 @@ def test_some_bands_are_trained_on_and_found_again(banded, tmp_path):
 
 
 @pytest.mark.parametrize("band", ["B7", "0", "6"])
-def test_a_band_that_is_not_there_is_named_with_those_that_are(banded, tmp_path, band):
-    with pytest.raises(
-        ArgumentError, match=f"`bands={band}`: no such band; the images have B1, B2, B3, B8A, B12, or 1"
-    ):
+def test_a_band_that_is_not_there_is_named_before_anything_is_read(banded, tmp_path, band, monkeypatch):
+    monkeypatch.delattr("solarseg.training.fit.survey_dataset")
+    expected = (
+        f"`bands={band}`: no band '{band}'; choose from: B1, B2, B3, B8A, B12, or give numbers from 1 to 5"
+    )
+    with pytest.raises(ArgumentError, match=expected):
         train(banded, tmp_path / "run", machine=quiet(), bands=(band,), **TINY)
     assert not (tmp_path / "run").exists()
 
 
+def test_bands_without_names_are_given_by_number(banded, tmp_path):
+    (banded / "dataset.yaml").unlink()
+    for band in ("B4", "6"):
+        expected = f"`bands=1,{band}`: no band '{band}'; the bands have no names: give numbers from 1 to 5"
+        with pytest.raises(ArgumentError, match=expected):
+            train(banded, tmp_path / "run", machine=quiet(), bands=("1", band), **TINY)
+
+
 def test_a_band_that_is_named_twice_is_refused():
-    assert _pick(("B8A", "1"), NAMES, 5) == (3, 0)
-    with pytest.raises(ArgumentError, match="`bands=B8A,4`: takes band 4 twice; name each once"):
-        _pick(("B8A", "4"), NAMES, 5)
-
-
-def test_bands_without_names_are_not_asked_for_by_name():
-    with pytest.raises(
-        ArgumentError,
-        match=r"`bands=B4`: no such band; the images have 1 to 13 by number; .*, add bands: to dataset\.yaml",
-    ):
-        _pick(("B4",), (), 13)
+    assert plain_preprocessing(64, 5, "uint8", ("b8a", "1"), NAMES).picked == (3, 0)
+    with pytest.raises(ArgumentError, match="`bands=B8A,4`: names a band twice; name each once"):
+        plain_preprocessing(64, 5, "uint8", ("B8A", "4"), NAMES)
 
 
 @pytest.mark.parametrize("nodata", [0, 65535])
@@ -91,11 +95,12 @@ def test_nodata_counts_in_no_statistics(tmp_path, nodata):
             file.write(levels)
         Image.fromarray(rng.integers(0, 2, (64, 64), dtype=np.uint8)).save(folder / f"masks/{i}.png")
     data = open_dataset(folder)
-    preprocessing = find_preprocessing(data, data.names, 64, None)
+    store = InputStore(64)
+    preprocessing = find_preprocessing(survey_dataset(data, each=store.add), data.names, 64, None)
     pixels = np.concatenate(shown, axis=1) / 65535
     assert preprocessing.mean == pytest.approx(pixels.mean(axis=1), rel=1e-6)
     assert preprocessing.std == pytest.approx(pixels.std(axis=1), rel=1e-6)
-    low, high = find_range(data, data.names, preprocessing)
+    low, high = find_range(store.facts_of(data.names), preprocessing)
     assert low == pytest.approx(pixels.min(axis=1))
     assert high == pytest.approx(pixels.max(axis=1))
     image, mask = TrainingData(data, data.names, preprocessing)[3]

@@ -105,9 +105,8 @@ def test_a_leak_that_is_allowed_is_reported_ever_after(leaking, tmp_path, monkey
     assert "None of these images" not in seen.summary_text()
     everything = evaluate(run.path, leaking, split="all")
     assert (everything.related, len(everything.trained_on)) == (("im04",), 10)
-    # It is asked once: a resumed run goes on as it was begun.
     # A resumed run does not search for copies again.
-    monkeypatch.delattr("solarseg.training.division.find_copies_in_dataset")
+    monkeypatch.delattr("solarseg.curation.survey.find_copies_in_dataset")
     again = train(leaking, tmp_path / "run", resume=True, machine=quiet())
     assert again.report.related == ("im04",)
 

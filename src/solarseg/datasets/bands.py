@@ -20,12 +20,13 @@ def parse_bands(text: str) -> tuple[str, ...]:
     return tuple(band.strip() for band in text.split(","))
 
 
-def choose_bands(asked: Sequence[str], names: Sequence[str] | None) -> list[int]:
+def choose_bands(asked: Sequence[str], names: Sequence[str] | None, count: int | None = None) -> list[int]:
     """Find the bands that are asked for.
 
     Args:
         asked: names, in upper or lower case, or numbers from 1 on.
         names: of all bands in the files' order, or None.
+        count: number of bands of the images, where it is known.
 
     Returns:
         Their places, counted from 0.
@@ -39,32 +40,33 @@ def choose_bands(asked: Sequence[str], names: Sequence[str] | None) -> list[int]
         >>> choose_bands(["3", "1"], None)
         [2, 0]
     """
-    found = [_place(band, names) for band in asked]
-    places = [place for place in found if place is not None]
+    known = len(names) if names and count is None else count
+    places = [_place(band, names, known) for band in asked]
     option = f"`bands={','.join(asked)}`"
-    if None in found and names is None:
-        raise ArgumentError(
-            f"{option}: the bands have no names here; give numbers, 1 for the first, or add bands: to dataset.yaml, as "
-            "in bands: [red, green, blue]"
-        )
-    if None in found:
-        raise ArgumentError(
-            f"{option}: no band '{asked[found.index(None)]}'; choose of: {', '.join(names or ())}, or of 1 to "
-            f"{len(names or ())} by number"
-        )
-    if len(set(places)) < len(places):
-        raise ArgumentError(f"{option}: names a band twice; each may be taken once")
-    return places
+    if None in places:
+        raise ArgumentError(f"{option}: no band '{asked[places.index(None)]}'; {_choices(names, known)}")
+    found = [place for place in places if place is not None]
+    if len(set(found)) < len(found):
+        raise ArgumentError(f"{option}: names a band twice; name each once")
+    return found
 
 
-def _place(band: str, names: Sequence[str] | None) -> int | None:
+def _place(band: str, names: Sequence[str] | None, count: int | None) -> int | None:
     """Place of a band by its name, else by its name in another case, else by its number."""
     asked, known = band.strip(), list(names or ())
     alike = [place for place, name in enumerate(known) if name.casefold() == asked.casefold()]
     if asked in known or len(alike) == 1:
-        return known.index(asked) if asked in known else alike[0]
-    number = int(asked) if re.fullmatch(r"[0-9]{1,4}", asked) else 0
-    return number - 1 if number >= 1 and (names is None or number <= len(known)) else None
+        place = known.index(asked) if asked in known else alike[0]
+    else:
+        place = int(asked) - 1 if re.fullmatch(r"[0-9]{1,4}", asked) else -1
+    return place if place >= 0 and (count is None or place < count) else None
+
+
+def _choices(names: Sequence[str] | None, count: int | None) -> str:
+    if names:
+        return f"choose from: {', '.join(names)}, or give numbers from 1 to {count}"
+    numbers = "numbers from 1" if count is None else f"numbers from 1 to {count}"
+    return f"the bands have no names: give {numbers}, or add bands: [red, green, blue] to dataset.yaml"
 
 
 def take_bands(image: Pixels, places: Sequence[int], file: Path, named: int | None = None) -> Pixels:
@@ -81,11 +83,10 @@ def take_bands(image: Pixels, places: Sequence[int], file: Path, named: int | No
     """
     if named is not None and image.shape[-1] != named:
         raise ImageError(
-            f"{file}: has {image.shape[-1]} bands, and {named} have names, so nobody knows which is which; correct "
-            "bands in dataset.yaml"
+            f"{file}: has {image.shape[-1]} bands, but {named} have names; correct bands: in dataset.yaml"
         )
     if max(places) >= image.shape[-1]:
         raise ImageError(
-            f"{file}: has {image.shape[-1]} bands, and band {max(places) + 1} is asked for; replace or remove the file"
+            f"{file}: has {image.shape[-1]} bands, not band {max(places) + 1}; replace or remove the file"
         )
     return image[..., list(places)]

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from solarseg.curation.survey import Survey
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.splits import check_split, read_split, split_by_group
 from solarseg.datasets.tables import read_table
-from solarseg.duplicates.leakage import Leak, find_copies_in_dataset, find_leaks, join_groups
+from solarseg.duplicates.leakage import Leak, find_leaks, join_groups
 from solarseg.errors import ArgumentError, DatasetError
 from solarseg.runs import RunFolder
 from solarseg.training.config import TrainConfig
@@ -35,13 +36,20 @@ class Division:
     leaks: list[Leak] | None = None
 
 
-def find_division(run: RunFolder, data: FolderDataset, config: TrainConfig, progress: bool) -> Division:
+def find_division(run: RunFolder, survey: Survey, config: TrainConfig, progress: bool) -> Division:
     """Return the run's own split, else the one given, else the dataset's, else a new one.
+
+    Args:
+        run: the run.
+        survey: of the dataset; with copies if the settings ask for a search, unless the run has its split.
+        config: the settings.
+        progress: show progress on the terminal.
 
     Raises:
         DatasetError: a split leaves images out, divides a group, or has copies of an image in several splits, unless
             that is allowed.
     """
+    data = survey.data
     if run.split.exists():
         return Division(read_split(run.split), data.group_of)
     given = Path(config.split) if config.split else data.root / "split.csv"
@@ -50,7 +58,7 @@ def find_division(run: RunFolder, data: FolderDataset, config: TrainConfig, prog
         _check_shares_unused(given, config)
     if found is None or len(set(found.groups.values())) == len(data):
         data.warn_if_ungrouped()
-    copies = find_copies_in_dataset(data, progress=progress).pairs if config.search else ()
+    copies = survey.find_copies(progress=progress).pairs if config.search else ()
     if found is None:
         groups = join_groups(data.group_of, copies)
         _log_joined(data.group_of, groups)

@@ -19,15 +19,14 @@ from torch import nn
 
 from solarseg._version import __version__
 from solarseg.classes import IGNORE_INDEX
+from solarseg.curation.survey import SampleFacts, Survey, survey_dataset
 from solarseg.datasets import FolderDataset, open_dataset
-from solarseg.datasets.digests import DatasetDigests, read_digests
+from solarseg.datasets.bands import choose_bands
 from solarseg.errors import ArgumentError
 from solarseg.evaluation.curves import draw_curves
 from solarseg.evaluation.evaluate import evaluate
 from solarseg.evaluation.report import Report
 from solarseg.files import check_folder
-from solarseg.geotiff import metres_per_pixel
-from solarseg.images import read_image
 from solarseg.inference.model_file import ModelInfo
 from solarseg.losses import build_loss, class_weights_from_frequency
 from solarseg.losses.base import RegionLoss
@@ -48,15 +47,10 @@ from solarseg.training.callbacks import (
     TimeLeft,
 )
 from solarseg.training.config import Machine, TrainConfig, make_config
-from solarseg.training.datamodule import (
-    DataModule,
-    TrainingData,
-    find_preprocessing,
-    find_range,
-    pixel_counts,
-)
+from solarseg.training.datamodule import DataModule, TrainingData, check_images, find_preprocessing
 from solarseg.training.division import find_division
 from solarseg.training.hardware import check_launcher, choose_precision, is_first_process, keep_freed_memory
+from solarseg.training.inputs import MEMORY, InputFacts, InputStore, find_range, pixel_counts
 from solarseg.training.run_folder import (
     Facts,
     check_checkpoints,
@@ -70,11 +64,9 @@ from solarseg.training.run_folder import (
 )
 from solarseg.training.task import Task
 
-__all__ = ["Parts", "Run", "build_parts", "describe_computing", "finish_run", "train"]
+__all__ = ["Parts", "Run", "build_parts", "describe_computing", "finish_run", "read_samples", "train"]
 
 logger = logging.getLogger(__name__)
-
-_MEASURED = 64  # training images, at least where there are as many, whose size is looked at
 
 
 @dataclass(frozen=True, repr=False)
@@ -140,21 +132,21 @@ def train(
     computing = describe_computing(config, machine)
     if facts is not None:
         check_settings(run, facts, data, computing)
-    digests = read_digests(data)
-    if facts is not None:
-        check_content(run, facts, digests)
     stored = read_preprocessing(run, config, facts) if facts is not None and checkpoint else None
-    division = find_division(run, data, config, machine.progress)
-    parts = build_parts(data, division.split, config, machine, stored)
+    survey, store = read_samples(data, config, machine, copies=config.search and not run.split.exists())
+    if facts is not None:
+        check_content(run, facts, survey.digests)
+    division = find_division(run, survey, config, machine.progress)
+    parts = build_parts(survey, division.split, config, machine, store, stored)
     trainer, history = _trainer(run, config, machine, parts.watched, callbacks)
     if trainer.is_global_zero:
         clear_temporary(run)
         if facts is None or not run.split.exists():  # or it was cut before the split was written
-            write_beginning(run, data, division, config, parts.preprocessing, digests, computing)
+            write_beginning(run, data, division, config, parts.preprocessing, survey.digests, computing)
     if checkpoint is not None:
         check_checkpoints(run, parts.task, has_best=parts.watched is not None)
     _fit(trainer, parts, checkpoint, config)
-    return finish_run(run, data, config, machine, parts, digests, history) if trainer.is_global_zero else None
+    return finish_run(run, survey, config, machine, parts, history) if trainer.is_global_zero else None
 
 
 def describe_computing(config: TrainConfig, machine: Machine) -> Facts:
@@ -163,6 +155,30 @@ def describe_computing(config: TrainConfig, machine: Machine) -> Facts:
         "processes": machine.devices * machine.num_nodes,
         "arithmetic": choose_precision(config.precision, machine.accelerator),
     }
+
+
+def read_samples(
+    data: FolderDataset, config: TrainConfig, machine: Machine, *, copies: bool
+) -> tuple[Survey, InputStore]:
+    """Read every sample once: measure it, and prepare it for the network.
+
+    Args:
+        data: the dataset.
+        config: the settings.
+        machine: where it runs.
+        copies: keep what a search for copies needs.
+
+    Raises:
+        ArgumentError: the dataset names its bands, and the settings ask for another band.
+        DataError: a sample cannot be read; the first of several.
+    """
+    names = data.description.bands
+    if config.bands and names:
+        choose_bands(config.bands, names)  # before anything is read
+    store = InputStore(config.image_size, config.bands, names, MEMORY // machine.devices)
+    survey = survey_dataset(data, copies=copies, each=store.add, progress=machine.progress)
+    survey.raise_unreadable()
+    return survey, store
 
 
 @dataclass(frozen=True)
@@ -187,25 +203,38 @@ class Parts:
 
 
 def build_parts(
-    data: FolderDataset,
+    survey: Survey,
     split: dict[str, str],
     config: TrainConfig,
     machine: Machine,
-    stored: Preprocessing | None,
+    store: InputStore,
+    stored: Preprocessing | None = None,
 ) -> Parts:
-    """Build all that is trained; with the preprocessing of a run whose checkpoint brings the weights."""
+    """Build all that is trained.
+
+    Args:
+        survey: of the dataset.
+        split: image name -> split.
+        config: the settings.
+        machine: where it runs.
+        store: inputs that were made during the survey; they are taken out.
+        stored: preprocessing of a run whose checkpoint has the weights.
+    """
     L.seed_everything(config.seed, verbose=False)
+    data = survey.data
     weights = None if config.encoder_weights == "none" or stored else config.encoder_weights
     names = [name for name in data.names if split[name] == "train"]
     preprocessing = stored or find_preprocessing(
-        data, names, config.image_size, input_statistics(config.encoder, weights), config.bands
+        survey, names, config.image_size, input_statistics(config.encoder, weights), config.bands
     )
-    batches = _read(data, split, preprocessing, config, machine)
+    check_images(survey, preprocessing)
+    batches = _make_batches(data, split, preprocessing, config, machine, store)
     classes = data.classes
     note = describe_first_layer(preprocessing.bands, weights is not None)
     if note:
         logger.info("first layer: %s", note)
-    class_weights = _class_weights(config, batches, len(classes))
+    facts = store.facts_of(names)
+    class_weights = _class_weights(config, facts, len(classes))
     task = Task(
         build_network(config.encoder, len(classes), preprocessing, weights),
         _build_loss(config, len(classes), IGNORE_INDEX, class_weights),
@@ -213,22 +242,25 @@ def build_parts(
         num_classes=len(classes),
         ignore_index=IGNORE_INDEX,
         depth=preprocessing.depth,
-        value_range=find_range(data, names, preprocessing),
+        value_range=find_range(facts, preprocessing),
     )
     # Counted now, since an encoder that cannot take images of this size says so only when it is used.
     gmacs = count_gmacs(task.network, preprocessing.image_size, preprocessing.bands)
     task.to(memory_format=torch.channels_last)
-    return Parts(split, preprocessing, batches, task, gmacs, _what_to_watch(batches))
+    return Parts(
+        split, preprocessing, batches, task, gmacs, _what_to_watch(store.facts_of(batches.val.names))
+    )
 
 
-def _read(
+def _make_batches(
     data: FolderDataset,
     split: dict[str, str],
     preprocessing: Preprocessing,
     config: TrainConfig,
     machine: Machine,
+    store: InputStore,
 ) -> DataModule:
-    """Batches of images that have all been looked through once."""
+    """Batches of inputs that are in memory, if all fit."""
     batches = DataModule(
         data,
         split,
@@ -238,27 +270,23 @@ def _read(
         workers=machine.workers,
         devices=machine.devices,
         num_nodes=machine.num_nodes,
+        store=store,
     )
-    for part in (batches.train, batches.val, _unseen(data, split, preprocessing)):
-        part.read_all(machine.progress)
+    store.clear()  # of the test split
+    for part in (batches.train, batches.val):
+        part.fill_memory(machine.progress)
     return batches
 
 
-def _unseen(data: FolderDataset, split: dict[str, str], preprocessing: Preprocessing) -> TrainingData:
-    """The test split: only looked through, for what would otherwise come to light after the training."""
-    return TrainingData(
-        data, [name for name in data.names if split[name] == "test"], preprocessing, keep=False
-    )
-
-
-def _what_to_watch(batches: DataModule) -> tuple[str, str] | None:
+def _what_to_watch(val: Sequence[InputFacts]) -> tuple[str, str] | None:
     """The measure that says which epoch is best, and its direction; None without a val split."""
-    val = batches.val
-    if not len(val):
+    if not val:
         return None
     if sum(pixel_counts(val, IGNORE_INDEX)[1:]) > 0:
         return "val_iou", "max"
-    logger.warning("the val split holds nothing but background: the best epoch is the one of least val_loss")
+    logger.warning(
+        "the val split has nothing but background: the best epoch is the one with the lowest val_loss"
+    )
     return "val_loss", "min"
 
 
@@ -275,9 +303,9 @@ def _build_loss(
     return loss
 
 
-def _class_weights(config: TrainConfig, batches: DataModule, classes: int) -> list[float] | None:
+def _class_weights(config: TrainConfig, train: Sequence[InputFacts], classes: int) -> list[float] | None:
     if config.class_weights == "frequency":
-        return class_weights_from_frequency(pixel_counts(batches.train, classes))
+        return class_weights_from_frequency(pixel_counts(train, classes))
     return None if config.class_weights is None else list(config.class_weights)
 
 
@@ -359,25 +387,25 @@ def _quieten() -> None:
 
 def finish_run(
     run: RunFolder,
-    data: FolderDataset,
+    survey: Survey,
     config: TrainConfig,
     machine: Machine,
     parts: Parts,
-    digests: DatasetDigests,
     history: History,
 ) -> Run:
     """Draw the curves, export the best weights, and evaluate what was exported."""
     draw_curves(history.rows, run.curves, parts.watched or ("val_iou", "max"))
     if run.best.exists():
         parts.task.load_state_dict(torch.load(run.best, map_location="cpu", weights_only=True)["state_dict"])
-    info = _describe(data, config, parts, digests, len(history.rows))
+    info = _describe(survey, config, parts, len(history.rows))
     write_model_file(parts.task.network, info, run.model, _some_inputs(parts.batches.train))
     if "test" not in parts.split.values():
         return Run(run.path, run.model, None)
+    root = survey.data.root
     report = evaluate(
-        run.path, data.root, groups=config.groups, group_regex=config.group_regex, progress=machine.progress
+        run.path, root, groups=config.groups, group_regex=config.group_regex, progress=machine.progress
     )
-    update_info(run.model, scores=report.scores() | {"dataset": data.root.resolve().name})
+    update_info(run.model, scores=report.scores() | {"dataset": root.resolve().name})
     return Run(run.path, run.model, report)
 
 
@@ -385,11 +413,10 @@ def _some_inputs(data: TrainingData) -> NDArray[Any]:
     return np.stack([data[index][0].permute(1, 2, 0).numpy() for index in range(min(len(data), 4))])
 
 
-def _describe(
-    data: FolderDataset, config: TrainConfig, parts: Parts, digests: DatasetDigests, epochs: int
-) -> ModelInfo:
+def _describe(survey: Survey, config: TrainConfig, parts: Parts, epochs: int) -> ModelInfo:
     preprocessing, network = parts.preprocessing, parts.task.network
-    size, scale = _typical(data, parts.batches.train.names)
+    data, digests = survey.data, survey.digests
+    size, scale = _typical(survey.facts_of(parts.batches.train.names))
     return ModelInfo(
         solarseg_version=__version__,
         class_names=data.classes.names,
@@ -420,13 +447,11 @@ def _describe(
     )
 
 
-def _typical(data: FolderDataset, names: list[str]) -> tuple[tuple[int, int], float | None]:
-    """Median size in pixels of some images, and median size of a pixel on the ground where all have one."""
-    files = [data.image_path(name) for name in names[:: max(1, len(names) // _MEASURED)]]
-    sizes = np.median([read_image(file).shape[:2] for file in files], axis=0)
-    metres = [metres_per_pixel(file) for file in files]
-    known = [value for value in metres if value is not None]
-    return (int(sizes[0]), int(sizes[1])), float(np.median(known)) if len(known) == len(files) else None
+def _typical(seen: Sequence[SampleFacts]) -> tuple[tuple[int, int], float | None]:
+    """Median height and width in pixels, and median size of a pixel on the ground if all images have one."""
+    width, height = np.median([one.size for one in seen], axis=0)
+    known = [one.metres_per_pixel for one in seen if one.metres_per_pixel is not None]
+    return (int(height), int(width)), float(np.median(known)) if len(known) == len(seen) else None
 
 
 def _band_names(data: FolderDataset, preprocessing: Preprocessing) -> tuple[str, ...]:
