@@ -60,7 +60,7 @@ def _write_defects(folder: Path, count: int, size: int) -> None:
 def landscape_in_two_years(
     number: int, sown: float = 0.3, shift: int = 0, bands: int = 13
 ) -> Iterator[tuple[Array, Array]]:
-    """Draw a landscape of fields, some of which may hold solar panels, in two years.
+    """Draw a landscape of fields, in two years; some may contain solar panels.
 
     Args:
         number: of the landscape; seeds everything.

@@ -8,8 +8,8 @@ downloads/glosofarid`, which is several GB. The samples of FILE are repeated to 
 gzip members, so that the start does not count. Each peer reads that file once without measurement. Then the
 peers take turns in one process. Ratios are medians over the rounds.
 
-TensorFlow is measured if it is installed; solarseg does not depend on it. It reads in four ways, the fastest
-of which counts, and stops at the float32 values of each feature. solarseg also checks the values and makes a
+TensorFlow is measured if it is installed; solarseg does not depend on it. It reads in four ways, and
+the fastest one counts. It stops at the float32 values of each feature. solarseg also checks the values and makes a
 uint16 image and a mask.
 """
 

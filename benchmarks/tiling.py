@@ -2,8 +2,8 @@
 
     python benchmarks/tiling.py [MODEL ...] [--tiles DATASET] [--overlaps 0 16 32 64 96 128]
 
-Without --tiles, mosaics of generated EL cells are predicted. The published figures are of the PV01 tiles
-(benchmarks/pv01.py), neighbouring tiles of which are joined to two larger images. The reference is the same
+Without --tiles, mosaics of generated EL cells are predicted. The published figures are of two larger
+images, joined from neighbouring PV01 tiles (benchmarks/pv01.py). The reference is the same
 model on tiles that begin every 32 pixels, each weighted by a Hann window: so each pixel counts mostly where
 it is in the middle of a tile. For each overlap the image is cropped so that its tiles overlap by exactly that
 much. An eighth of a tile along the border is left out, since no other tile covers it. Near a seam means

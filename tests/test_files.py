@@ -48,7 +48,7 @@ def test_folders_are_made(tmp_path):
     assert (tmp_path / "a" / "b.json").read_text(encoding="utf-8") == '{\n  "µ": 1\n}\n'
 
 
-def test_digest_tells_contents_apart(tmp_path):
+def test_digests_of_different_contents_differ(tmp_path):
     for name, text in (("a", "1"), ("b", "1"), ("c", "2")):
         (tmp_path / name).write_text(text)
     assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")

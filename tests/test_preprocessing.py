@@ -107,7 +107,7 @@ def test_sizes_the_network_cannot_take_are_refused(size, near):
     assert check_image_size(near) == near
 
 
-def test_the_deepest_holds_all():
+def test_the_deepest_represents_all():
     assert deepest({"uint8"}) == "uint8"
     assert deepest({"uint8", "uint16"}) == "uint16"
     assert deepest({"uint16", "float32"}) == "float32"

@@ -90,7 +90,7 @@ def _line(found: griffe.Object, name: str) -> str:
 
 
 def _is_alias(found: griffe.Object) -> bool:
-    """Whether a name stands for a type, such as ``Split = Literal[...]``."""
+    """Return whether a name is a type alias, such as ``Split = Literal[...]``."""
     return found.is_attribute and found.parent.is_module and isinstance(found.value, griffe.Expr)
 
 
@@ -108,7 +108,7 @@ def _types(package: griffe.Module, found: griffe.Object) -> Iterator[griffe.Obje
 
 
 def test_the_public_api_is_the_snapshot():
-    """If the change is intended, update the snapshot, and tell callers in CHANGELOG.md what to change."""
+    """If the change is intended, update the snapshot, and state in CHANGELOG.md what callers must change."""
     assert describe().splitlines() == SNAPSHOT.read_text(encoding="utf-8").splitlines()
 
 

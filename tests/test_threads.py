@@ -46,7 +46,7 @@ def test_what_is_raised_arrives_and_ends_all(where):
     assert_no_threads_left()
 
 
-def test_whoever_stops_listening_ends_all():
+def test_a_caller_that_stops_iterating_stops_the_work():
     results = fan_out([lambda: iter(range(10**9))] * 3, lambda item: item, threads=2)
     next(results)
     results.close()

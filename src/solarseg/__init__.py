@@ -1,6 +1,6 @@
 """Find and measure defects in pictures of solar panels.
 
-The public names load the package that does the job on first use, so that importing solarseg is quick
+Public names load their package on first use, so that importing solarseg is fast
 and brings in no torch.
 """
 

@@ -1,4 +1,4 @@
-"""Packages that come with an extra of the install."""
+"""Import packages that only an extra installs."""
 
 from importlib import import_module
 from typing import Any
@@ -12,11 +12,11 @@ def require(package: str, extra: str) -> Any:
     """Import a package that only an extra installs.
 
     Args:
-        package: name to import, as in ``"pycocotools.mask"``.
-        extra: the extra that brings it.
+        package: name to import, for example ``"pycocotools.mask"``.
+        extra: the extra that installs it.
 
     Raises:
-        MissingExtraError: it is not installed; the message says how to install it.
+        MissingExtraError: the package is not installed; the message has the command that installs it.
 
     Examples:
         >>> require("math", "data").sqrt(9.0)

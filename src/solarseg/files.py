@@ -95,7 +95,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{secrets.token_hex(6)}{path.suffix}")
     written = False
     try:
-        if not path.parent.is_dir():  # faster than mkdir, which is seldom needed
+        if not path.parent.is_dir():  # faster than mkdir, which is rarely needed
             path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _flush(temporary)
@@ -116,7 +116,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def _flush(path: Path) -> None:
-    """Write what the operating system still holds of a file to the disk.
+    """Write the cached data of a file to the disk.
 
     Network file systems and those that allocate late report a full disk only now.
     """
@@ -246,7 +246,7 @@ def check_space(folder: Path, needed: int) -> None:
 def folder_lock(folder: Path) -> Iterator[None]:
     """Lock a folder, which must exist, against other programs that use this function.
 
-    The lock is on a file in the folder, so that it also holds for other users and, where the network file system
+    The lock is on a file in the folder, so that it also applies to other users and, where the network file system
     supports locks, for other machines. The operating system releases it when the process ends, however it ends. A
     folder on a file system without locks is not locked.
 
@@ -268,8 +268,8 @@ def folder_lock(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # Removed while it is locked. Whoever opened it a moment before locks a file without a name, and finds the
-        # work done. Windows removes no open file, and it stays.
+        # Removed while it is locked. A process that opened it just before locks a file without a name, and finds the
+        # work done. On Windows an open file cannot be removed, and it stays.
         with suppress(OSError):
             (folder / LOCK_NAME).unlink(missing_ok=True)
         lock.release()

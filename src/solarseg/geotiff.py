@@ -68,7 +68,7 @@ class TiffFacts:
 
     @cached_property
     def is_integer_image(self) -> bool:
-        """Whether samples are 8- or 16-bit levels, all values of which are possible; others become floats."""
+        """Whether samples are 8- or 16-bit levels that use all values; others become floats."""
         return self.dtype in (np.uint8, np.uint16, np.bool_)
 
     @property

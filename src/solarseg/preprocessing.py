@@ -1,8 +1,8 @@
-"""From an image to what the network takes in, and from what it gives out to a mask.
+"""Convert images to network input, and network output to the size of the image.
 
-This is the only place that resizes; training, evaluation and prediction all go through it, with the settings
-that stand in the model file. Scaling to [0, 1] and normalisation are arithmetic on the network's input; they
-stand in the network itself (`solarseg.networks.network`), so that any other runtime gets them with the graph.
+This is the only module that resizes. Training, evaluation and prediction use it with the settings of the model file.
+Scaling to [0, 1] and normalisation are part of the network (`solarseg.networks.network`), so that every runtime gets
+them with the graph.
 """
 
 from collections.abc import Mapping
@@ -36,24 +36,24 @@ def check_image_size(size: int) -> int:
 
 
 def deepest(depths: set[str]) -> Depth:
-    """Return the depth that holds all others without loss."""
+    """Return the depth that can represent all others without loss."""
     order: tuple[Depth, ...] = ("float32", "uint16", "uint8")
     return next(depth for depth in order if depth in depths)
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How images become network input.
+    """The conversion of images to network input.
 
     Attributes:
         image_size: side of the square input in pixels, a multiple of 32.
         bands: number of bands.
         depth: dtype of the input. 8 and 16 bits are rescaled to each other, floats from 0 to 1 to both.
-        mean: per band, of images scaled to [0, 1].
-        std: per band, of images scaled to [0, 1], above 0.
-        picked: numbers, from 0, of the bands that are taken, in this order, from images of ``picked_from`` bands;
-            empty where all are.
-        picked_from: bands of those images.
+        mean: mean of each band, of images scaled to [0, 1].
+        std: standard deviation of each band, of images scaled to [0, 1], above 0.
+        picked: indices of the bands that are selected, in this order, from images with ``picked_from`` bands; empty if
+            all bands are used.
+        picked_from: number of bands of those images.
 
     Examples:
         >>> prepare = Preprocessing(image_size=64, bands=3, mean=(0.5,) * 3, std=(0.25,) * 3)
@@ -83,21 +83,21 @@ class Preprocessing:
     def to_input(
         self, image: NDArray[Any], source: str = "image", valid: NDArray[np.bool_] | None = None
     ) -> NDArray[Any]:
-        """Match bands and depth, fill pixels that show nothing, then resize to the square the network takes.
+        """Match bands and depth, fill invalid pixels, and resize to the network input.
 
-        Shrinking averages over areas, enlarging is bilinear; the aspect ratio is not kept. Pixels that show nothing
-        become the mean of the training images, which changes their neighbours least.
+        Reducing averages over areas, enlarging is bilinear; the aspect ratio is not kept. Invalid pixels get the mean
+        of the training images, which changes their neighbours least.
 
         Args:
             image: ``(H, W, C)`` ``uint8``, ``uint16`` or ``float32``.
-            source: the file's name, for the error message.
-            valid: ``(H, W) bool``: which pixels show something; None where all do.
+            source: name of the file, for error messages.
+            valid: ``(H, W) bool``, valid pixels; ``None`` if all pixels are valid.
 
         Returns:
             ``(image_size, image_size, bands)`` of dtype ``depth``.
 
         Raises:
-            ImageError: the image has bands the model was not trained for, or numbers of unknown scale.
+            ImageError: the number of bands differs from that of the model, or the scale of the values is unknown.
         """
         matched = self.match(image, source, valid)
         return self._resize(matched if valid is None else self.fill(matched, valid))
@@ -113,18 +113,18 @@ class Preprocessing:
         return self._match_depth(self._match_bands(self.pick(image), source), source, valid)
 
     def fill(self, image: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
-        """Give pixels that show nothing the mean of the training images.
+        """Fill invalid pixels with the mean of the training images.
 
         Args:
             image: ``(H, W, bands)`` of dtype ``depth``.
-            valid: ``(H, W) bool``.
+            valid: ``(H, W) bool``, valid pixels.
         """
         mean = np.asarray(self.mean) * DEPTH_SCALE[self.depth]
         filler = (mean if self.depth == "float32" else np.rint(mean)).astype(self.depth)
         return np.where(valid[..., None], image, filler)
 
     def pick(self, image: NDArray[Any]) -> NDArray[Any]:
-        """Take the bands the network wants from an image ``(H, W, C)`` that has those they were picked from."""
+        """Select the bands of the network from an image ``(H, W, C)`` with ``picked_from`` bands."""
         picking = self.picked and image.shape[-1] == self.picked_from
         return image[..., list(self.picked)] if picking else image
 
@@ -140,7 +140,7 @@ class Preprocessing:
         those = f" of {self.picked_from}" if self.picked else ""
         raise ImageError(
             f"{source}: image has {found} bands, the model takes {self.bands}{those}; "
-            "only grey and RGB are turned into each other; give an image of the same bands"
+            "only grey and RGB can be converted to each other; give an image with the same bands"
         )
 
     def _match_depth(self, image: NDArray[Any], source: str, valid: NDArray[np.bool_] | None) -> NDArray[Any]:
@@ -162,13 +162,13 @@ class Preprocessing:
 
     def _resize(self, image: NDArray[Any]) -> NDArray[Any]:
         size = (self.image_size, self.image_size)
-        # A strip may have to shrink along one side and to grow along the other.
+        # A narrow image may have to shrink along one side and grow along the other.
         smaller = (min(image.shape[0], size[0]), min(image.shape[1], size[1]))
         shrunk = _resize_bands(image, smaller, cv2.INTER_AREA)
         return _resize_bands(shrunk, size, cv2.INTER_LINEAR)
 
     def mask_to_input(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Resize ``(H, W) uint8`` class ids to the network's size, each pixel taking its nearest id."""
+        """Resize class ids ``(H, W) uint8`` to the size of the network input, with the nearest id for each pixel."""
         size = (self.image_size, self.image_size)
         if mask.shape == size:
             return mask
@@ -177,9 +177,9 @@ class Preprocessing:
 
     @staticmethod
     def from_output(probabilities: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-        """Bring probabilities from the network's size to that of the image, before a class is chosen.
+        """Resize probabilities from the size of the network output to that of the image.
 
-        Bilinearly, which gives smoother edges than resizing class ids.
+        Bilinear, before a class is chosen, which gives smoother edges than resizing class ids.
 
         Args:
             probabilities: ``(h, w, K) float32``, classes last.
@@ -192,7 +192,7 @@ class Preprocessing:
 
 
 def _resize_bands(image: NDArray[Any], size: tuple[int, int], interpolation: int) -> NDArray[Any]:
-    """Resize ``(H, W, C)`` to ``(*size, C)``; OpenCV's area filter takes at most four bands at once."""
+    """Resize ``(H, W, C)`` to ``(*size, C)``; OpenCV's area filter takes at most four bands."""
     if image.shape[:2] == size:
         return image
     parts = [

@@ -1,4 +1,4 @@
-"""Tables of names whose entries are imported when they are first used."""
+"""Tables of names with entries that are imported on first use."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -10,15 +10,15 @@ __all__ = ["lookup"]
 
 
 def lookup(kind: str, table: Mapping[str, str], name: str) -> Any:
-    """Import the object that a table lists under a name.
+    """Import the object with a name in a table.
 
     Args:
-        kind: what the table holds, for the error message, as in ``"loss"``.
+        kind: what the table contains, for the error message, for example ``"loss"``.
         table: name -> ``"module:attribute"``.
-        name: the name asked for.
+        name: a name of the table.
 
     Raises:
-        ArgumentError: the table has no such name; the message lists the names it has.
+        ArgumentError: the name is not in the table; the message lists all names.
 
     Examples:
         >>> lookup("function", {"sqrt": "math:sqrt"}, "sqrt")(9.0)

@@ -1,6 +1,6 @@
-"""Cores and ordered parallel work in threads, with flat memory.
+"""Number of cores, and parallel work in threads with constant memory.
 
-Threads, not processes: decoding, compressing and writing release Python's global lock.
+Threads are enough: decoding, compressing and writing release the global interpreter lock.
 """
 
 import os
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 def count_cores() -> int:
-    """Count the cores this process may use, which may be fewer than the machine has."""
+    """Return the number of cores that this process may use, which may be fewer than the machine has."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -28,18 +28,18 @@ def count_cores() -> int:
 def map_ahead(
     work: Callable[[Item], Result], items: Iterable[Item], *, threads: int = 1, ahead: int = 2
 ) -> Generator[Result, None, None]:
-    """Do what `map` does, in threads, some items ahead of what is asked for.
+    """Apply a function as `map` does, but in threads and a few items ahead of the caller.
 
-    So reading and decoding go on while the network computes, and no more than a few items are held at any time.
+    Reading and decoding then run while the network computes, and only a few items are in memory at a time.
 
     Args:
-        work: of the kind that leaves Python to itself (decoding, compressing, reading, writing).
-        items: gone through by the caller's thread.
+        work: function that mostly releases the global interpreter lock (decoding, compressing, reading, writing).
+        items: iterated by the thread of the caller.
         threads: 1 or more.
-        ahead: items that are worked on, or done, before the caller has taken the one before them.
+        ahead: number of items that are processed ahead of the caller.
 
     Yields:
-        What ``work`` returned, in the order of the items. What it raises is raised here.
+        Results in the order of the items. An exception of ``work`` is raised here.
 
     Examples:
         >>> list(map_ahead(str.upper, "abc"))
@@ -61,20 +61,20 @@ def map_ahead(
 def fan_out(
     streams: Sequence[Callable[[], Iterable[Item]]], work: Callable[[Item], Result], threads: int
 ) -> Iterator[Result]:
-    """Do some work on every item of some streams, as soon as there is a thread for it.
+    """Apply a function to every item of several streams, in threads.
 
-    Each stream is gone through in order by one thread, up to ``threads`` of them at a time. The work is done by
-    as many other threads, so it should be of the kind that leaves Python to itself (decoding, compressing,
-    reading, writing). No more than a few items for each thread wait at any time.
+    Each stream is iterated in order by one thread; up to ``threads`` streams are read at a time. The function runs in
+    as many other threads, so it should mostly release the global interpreter lock (decoding, compressing, reading,
+    writing). Only a few items per thread wait at a time.
 
     Args:
-        streams: each gives its items when called.
-        work: what is done with an item, in any thread.
+        streams: functions that return the items of a stream.
+        work: function of an item, called in any thread.
         threads: 1 or more.
 
     Yields:
-        What ``work`` returned, in the order in which it was done. What a stream or ``work`` raises is raised
-        here, once, and ends all.
+        Results in the order in which they are finished. The first exception of a stream or of ``work`` is raised here,
+        and stops everything.
 
     Examples:
         >>> sorted(fan_out([lambda: range(3), lambda: range(10, 12)], lambda item: item**2, threads=2))
@@ -98,7 +98,7 @@ def fan_out(
     try:
         for future in following:
             future.add_done_callback(finished.put)
-        awaited = 0  # items handed out by the streams that have ended, less those done
+        awaited = 0  # items of the streams that have ended, minus finished items
         while following or awaited:
             ended = finished.get()
             if ended in following:

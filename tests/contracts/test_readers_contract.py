@@ -74,14 +74,14 @@ def entries_of(source: Source) -> list[Entry]:
 
 
 def damage(path: Path) -> None:
-    """Cut the first image file in half."""
+    """Truncate the first image file to half its size."""
     files = [path] if path.is_file() else sorted(path.rglob("*"))
     file = next(file for file in files if file.suffix.lower() in IMAGE_SUFFIXES)
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
 
 def far_from_border(mask: np.ndarray, other: np.ndarray) -> bool:
-    """Whether pixels differ that have no pixel of another class beside them."""
+    """Return whether pixels differ that have no pixel of another class next to them."""
     padded = np.pad(mask, 1, mode="edge")
     around = [padded[y : y + mask.shape[0], x : x + mask.shape[1]] for y in range(3) for x in range(3)]
     inner = np.all([each == mask for each in around], axis=0)
@@ -89,7 +89,7 @@ def far_from_border(mask: np.ndarray, other: np.ndarray) -> bool:
 
 
 @each_reader
-def test_is_told_by_its_looks(name: str, tmp_path: Path) -> None:
+def test_is_detected_by_its_content(name: str, tmp_path: Path) -> None:
     path, _, _ = build(name, tmp_path / "data")
     assert [other for other in READERS if lookup("format", READERS, other).detect(path)] == [name]
 

@@ -94,7 +94,7 @@ def test_tiles_of_another_size_are_resized(info):
 
 
 def test_symmetries_are_averaged(info):
-    """A network that says where in its input a pixel stands tells nothing once its input has been turned all ways."""
+    """A network that predicts the position of a pixel is uniform after averaging all symmetries."""
 
     def place(images):
         rows, columns = images.shape[1:3]

@@ -74,7 +74,7 @@ def check_probabilities(network, model):
     assert np.allclose(expected.sum(axis=-1), 1, atol=1e-5)
 
 
-def test_a_file_names_no_folder_of_whoever_exported_it(exported):
+def test_a_model_file_contains_no_paths_of_the_exporter(exported):
     content = exported[1].path.read_bytes()
     for module in (torch, solarseg):
         assert str(Path(module.__file__).parents[1]).encode() not in content

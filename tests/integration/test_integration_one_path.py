@@ -152,7 +152,7 @@ def write_dataset(root, kind):
         shape = tifffile.imread(file).shape if file.suffix == ".tif" else np.asarray(Image.open(file)).shape
         shape = shape if shape[0] > 4 else shape[1:]  # GDAL may write bands first
         mask = (blobs(*shape[:2], seed + 10)[..., 0] * 3).astype(np.uint8).clip(0, 2)
-        mask[:3] = 255  # ignored by whoever labelled it
+        mask[:3] = 255  # ignored by the labels
         Image.fromarray(mask).save(root / "masks" / f"im{seed}.png")
     return root
 

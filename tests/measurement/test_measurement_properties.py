@@ -1,4 +1,4 @@
-"""What holds for measurements of any cell: moved, mirrored, turned, enlarged, renumbered, or put together."""
+"""Properties of measurements of any cell: shifted, flipped, rotated, enlarged, renumbered, or combined."""
 
 from dataclasses import replace
 
@@ -103,7 +103,7 @@ def test_mirrored_and_turned_cells_are_as_bad(drawn, how):
     # Thinning is not symmetric: it makes one pixel of a short crack, or two.
     assert turned_cracks == pytest.approx(cracks, rel=0.03, abs=2 * first.cracks)
     assert turned_interruptions == pytest.approx(interruptions, rel=1e-5)
-    # Regions of one class and area are told apart by where they lie: compare those that are alone.
+    # Regions of the same class and area differ only in position: compare those that are unique.
     axes = {(one.class_name, one.area): one.orientation for one in first.regions}
     for one in second.regions:
         alone = (
