@@ -1,6 +1,6 @@
 """One pass over a dataset: each image is read once, and everything that other steps need to know is measured.
 
-`check` and `stats` each make one survey and ask it for digests, sizes, values, classes and copies.
+`check`, `stats` and `train` each make one survey and ask it for digests, sizes, values, classes and copies.
 
 A survey is kept in memory, for one command. It is not stored: a survey that is wrong, because a file was replaced or
 solarseg was upgraded, would be worse than a slow one.
