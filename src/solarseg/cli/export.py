@@ -18,27 +18,31 @@ def command(
     int8: Annotated[
         bool,
         typer.Option(
-            "--int8", help="Layers of eight bits, calibrated on training images: quicker, a quarter the size."
+            "--int8",
+            help="Store layers in 8 bits, calibrated on training images: faster, a quarter of the size.",
         ),
     ] = False,
     calibrate: Annotated[
         Path | None,
-        typer.Option(metavar="DATASET", help="Calibrate on another dataset than the run's training images."),
+        typer.Option(
+            metavar="DATASET", help="Dataset to calibrate on. Default: the training images of the run."
+        ),
     ] = None,
     openvino: Annotated[
         bool,
         typer.Option(
             "--openvino",
-            help="Also in OpenVINO's own format, for programs that read nothing else; solarseg computes with OpenVINO "
-            "from the model file (predict --backend openvino).",
+            help="Also write the format of OpenVINO, for other programs. solarseg needs only the model file, also for "
+            "predict --backend openvino.",
         ),
     ] = False,
     half: Annotated[
         bool,
-        typer.Option("--half", help="Weights stored as float16: half the size, and as quick."),
+        typer.Option("--half", help="Store weights as float16: half the size, the same speed."),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Write it even if a class loses more than 0.5 points of IoU.")
+        bool,
+        typer.Option("--force", help="Write the file even if a class loses more than 0.5 points of IoU."),
     ] = False,
     out: Annotated[
         Path | None,
@@ -48,14 +52,14 @@ def command(
     ] = None,
     dataset: Annotated[
         Path | None,
-        typer.Option(metavar="DATASET", help="Where the run's dataset stands, if it was moved."),
+        typer.Option(metavar="DATASET", help="Folder of the run's dataset, if it was moved."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Export a trained network anew, smaller or quicker.
+    """Export the network of a run as a smaller or faster model file.
 
-    It is compared with the network on held-out images; one that loses too much is not written.
+    The export is compared with the network on held-out images. It is not written if a class loses too much.
 
     Example: solarseg export runs/first --int8
     """

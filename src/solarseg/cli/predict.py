@@ -62,6 +62,7 @@ def command(
     with areas in m2. Run the same command again to resume an interrupted prediction.
 
     Example: solarseg predict runs/first my-photos --out found
+
     Without training, for EL images of cells: solarseg predict el-cell my-cells --out found
     """
     from solarseg.prediction.predict import predict
