@@ -16,7 +16,7 @@ from solarseg.errors import ArgumentError, DatasetError
 from solarseg.runs import RunFolder
 from solarseg.training.config import TrainConfig
 
-__all__ = ["Division", "find_division"]
+__all__ = ["Division", "find_division", "read_given_split"]
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +52,9 @@ def find_division(run: RunFolder, survey: Survey, config: TrainConfig, progress:
     data = survey.data
     if run.split.exists():
         return Division(read_split(run.split), data.group_of)
-    given = Path(config.split) if config.split else data.root / "split.csv"
-    found = _read(given, data, config) if config.split or given.exists() else None
+    found = read_given_split(data, config)
     if found is not None:
-        _check_shares_unused(given, config)
+        _warn_if_divided(found, data, config)
     if found is None or len(set(found.groups.values())) == len(data):
         data.warn_if_ungrouped()
     copies = survey.find_copies(progress=progress).pairs if config.search else ()
@@ -65,28 +64,42 @@ def find_division(run: RunFolder, survey: Survey, config: TrainConfig, progress:
         found = Division(split_by_group(groups, val=config.val, test=config.test, seed=config.seed), groups)
     leaks = find_leaks(found.split, copies)
     if leaks and not config.allow_leak:
-        raise DatasetError(_refusal(given, leaks, data.root, config))
+        raise DatasetError(_refusal(_given_file(data, config), leaks, data.root, config))
     return replace(found, leaks=leaks if config.search else None)
 
 
-def _read(file: Path, data: FolderDataset, config: TrainConfig) -> Division:
-    """Read a split with the groups it does not divide: those asked for, else those it names, else the dataset's."""
+def read_given_split(data: FolderDataset, config: TrainConfig) -> Division | None:
+    """Read the split of the settings, else the dataset's, with the groups it does not divide; None if there is none.
+
+    These groups are those of the settings, else those that the split names, else the dataset's.
+
+    Raises:
+        ArgumentError: the settings also have shares.
+        DatasetError: the split leaves images out, or divides a group.
+    """
+    file = _given_file(data, config)
+    if not config.split and not file.exists():
+        return None
     split, groups = read_split(file), data.group_of
     named = read_table(file, "name", "group", optional=True)
     if named and not config.groups and not config.group_regex:
         groups = {name: named.get(name, name) for name in data.names}
-        _warn_if_divided(file, split, data)
     check_split(split, groups, _shown(file))
+    _check_shares_unused(file, config)
     return Division(split, groups)
 
 
-def _warn_if_divided(file: Path, split: Mapping[str, str], data: FolderDataset) -> None:
-    homes = {(group, split.get(name)) for name, group in data.group_of.items()}
+def _given_file(data: FolderDataset, config: TrainConfig) -> Path:
+    return Path(config.split) if config.split else data.root / "split.csv"
+
+
+def _warn_if_divided(found: Division, data: FolderDataset, config: TrainConfig) -> None:
+    homes = {(group, found.split.get(name)) for name, group in data.group_of.items()}
     divided = [group for group, times in Counter(group for group, _ in homes).items() if times > 1]
     if divided:
         logger.warning(
             "%s: divides %d group(s) of the dataset, such as %s, because it names other groups; scores may be too good",
-            file,
+            _given_file(data, config),
             len(divided),
             divided[0],
         )

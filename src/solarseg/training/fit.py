@@ -48,7 +48,7 @@ from solarseg.training.callbacks import (
 )
 from solarseg.training.config import Machine, TrainConfig, make_config
 from solarseg.training.datamodule import DataModule, TrainingData, check_images, find_preprocessing
-from solarseg.training.division import find_division
+from solarseg.training.division import find_division, read_given_split
 from solarseg.training.hardware import check_launcher, choose_precision, is_first_process, keep_freed_memory
 from solarseg.training.inputs import MEMORY, InputFacts, InputStore, find_range, pixel_counts
 from solarseg.training.run_folder import (
@@ -133,6 +133,8 @@ def train(
     if facts is not None:
         check_settings(run, facts, data, computing)
     stored = read_preprocessing(run, config, facts) if facts is not None and checkpoint else None
+    if not run.split.exists():
+        read_given_split(data, config)  # a split that cannot be used is refused before any image is read
     survey, store = read_samples(data, config, machine, copies=config.search and not run.split.exists())
     if facts is not None:
         check_content(run, facts, survey.digests)

@@ -164,7 +164,7 @@ def find_range(
     if preprocessing.depth == "uint8":
         return (0.0,) * preprocessing.bands, (1.0,) * preprocessing.bands
     low, high = np.full(preprocessing.bands, np.inf), np.full(preprocessing.bands, -np.inf)
-    for one in facts:  # fmin and fmax pass over NaN; the one band of a grey image counts for all
+    for one in facts:  # fmin and fmax ignore NaN; the one band of a grey image counts for all
         low, high = np.fmin(low, one.low), np.fmax(high, one.high)
     low, high = np.where(np.isfinite(low), low, 0), np.where(np.isfinite(high), high, 0)
     high = np.where(high > low, high, low + 1 / DEPTH_SCALE[preprocessing.depth])  # a band may be constant
@@ -193,4 +193,4 @@ def _measure(tensors: Tensors, preprocessing: Preprocessing, valid: NDArray[np.b
 
 def _makes_equal(made: Preprocessing, wanted: Preprocessing) -> bool:
     """Say whether two preprocessings make the same input of an image whose pixels all show something."""
-    return replace(made, mean=wanted.mean, std=wanted.std) == wanted if made.bands == wanted.bands else False
+    return made.bands == wanted.bands and replace(made, mean=wanted.mean, std=wanted.std) == wanted
