@@ -59,9 +59,9 @@ def test_depths_are_turned_into_each_other_over_their_whole_range():
 
 
 def test_numbers_of_unknown_scale_are_refused():
-    with pytest.raises(ImageError, match=r"a\.tif: holds floats from 3 to 3, the model takes uint8"):
+    with pytest.raises(ImageError, match=r"a\.tif: contains floats from 3 to 3, the model takes uint8"):
         prepare(1).to_input(np.full((8, 8, 1), 3, np.float32), "a.tif")
-    with pytest.raises(ImageError, match=r"a\.png: holds whole numbers, the model takes floats"):
+    with pytest.raises(ImageError, match=r"a\.png: contains integers, the model takes floats"):
         prepare(1, depth="float32").to_input(np.full((8, 8, 1), 3, np.uint8), "a.png")
 
 

@@ -45,7 +45,7 @@ def test_the_split_of_a_training_names_its_images(trained):
 def test_related_are_test_images_with_a_copy_in_train_or_val(tmp_path):
     run = RunFolder(tmp_path)
     write_split(run)
-    assert run.read_split().related({"c": "d3"}) is None  # nobody looked for copies
+    assert run.read_split().related({"c": "d3"}) is None  # copies were not searched for
     write_leaks(run.leaks, [Leak("b", "val", "a", "train"), Leak("d", "test", "a", "train")])
     split = run.read_split()
     assert split.related({"c": "d3", "d": "d4", "b": "d2"}) == ("d",)

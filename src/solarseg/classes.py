@@ -25,9 +25,9 @@ _DIRECTIONS = set(
     "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )  # they reverse the text after them
 _FEW = 12
-_SOFT, _NEARLY_BLACK, _NEARLY_WHITE = 3, 8, 247  # grey levels that tell soft edges from odd values
+_SOFT, _NEARLY_BLACK, _NEARLY_WHITE = 3, 8, 247  # grey levels that distinguish soft edges from odd values
 
-# Paul Tol's "bright" scheme, made to be told apart with any kind of colour vision
+# Paul Tol's "bright" scheme, made to be distinguished with any kind of colour vision
 # (https://sronpersonalpages.nl/~pault/), after black for the background.
 _COLOURS = (
     (0, 0, 0),
@@ -59,7 +59,7 @@ class ClassMap:
         colours: RGB colour of each class id, 0 to 255.
         values: the value that stands for each class id in the dataset's mask files.
         ignore: whether mask files use 255 for pixels to leave out.
-        threshold: brightness, 1 to 255, from which on pixels of a mask with soft edges are the second of two classes;
+        threshold: minimum brightness, 1 to 255, of the second of two classes in masks with soft edges;
             None where values must be those of the classes.
 
     Examples:
@@ -114,7 +114,7 @@ class ClassMap:
         """Turn the values of a mask file into class ids.
 
         Args:
-            raw: ``(H, W)`` values as they stand in the file; brightness, 0 to 255, where there is a threshold.
+            raw: ``(H, W)`` values as in the file; brightness, 0 to 255, where there is a threshold.
             source: the file's name, for the error message.
 
         Returns:
@@ -169,7 +169,7 @@ def find_classes(
         source: the folder, for the error message.
 
     Returns:
-        Two classes for 0/1 and 0/255 masks, else one class for each id up to the largest; 255 beside
+        Two classes for 0/1 and 0/255 masks, else one class for each id up to the largest; 255 with
         ids above 1 is the ignore index.
 
     Raises:
@@ -220,7 +220,7 @@ def objection_to(values: Iterable[int]) -> str | None:
         )
     ids = [value for value in found if value != IGNORE_INDEX]
     highest = max(ids, default=0)
-    # A real set of ids is nearly gapless; many gaps mean grey levels, of which no honest classes can be made.
+    # A real set of ids is nearly gapless; many gaps mean grey levels, which are not classes.
     if highest > 0 and ids[0] >= 0 and len(ids) >= (highest + 1) / 2 and highest < MAX_UNNAMED:
         return None
     between = sum(0 < value < 255 for value in found)

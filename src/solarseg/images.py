@@ -155,10 +155,10 @@ def as_image(array: NDArray[Any], source: str = "image") -> Pixels:
         return pixels.astype(np.uint8) * 255
     if not np.issubdtype(pixels.dtype, np.floating):
         raise ImageError(
-            f"{source}: holds {pixels.dtype} numbers; allowed are uint8, uint16, bool and floats; convert it"
+            f"{source}: contains {pixels.dtype} numbers; allowed are uint8, uint16, bool and floats; convert it"
         )
     if not np.isfinite(pixels).all():
-        raise ImageError(f"{source}: holds NaN or infinite values; replace them by numbers")
+        raise ImageError(f"{source}: contains NaN or infinite values; replace them by numbers")
     return pixels.astype(np.float32)
 
 
@@ -213,14 +213,14 @@ def _georeference(path: Path) -> list[tuple[int, int, int, Any, bool]]:
 def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path | None = None) -> None:
     """Write an image of any number of bands and any depth as a compressed TIFF.
 
-    Bands stand one after another, so that some can be read without the others, and carry their names where
+    Bands are stored one after another, so that some can be read without the others, and carry their names where
     GDAL, and so QGIS, finds them.
 
     Args:
         path: ends in ``.tif``.
         image: ``(H, W, C)`` ``uint8``, ``uint16`` or ``float32``.
         names: of the bands, or nothing.
-        like: TIFF that shows the same place, pixel upon pixel, whose georeference is taken over where it has one.
+        like: TIFF that shows the same place, pixel by pixel, whose georeference is taken over where it has one.
 
     Raises:
         OutputError: the file could not be written.

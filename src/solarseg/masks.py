@@ -144,7 +144,7 @@ def read_mask(path: Path | str, classes: ClassMap) -> NDArray[np.uint8]:
 
 
 def inspect_mask(path: Path) -> MaskLook:
-    """Find the values of a mask file of which nothing names the classes.
+    """Find the values of a mask file if nothing names its classes.
 
     Raises:
         MaskError: the file is missing or damaged, a colour picture, a JPEG of more than two values, or one whose values
@@ -218,7 +218,7 @@ def mask_palette(path: Path) -> list[tuple[int, int, int]] | None:
 def spell_alike(looks: Sequence[MaskLook]) -> list[MaskLook]:
     """Take values as they are shown where, as they are stored, no classes can be made of them.
 
-    A set of masks of which some have 1 bit, and others 8 bits with 0 and 255, has one white.
+    If some masks of a set have 1 bit, and others 8 bits with 0 and 255, both have the same white.
 
     Examples:
         >>> looks = [MaskLook(Path("a"), [0, 1], shown=[0, 255]), MaskLook(Path("b"), [0, 255])]

@@ -148,14 +148,14 @@ class Preprocessing:
             return image
         if self.depth == "float32":
             raise ImageError(
-                f"{source}: holds whole numbers, the model takes floats as they stood in its training images; "
-                "nobody knows their scale, so save it as the training images were"
+                f"{source}: contains integers, the model takes floats with the scale of its training images; save it "
+                "in the format of the training images"
             )
         shown = image if valid is None else image[valid]
         if image.dtype == np.float32 and shown.size and not 0 <= shown.min() <= shown.max() <= 1:
             raise ImageError(
-                f"{source}: holds floats from {shown.min():g} to {shown.max():g}, the model takes {self.depth}; "
-                "only floats from 0 to 1 have a scale that is known"
+                f"{source}: contains floats from {shown.min():g} to {shown.max():g}, the model takes {self.depth}; "
+                "only floats from 0 to 1 can be converted"
             )
         scaled = image * (DEPTH_SCALE[self.depth] / DEPTH_SCALE[image.dtype.name])
         return np.rint(scaled).clip(0, DEPTH_SCALE[self.depth]).astype(self.depth)

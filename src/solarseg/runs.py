@@ -139,7 +139,7 @@ class RunSplit:
         split: image -> ``"train"``, ``"val"`` or ``"test"``.
         groups: image -> group that the split does not divide.
         digests: image -> digest of its file.
-        leaks: images that have a copy in a split before their own; None if nobody looked for copies.
+        leaks: images that have a copy in a split before their own; None if copies were not searched for.
     """
 
     split: dict[str, str]
@@ -152,13 +152,13 @@ class RunSplit:
         return self.split.get(name, "test") != "test"
 
     def related(self, digests: Mapping[str, str]) -> tuple[str, ...] | None:
-        """Find the test images of which a copy is in the train or val split.
+        """Find the test images that have a copy in the train or val split.
 
         Args:
             digests: image -> digest of its file.
 
         Returns:
-            Their names; None if nobody looked for copies, or the run does not know one of the images.
+            Their names; None if copies were not searched for, or the run does not know one of the images.
         """
         if self.leaks is None or any(self.digests.get(name) != found for name, found in digests.items()):
             return None

@@ -13,7 +13,7 @@ from solarseg.inference.model import load_model
 
 
 @pytest.fixture(autouse=True)
-def quick(tmp_path, monkeypatch):
+def fast_timing(tmp_path, monkeypatch):
     monkeypatch.setattr(timing, "SECONDS", 0.0)
     monkeypatch.setenv("SOLARSEG_SETTINGS", str(tmp_path / "settings"))
 

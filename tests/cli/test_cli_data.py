@@ -65,7 +65,7 @@ def test_predictions_go_to_a_labelling_tool(trained, tmp_path, capsys):
     assert area == sum((mask == 1).sum() for mask in masks)
 
 
-def test_check_leaves_with_1_where_something_must_be_mended(squares, tmp_path, capsys):
+def test_check_leaves_with_1_where_something_must_be_fixed(squares, tmp_path, capsys):
     assert main(["data", "check", str(squares), "--quiet"]) == 0
     assert "no problems found" in capsys.readouterr().out
     (squares / "masks" / "im03.png").unlink()

@@ -60,7 +60,7 @@ def inputs_of(dataset, info, names):
     return np.stack([info.preprocessing.to_input(data[name].image) for name in names])
 
 
-def test_float32_anew_is_the_network_again(run, trained, capsys, monkeypatch):
+def test_a_float32_export_is_the_network_again(run, trained, capsys, monkeypatch):
     monkeypatch.setattr(job, "write_graph", write_graph)
     before = read_info(run / "model.onnx")
     (run / "model.onnx").touch()
@@ -256,13 +256,13 @@ def test_all_images_of_the_calibration_held_out(run, trained, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(28, "No space left on device")])
-def test_an_export_that_is_cut_leaves_nothing(run, monkeypatch, capsys, stop):
+def test_an_export_that_is_interrupted_leaves_nothing(run, monkeypatch, capsys, stop):
     before, content = files_of(run), (run / "model.onnx").read_bytes()
 
-    def cut(*_):
+    def fail(*_):
         raise stop
 
-    monkeypatch.setattr(job, "sign", cut)
+    monkeypatch.setattr(job, "sign", fail)
     for options in ([], ["--half"]):
         assert call(capsys, "export", run, *options)[0] != 0
     assert files_of(run) == before

@@ -74,7 +74,7 @@ def test_a_mask_of_which_nothing_counts(squares):
     assert found(squares) == {("all ignored", str(squares / "masks" / "im05.png"))}
 
 
-def test_a_split_that_cuts_groups_forgets_samples_or_lacks_a_class(squares):
+def test_a_split_that_divides_groups_forgets_samples_or_lacks_a_class(squares):
     data = open_dataset(squares)
     for name in data.names[4:6]:
         Image.new("L", (64, 64)).save(squares / "masks" / f"{name}.png")
@@ -123,7 +123,7 @@ def test_bands_that_do_not_fit_their_names(squares):
     assert problems[0].is_error
 
 
-def test_copies_are_noted_and_those_in_another_split_must_be_mended(squares):
+def test_copies_are_noted_and_those_in_another_split_must_be_fixed(squares):
     data, images = open_dataset(squares), squares / "images"
     for kind in ("images", "masks"):
         shutil.copy(squares / kind / "im00.png", squares / kind / "im01.png")
@@ -191,22 +191,22 @@ def test_names_in_a_split_may_carry_suffixes(squares):
     assert found(squares) == set()
 
 
-def test_a_split_with_groups_of_its_own_that_cuts_those_of_the_dataset_is_noted_as_train_does(squares):
+def test_a_split_with_groups_of_its_own_that_divides_those_of_the_dataset_is_noted_as_train_does(squares):
     split_dataset(squares, by="images", search=False)
     parts, groups = read_split(squares / "split.csv"), open_dataset(squares).group_of
-    cut = {
+    divided = {
         group
         for group in groups.values()
         if len({parts[name] for name in groups if groups[name] == group}) > 1
     }
-    assert cut
-    assert found(squares) == {("group cut", group) for group in cut}
+    assert divided
+    assert found(squares) == {("divided group", group) for group in divided}
     assert check(squares).errors == 0
     _find_split(squares)  # does not refuse it either
     (squares / "own.csv").write_bytes((squares / "groups.csv").read_bytes())
     own = check(squares, groups=squares / "own.csv").problems
     assert {(problem.kind, problem.where) for problem in own} == {
-        ("group in several splits", one) for one in cut
+        ("group in several splits", one) for one in divided
     }
 
 
@@ -274,8 +274,8 @@ def test_masks_that_do_not_go_with_the_others_are_named_and_the_rest_is_checked(
         ("empty mask", str(masks / "im04.png")),
     ]
     what = [problem.what for problem in result.problems]
-    assert what[1].startswith("holds 7, 9, others hold 0, 255; correct the mask")
-    assert what[2].startswith("holds 1, others hold 0, 255; correct the mask")
+    assert what[1].startswith("contains 7, 9, others contain 0, 255; correct the mask")
+    assert what[2].startswith("contains 1, others contain 0, 255; correct the mask")
     assert what[3].startswith(
         "has 32 values, and JPEG changes mask values; save masks as PNG, or write `threshold: 128`"
     )
@@ -316,7 +316,7 @@ def test_a_palette_unlike_the_others_is_named(squares):
     assert problem.what.startswith("palette gives 1 the colour (0, 0, 255), other masks (255, 0, 0)")
 
 
-def test_where_nothing_tells_groups_or_splits_it_is_said_what_may_leak(squares, caplog):
+def test_where_nothing_names_groups_or_splits_it_is_said_what_may_leak(squares, caplog):
     check(squares)
     assert "each image is its own group" not in caplog.text
     (squares / "groups.csv").unlink()

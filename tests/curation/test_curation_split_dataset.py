@@ -11,7 +11,7 @@ from solarseg.datasets.splits import check_split, read_split
 from solarseg.errors import ArgumentError, OutputError
 
 
-def test_the_split_stands_where_train_looks_for_it(squares):
+def test_the_split_is_where_train_looks_for_it(squares):
     done = split_dataset(squares, val=0.25, test=0.25)
     data, split = open_dataset(squares), read_split(squares / "split.csv")
     check_split(split, data.group_of)
@@ -24,7 +24,7 @@ def test_the_split_stands_where_train_looks_for_it(squares):
     assert done.class_counts == ({part: {"foreground": count} for part, count in done.counts[0].items()},)
 
 
-def test_folds_stand_beside_one_another(squares):
+def test_folds_are_next_to_each_other(squares):
     done = split_dataset(squares, folds=3, val=0.3)
     assert [file.relative_to(squares).as_posix() for file in done.files] == [
         "folds/fold1.csv", "folds/fold2.csv", "folds/fold3.csv",
@@ -49,7 +49,7 @@ def test_each_image_for_itself(squares, caplog):
         split_dataset(squares, by="images", group_regex="im", overwrite=True)
 
 
-def test_an_earlier_split_is_kept_unless_told(squares):
+def test_an_earlier_split_is_kept_by_default(squares):
     split_dataset(squares, seed=1)
     before = (squares / "split.csv").read_text()
     with pytest.raises(OutputError, match="exists already"):

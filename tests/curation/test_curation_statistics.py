@@ -81,7 +81,7 @@ def test_a_sample_that_cannot_be_read_costs_only_itself(mixed):
         stats(mixed)
 
 
-def test_regions_of_a_power_of_two_stand_in_their_own_bin(tmp_path):
+def test_regions_of_a_power_of_two_are_in_their_own_bin(tmp_path):
     assert region_areas(np.zeros((3, 3), dtype=bool)) == []
     mask = np.zeros((8, 40), dtype=np.uint8)
     mask[0, 0], mask[0, 2:5], mask[0, 6:10], mask[:, 20:28] = 1, 1, 1, 1
@@ -151,7 +151,7 @@ def test_groups_are_only_counted_where_there_are_any(mixed, tmp_path, drawn):
     assert "mixed: 10 images" in _texts(drawn[1])
 
 
-def test_the_legend_stands_beside_no_curve_and_no_title_leaves_its_panel(mixed, tmp_path, drawn):
+def test_the_legend_covers_no_curve_and_no_title_leaves_its_panel(mixed, tmp_path, drawn):
     many = [f"class number {i}" for i in range(9)]
     (mixed / "dataset.yaml").write_text(f"classes: [background, {', '.join(many)}]\n")
     for file in (mixed / "masks").iterdir():
@@ -203,7 +203,7 @@ def test_the_sheet_says_what_its_shares_are_and_names_only_what_is_there(mixed, 
     assert named == [["crack", "busbar"], ["crack", "busbar", "ignored"]]
 
 
-def test_of_more_classes_than_a_panel_holds_the_largest_are_drawn_in_their_order(tmp_path, drawn):
+def test_of_more_classes_than_a_panel_contains_the_largest_are_drawn_in_their_order(tmp_path, drawn):
     rng = np.random.default_rng(0)
     (tmp_path / "dataset.yaml").write_text(f"classes: {[f'c{i}' for i in range(24)]}\n")
     mask = np.repeat(np.arange(24, dtype=np.uint8), 1 + np.arange(24))[None]  # the last are the largest

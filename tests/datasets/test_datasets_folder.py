@@ -109,7 +109,7 @@ def test_sizes_that_differ_are_named(squares):
 def test_empty_and_missing_folders_are_named(squares, kind):
     for file in (squares / kind).iterdir():
         file.unlink()
-    with pytest.raises(DatasetError, match=f"{kind}: holds no images"):
+    with pytest.raises(DatasetError, match=f"{kind}: contains no images"):
         open_dataset(squares)
     (squares / kind).rmdir()
     with pytest.raises(DatasetError, match=f"has no folder '{kind}'"):
@@ -284,7 +284,7 @@ def test_the_mask_with_an_odd_value_is_named(squares, caplog):
         Image.fromarray(np.eye(64, dtype=np.uint8)).save(file)
     paint(squares, "im07", [3])
     assert len(open_dataset(squares).classes) == 4
-    assert "no mask holds 2, but 3 is in" in caplog.text
+    assert "no mask contains 2, but 3 is in" in caplog.text
     assert "im07.png" in caplog.text
 
 

@@ -16,7 +16,7 @@ GROUPS = st.dictionaries(
 
 
 @given(GROUPS.filter(lambda groups: len(set(groups.values())) >= 3), st.integers(0, 3))
-def test_no_group_is_cut_and_no_split_is_empty(groups, seed):
+def test_no_group_is_divided_and_no_split_is_empty(groups, seed):
     split = split_by_group(groups, seed=seed)
     assert split.keys() == groups.keys()
     assert set(split.values()) == {"train", "val", "test"}
@@ -82,7 +82,7 @@ PRESENT = st.lists(st.tuples(st.integers(0, 7), st.sets(st.integers(0, 2))), min
 
 
 @given(PRESENT, st.integers(2, 4), st.integers(0, 3))
-def test_folds_test_every_sample_once_and_cut_no_group(samples, folds, seed):
+def test_folds_test_every_sample_once_and_divide_no_group(samples, folds, seed):
     groups = {f"i{i}": f"g{group}" for i, (group, _) in enumerate(samples)}
     present = {f"i{i}": shown for i, (_, shown) in enumerate(samples)}
     assume(len(set(groups.values())) > folds)

@@ -331,7 +331,7 @@ def test_other_colour_spaces_are_refused_by_name(tmp_path, pixels, options, what
 
 @pytest.mark.parametrize("following", [134, 262, 390])
 def test_directories_that_never_end_are_refused(following):
-    # Three directories of which the last says that one of them, or itself, comes next.
+    # Three directories; the last says that one of them, or itself, comes next.
     data = bytes(range(128))
     tags = grey_tags(tag273=(4, 8 + 3 * 114))
     first = by_hand(tags)[8:]
@@ -373,7 +373,7 @@ def test_thousands_of_pages_are_refused(tmp_path):
     [
         ({"width": 0}, "0 x 8 pixels"),
         ({"height": 0}, "16 x 0 pixels"),
-        ({"width": 2**31, "height": 2**31}, "cut it into tiles"),
+        ({"width": 2**31, "height": 2**31}, "split it into tiles"),
         ({"height": 10_000_000, "tag278": (4, 1)}, "needs 10,000,000 strips or tiles and lists 1"),
         ({"tag322": (4, 1), "tag323": (4, 1)}, "needs 128 strips or tiles and lists 1"),
         ({"tag322": (4, 2**30), "tag323": (4, 2**30)}, "claims .* bytes of pixels"),

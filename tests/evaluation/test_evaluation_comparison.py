@@ -20,17 +20,17 @@ ROW = Row("a", "resnet18", 11.2, 3.4, 0.8, 0.7, 0.9, 0.95, 0.88, 0.01, 45.0)
 
 
 def made_of(*rows, difference):
-    return Comparison(rows, (difference,), n_images=4, n_groups=1, n_telling=1, reliable=False)
+    return Comparison(rows, (difference,), n_images=4, n_groups=1, n_informative=1, reliable=False)
 
 
-def test_what_one_group_cannot_tell_is_not_written_as_nan():
+def test_what_one_group_cannot_show_is_not_written_as_nan():
     other = replace(ROW, run="b", iou=0.75, low=nan, high=nan)
     text = made_of(
         replace(ROW, low=nan, high=nan), other, difference=Difference(0.05, Interval(nan, nan, 1), nan)
     )
     assert "nan" not in text.markdown() + text.csv()
     assert "| 0.800 (no interval) |" in text.markdown()
-    assert "- a over b: +0.050 IoU, too few groups to tell it from noise." in text.markdown()
+    assert "- a over b: +0.050 IoU, too few groups to distinguish it from noise." in text.markdown()
     assert text.csv().splitlines()[1] == "a,resnet18,11.2,3.4,0.8,,,0.95,0.88,0.01,45.0"
 
 

@@ -69,7 +69,7 @@ def test_a_renamed_training_image_is_still_known(trained, tmp_path):
     assert len(evaluate(run.path, copy).trained_on) == 12 - evaluate(run.path, dataset).n_images
 
 
-def test_a_split_nobody_knows_is_refused(trained, make_squares):
+def test_an_unknown_split_is_refused(trained, make_squares):
     run, _ = trained
     with pytest.raises(ArgumentError, match=r"`split='test'`: neither the run nor .* has a split\.csv"):
         evaluate(run.path, make_squares(seed=9), split="test")
@@ -84,7 +84,7 @@ def test_other_classes_are_refused(trained, make_squares):
 
 
 def scored(*missed):
-    """A report of images of 100 defect pixels, of which so many were missed."""
+    """A report of images with 100 defect pixels, and this number of missed pixels."""
     names = tuple(f"im{i}" for i in range(len(missed)))
     matrices = np.array([[[900, 0], [m, 100 - m]] for m in missed])
     return Report(("background", "crack"), names, names, matrices, "test", "m", "d")
@@ -214,7 +214,7 @@ def test_classes_in_another_order_are_refused(trained, make_squares):
         evaluate(run.path, other)
 
 
-def test_a_model_beside_somebody_elses_split(trained, tmp_path):
+def test_a_model_next_to_the_split_of_another_run(trained, tmp_path):
     run, dataset = trained
     shutil.copy(run.model, tmp_path / "model.onnx")
     names = [line.split(",")[0] for line in (run.path / "split.csv").read_text().split()[1:]]
@@ -234,15 +234,15 @@ def rescored(run, to, spoil):
     return copy
 
 
-def test_compare_tells_a_difference_from_noise(trained, tmp_path):
+def test_compare_distinguishes_a_difference_from_noise(trained, tmp_path):
     run, _ = trained
     good = rescored(run, tmp_path / "good", [10, 20])
     worse = rescored(run, tmp_path / "worse", [40, 50])
     other = rescored(run, tmp_path / "other", [25, 25, 5, 5])
-    told = compare([worse, good, other])
-    assert [row.run for row in told.runs] == ["good", "other", "worse"]
-    assert told.differences[1].value == pytest.approx(0.85 - 0.55)
-    sentences = [line for line in told.markdown().splitlines() if line.startswith("- good over")]
+    compared = compare([worse, good, other])
+    assert [row.run for row in compared.runs] == ["good", "other", "worse"]
+    assert compared.differences[1].value == pytest.approx(0.85 - 0.55)
+    sentences = [line for line in compared.markdown().splitlines() if line.startswith("- good over")]
     assert "within the noise" in sentences[0]
     assert "larger than the noise" in sentences[1]
 
@@ -250,7 +250,7 @@ def test_compare_tells_a_difference_from_noise(trained, tmp_path):
 def test_compare_makes_no_claim_over_few_groups(trained, tmp_path):
     run, _ = trained
     shutil.copytree(run.path, tmp_path / "again")
-    assert "too few groups to tell" in compare([run.path, tmp_path / "again"]).markdown()
+    assert "too few groups to distinguish" in compare([run.path, tmp_path / "again"]).markdown()
 
 
 def test_compare_refuses_runs_scored_over_other_groups(trained, tmp_path):
@@ -263,7 +263,7 @@ def test_compare_refuses_runs_scored_over_other_groups(trained, tmp_path):
 
 
 def test_calibration_is_that_of_the_probabilities(trained):
-    """Counted anew, at the size of the images, which is that of the network: temperature can be taken out exactly."""
+    """Counted again, at the size of the images, which is that of the network: temperature can be taken out exactly."""
     run, dataset = trained
     model = load_model(run.path)
     report = evaluate(model, dataset, split="val")

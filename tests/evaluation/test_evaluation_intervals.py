@@ -146,7 +146,7 @@ def test_the_seed_alone_decides():
 
 
 def coverage(groups_known):
-    """Share of 200 simulated evaluations whose interval holds the true accuracy, which is 0.8."""
+    """Share of 200 simulated evaluations whose interval contains the true accuracy, which is 0.8."""
     generator = np.random.default_rng(0)
     statistics = {"accuracy": STATISTICS["accuracy"]}
     groups = [str(i // 5 if groups_known else i) for i in range(200)]

@@ -457,7 +457,7 @@ def test_what_is_no_json_is_said(tmp_path: Path, text: str) -> None:
     (tmp_path / "labels.json").write_bytes(text.encode("latin1"))
     with pytest.raises(DatasetError, match=r"labels\.json: the file: [^\n]*$"):
         read(tmp_path / "labels.json")
-    with pytest.raises(DatasetError, match="holds no COCO file"):
+    with pytest.raises(DatasetError, match="contains no COCO file"):
         read(tmp_path)
 
 

@@ -59,7 +59,7 @@ def test_colours_become_class_ids(tmp_path):
         ("name,red,green,blue\nnothing,0,0,0\ncrack,255,0,0\n", ["nothing", "crack"], [0, 1]),
         ("name,red,green,blue\ncrack,255,0,0\n", ["background", "crack"], [0, 1]),
         ("name,red,green,blue\ncrack,255,0,0\ncell,0,0,0\n", ["cell", "crack"], [0, 1]),
-        # Words for colours, numbers and kinds of classes beside the names, as published tables have them.
+        # Words for colours, numbers and kinds of classes next to the names, as published tables have them.
         (
             "Label,Class,Desc,Color,Red,Green,Blue\n0,feature,none,Black,0,0,0\n1,defect,crack ,Red,255,0,0\n",
             ["none", "crack"],
@@ -98,7 +98,7 @@ def test_tables_that_are_none(table, match, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_a_table_is_found_beside_or_given(tmp_path):
+def test_a_table_is_found_next_to_or_given(tmp_path):
     folder = write_sample(tmp_path / "data", COLOURS[IDS])
     (folder / "notes.csv").write_text("image,weather\na,fine\n")
     assert len(load(folder)[0].classes) == 4
@@ -110,7 +110,7 @@ def test_a_table_is_found_beside_or_given(tmp_path):
         load(folder, colours=folder / "none.csv")
 
 
-def test_coloured_masks_are_told_from_others(tmp_path):
+def test_coloured_masks_are_distinguished_from_others(tmp_path):
     kinds = {
         "coloured": (COLOURS[IDS], {}, "colour-masks"),
         "grey": (np.repeat(IDS.astype(np.uint8)[..., None], 3, axis=-1), {}, "folders"),
@@ -124,7 +124,7 @@ def test_coloured_masks_are_told_from_others(tmp_path):
     palette.save(tmp_path / "numbers" / "masks" / "a.png")
     assert _reader("folders").detect(tmp_path / "numbers")
     assert not _reader("colour-masks").detect(tmp_path / "numbers")
-    # A table beside says that numbers are its lines.
+    # A table next to says that numbers are its lines.
     (tmp_path / "numbers" / "table.csv").write_text(TABLE)
     assert _reader("colour-masks").detect(tmp_path / "numbers")
     assert not _reader("folders").detect(tmp_path / "numbers")

@@ -37,7 +37,7 @@ def make_sample(name, bands=3, dtype=np.uint8, group=None):
 
 
 def make_source(path, samples, *, broken=(), end=None, groups=None, bands=None, unknown_places=False):
-    """A source of two parts, of which some samples and the end of the first part cannot be read."""
+    """A source of two parts; some samples and the end of the first part cannot be read."""
 
     def load(sample):
         if sample.name in broken:
@@ -69,7 +69,7 @@ def use(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("bands", [1, 3, 5])
-def test_what_was_read_stands_in_the_dataset(use, tmp_path, dtype, bands):
+def test_what_was_read_is_in_the_dataset(use, tmp_path, dtype, bands):
     samples = [make_sample(f"a/{i:02}", bands, dtype) for i in range(9)]
     names = [f"B{i}" for i in range(bands)]
     done = convert(use(samples, bands=names), tmp_path / "out", workers=3)
@@ -113,18 +113,18 @@ def test_a_bad_sample_and_a_part_that_breaks_off_cost_only_themselves(use, tmp_p
     assert (done.folder / "failed.csv").read_text().splitlines()[1] == "3,3.xyz: is damaged; replace it"
 
 
-def test_a_conversion_that_was_cut_goes_on_without_doing_anything_twice(use, tmp_path, monkeypatch):
+def test_a_conversion_that_was_interrupted_resumes_without_doing_anything_twice(use, tmp_path, monkeypatch):
     samples = [make_sample(f"{i}") for i in range(10)]
     source, loaded = use(samples), []
     write = module.write_mask
 
-    def cut(path, *rest):
+    def fail(path, *rest):
         if len(loaded) == 4:
             raise OutputError("disk full")
         loaded.append(path.stem)
         write(path, *rest)
 
-    monkeypatch.setattr(module, "write_mask", cut)
+    monkeypatch.setattr(module, "write_mask", fail)
     with pytest.raises(OutputError, match="disk full"):
         convert(source, tmp_path / "out", workers=1)
     monkeypatch.setattr(
@@ -137,7 +137,7 @@ def test_a_conversion_that_was_cut_goes_on_without_doing_anything_twice(use, tmp
         assert np.array_equal(open_dataset(done.folder)[sample.name].mask, sample.mask)
 
 
-def test_what_stands_in_the_way_is_left_alone(use, tmp_path):
+def test_what_is_in_the_way_is_left_alone(use, tmp_path):
     source = use([make_sample("a")])
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
@@ -151,18 +151,18 @@ def test_what_stands_in_the_way_is_left_alone(use, tmp_path):
 
 def test_an_unfinished_conversion_of_something_else_is_refused(use, tmp_path, monkeypatch):
     source = use([make_sample("a")])
-    with monkeypatch.context() as cut:
-        cut.setattr(module, "_group", lambda *_: 1 / 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_group", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             convert(source, tmp_path / "out")
     with pytest.raises(OutputError, match="unfinished conversion of something else, or with other options"):
         convert(source, tmp_path / "out", options=ReadOptions(line_width=5))
 
 
-def cut_before_the_end(monkeypatch, *args, **options):
+def interrupt_before_the_end(monkeypatch, *args, **options):
     """Convert, and break off when all samples are written."""
-    with monkeypatch.context() as cut:
-        cut.setattr(module, "_group", lambda *_: 1 / 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_group", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             convert(*args, **options)
 
@@ -196,7 +196,7 @@ def test_a_conversion_whose_source_has_changed_is_not_gone_on_with(squares, tmp_
     table.parent.mkdir()
     table.write_text("name,red,green,blue\nbackground,0,0,0\ncrack,255,255,255\n")
     options = {"format_name": "colour-masks", "options": ReadOptions(colours=table)}
-    cut_before_the_end(monkeypatch, squares, tmp_path / "out", **options)
+    interrupt_before_the_end(monkeypatch, squares, tmp_path / "out", **options)
     change(table.parent if change is recolour else squares)
     with pytest.raises(OutputError, match="or its source has changed since; remove it to start again"):
         convert(squares, tmp_path / "out", **options)
@@ -204,7 +204,7 @@ def test_a_conversion_whose_source_has_changed_is_not_gone_on_with(squares, tmp_
 
 def test_what_is_no_part_of_the_source_may_change(squares, monkeypatch):
     """The dataset itself within it, and what file managers leave."""
-    cut_before_the_end(monkeypatch, squares, squares / "out")
+    interrupt_before_the_end(monkeypatch, squares, squares / "out")
     (squares / ".DS_Store").write_text("x")
     (squares / "nowhere.png").symlink_to("nothing")
     assert convert(squares, squares / "out").kept == 12
@@ -219,7 +219,7 @@ def test_the_beginning_of_a_dataset_within_its_source_is_no_part_of_that(
             place = tmp_path / "photos" / layout.format(kind=kind, name=file.stem, ending=ending)
             place.parent.mkdir(parents=True, exist_ok=True)
             file.rename(place.with_name(f"{place.name}.png"))
-    cut_before_the_end(monkeypatch, tmp_path / "photos", tmp_path / "photos" / "out")
+    interrupt_before_the_end(monkeypatch, tmp_path / "photos", tmp_path / "photos" / "out")
     assert convert(tmp_path / "photos", tmp_path / "photos" / "out").kept == 12
 
 
@@ -235,7 +235,7 @@ def test_an_image_that_a_kill_left_without_its_mask_is_gone_where_it_cannot_be_r
     use, tmp_path, monkeypatch
 ):
     samples = [make_sample(name) for name in ("a", "b", "b.c", "d/e")]
-    cut_before_the_end(monkeypatch, use(samples), tmp_path / "out")
+    interrupt_before_the_end(monkeypatch, use(samples), tmp_path / "out")
     for name in ("b", "d/e"):
         (tmp_path / "out" / "masks" / f"{name}.png").unlink()
     done = convert(use(samples, broken={"b"}), tmp_path / "out")
@@ -245,7 +245,7 @@ def test_an_image_that_a_kill_left_without_its_mask_is_gone_where_it_cannot_be_r
 
 def test_an_unfinished_conversion_is_no_dataset(squares, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    cut_before_the_end(monkeypatch, squares, out)
+    interrupt_before_the_end(monkeypatch, squares, out)
     for use_it in (open_dataset, check, open_source):
         with pytest.raises(DatasetError, match="out: unfinished conversion; run the same convert command"):
             use_it(out)
@@ -373,16 +373,16 @@ def test_a_kill_in_the_middle_of_tfrecords_loses_and_doubles_nothing(tmp_path):
 
 
 def make_tile(place, year):
-    """Fields that keep their outlines, and are bright or dark anew each year."""
-    cuts = np.sort(np.random.default_rng(place).integers(0, 256, (2, 9)))
-    down, right = (np.searchsorted(cut, np.arange(256)) for cut in cuts)
+    """Fields that keep their outlines, and are bright or dark at random each year."""
+    borders = np.sort(np.random.default_rng(place).integers(0, 256, (2, 9)))
+    down, right = (np.searchsorted(each, np.arange(256)) for each in borders)
     fields = np.random.default_rng([place, year]).integers(500, 4000, (10, 10, 4), dtype=np.uint16)
     mask = np.zeros((256, 256), np.uint8)
     mask[100:120, 50:80] = 1
     return Sample(fields[down[:, None], right], mask, f"{year}/{place}", f"{year}/{place}")
 
 
-def test_tiles_of_one_place_become_a_group_where_nothing_tells_their_places(use, tmp_path):
+def test_tiles_of_one_place_become_a_group_without_coordinates(use, tmp_path):
     tiles = [make_tile(place, year) for year in (2021, 2023) for place in range(4)] + [make_tile(9, 2021)]
     source = use(tiles, unknown_places=True)
     done = convert(source, tmp_path / "out")
@@ -413,8 +413,8 @@ def test_workers_that_cannot_be(use, tmp_path, workers):
 
 def test_what_a_kill_left_half_written_is_gone_at_the_end(use, tmp_path, monkeypatch):
     source = use([make_sample("a"), make_sample("b")])
-    with monkeypatch.context() as cut:
-        cut.setattr(module, "_group", lambda *_: 1 / 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_group", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             convert(source, tmp_path / "out")
     (tmp_path / "out" / "images" / ".0123456789ab.tif").write_bytes(b"half")

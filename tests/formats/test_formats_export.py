@@ -40,12 +40,12 @@ def test_tolerances_that_cannot_be(tolerance, squares, tmp_path):
 def describe(squares):
     (squares / "dataset.yaml").write_text(
         "classes: {0: background, 255: crack}\ncolours: [[0, 0, 0], [9, 200, 30]]\nbands: [red, green, blue]\n"
-        "licence: CC0-1.0\ncitation: Somebody 2024\n"
+        "licence: CC0-1.0\ncitation: Someone 2024\n"
     )
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_what_the_format_cannot_say_comes_back_from_beside_it(squares, tmp_path, name):
+def test_what_the_format_cannot_say_comes_back_from_files_next_to_it(squares, tmp_path, name):
     describe(squares)
     before = open_dataset(squares)
     export_dataset(squares, tmp_path / "out", name)
@@ -68,7 +68,7 @@ def test_without_groups_none_are_made(squares, tmp_path, name):
     assert not open_dataset(convert(tmp_path / "out", tmp_path / "again").folder).grouped
 
 
-def test_what_stands_beside_a_file_in_annotations_is_found(squares, tmp_path):
+def test_what_is_next_to_a_file_in_annotations_is_found(squares, tmp_path):
     describe(squares)
     export_dataset(squares, tmp_path / "out", "coco")
     file = tmp_path / "out" / "annotations" / "instances_default.json"

@@ -348,7 +348,7 @@ def test_what_glosofarids_converter_writes(converted):
     assert source.classes.names == ("background", "solar_panel")
     assert source.description.bands == BANDS
     for entry, image, mask in zip(entries_of(source), pixels, masks, strict=True):
-        assert entry.load().file is None  # its pages are rows, which nobody else would know
+        assert entry.load().file is None  # its pages are rows, which no other program knows
         sample = entry.load()
         assert sample.image.dtype == np.uint16
         assert np.array_equal(sample.image, image)
@@ -412,7 +412,7 @@ def test_a_band_is_taken_once(tmp_path):
         open_source(tmp_path, options=ReadOptions(bands=("2", "2")))
 
 
-def test_whoever_names_classes_of_published_panels_gets_them(tmp_path):
+def test_classes_that_are_named_of_published_panels_are_used(tmp_path):
     write(tmp_path / "PV08_1_2.png", np.zeros((16, 20, 3), np.uint8))
     write(tmp_path / "PV08_1_2_label.png", np.array([[0, 11], [12, 0]], np.uint8).repeat(8, 0).repeat(10, 1))
     assert open_source(tmp_path).classes.names == ("background", "solar_panel")

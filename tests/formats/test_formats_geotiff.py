@@ -275,7 +275,7 @@ def test_nothing_but_ignored_pixels_names_no_class(tmp_path):
 
 
 @pytest.mark.parametrize("how", ["bands", "odd nodata"])
-def test_images_that_are_written_anew_keep_their_place_on_the_ground(how, tmp_path):
+def test_images_that_are_written_again_keep_their_place_on_the_ground(how, tmp_path):
     if how == "bands":
         folder = write_pair(tmp_path / "in")
         options = ReadOptions(bands=("3", "1"))

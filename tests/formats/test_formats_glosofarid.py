@@ -26,7 +26,7 @@ WITHOUT_B10 = tuple(band for band in BANDS if band != "B10")
 
 
 def values(**changed: Any) -> dict[str, Any]:
-    """What a record holds: each band its own ramp, and a mask; None leaves a feature out."""
+    """What a record contains: each band its own ramp, and a mask; None leaves a feature out."""
     ramps = {band: (np.arange(PIXELS) + 100 * place) % 10_001 for place, band in enumerate(BANDS)}
     mask = np.arange(PIXELS) % 3 == 0
     held = {**ramps, "solar_panel": mask.astype(float)} | changed
@@ -237,8 +237,8 @@ def test_values_that_are_not_whole_or_out_of_range_cost_their_sample(value, show
     read, [wrong] = outcomes(open_source(file))
     assert read == ["a_00001", "a_00003"]
     assert wrong == (
-        f"{file}: record 2: B8A holds {shown}; allowed are whole numbers from 0 to 65535; correct the file, or leave "
-        "the band out by `bands`"
+        f"{file}: record 2: B8A contains {shown}; allowed are whole numbers from 0 to 65535; correct the file, or "
+        "leave the band out by `bands`"
     )
     sample = list(open_source(file, options=ReadOptions(bands=("B8",))))[1]
     assert np.array_equal(sample.image.ravel(), values()["B8"])
@@ -277,7 +277,7 @@ def test_masks_of_other_values_cost_their_sample(odd, shown, tmp_path):
     file = write(tmp_path / "a.tfrecord.gz", values(solar_panel=mask), values())
     bad, good = entries_of(open_source(file))
     with pytest.raises(
-        MaskError, match=rf"^{file}: record 1: the mask holds {shown}; allowed are 0 and 1, or 0 and 255"
+        MaskError, match=rf"^{file}: record 1: the mask contains {shown}; allowed are 0 and 1, or 0 and 255"
     ):
         bad.load()
     assert good.load().mask.any()
@@ -287,7 +287,7 @@ def test_masks_of_other_values_cost_their_sample(odd, shown, tmp_path):
 def test_masks_of_one_other_value_cost_their_sample(top, tmp_path):
     file = write(tmp_path / "a.tfrecord", values(solar_panel=(np.arange(PIXELS) % 3 == 0) * top))
     [entry] = entries_of(open_source(file))
-    with pytest.raises(MaskError, match=rf"record 1: the mask holds 0\.0, {float(top)};"):
+    with pytest.raises(MaskError, match=rf"record 1: the mask contains 0\.0, {float(top)};"):
         entry.load()
 
 
@@ -334,7 +334,7 @@ def test_a_damaged_record_costs_itself_and_its_file_is_known_by_the_next(tmp_pat
     assert wrong == [f"{file}: record 1: does not fit its checksum; download the file again"]
 
 
-def test_a_cut_file_costs_only_what_is_behind_the_cut(tmp_path):
+def test_a_truncated_file_costs_only_what_is_missing(tmp_path):
     good = write(tmp_path / "b.tfrecord.gz", values())
     file = write(tmp_path / "a.tfrecord.gz", *[values()] * 3)
     end = 2 * len(BUILDER.record(serialise(values())))
@@ -344,7 +344,7 @@ def test_a_cut_file_costs_only_what_is_behind_the_cut(tmp_path):
     assert good.exists()
     assert read == ["a_00001", "a_00002", "b_00001"]
     assert wrong == [
-        f"{file}: cut at byte {size} of the compressed file; 2 whole records were read, which end at byte {end} "
+        f"{file}: truncated at byte {size} of the compressed file; 2 whole records were read, which end at byte {end} "
         "decompressed; download the file again"
     ]
 
@@ -395,7 +395,7 @@ def test_records_of_something_else_are_refused(tmp_path):
         open_source(file)
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        DatasetError, match=r"/empty: holds no TFRecord files; their names end in \.tfrecord\.gz or"
+        DatasetError, match=r"/empty: contains no TFRecord files; their names end in \.tfrecord\.gz or"
     ):
         open_source(tmp_path / "empty", "glosofarid")
     with pytest.raises(ArgumentError, match="`bands=B4,red`: no band 'red'; choose from: B1, B2"):

@@ -75,7 +75,7 @@ def flip(content: bytes, rng: random.Random) -> bytes:
     return bytes(data)
 
 
-def cut(content: bytes, rng: random.Random) -> bytes:
+def truncate(content: bytes, rng: random.Random) -> bytes:
     return content[: rng.randrange(len(content) + 1)]
 
 
@@ -102,7 +102,7 @@ MUTATIONS: list[Callable[[bytes, random.Random], bytes]] = [
     replace_number,
     replace_string,
     flip,
-    cut,
+    truncate,
     repeat,
     insert,
 ]

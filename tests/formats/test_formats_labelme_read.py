@@ -293,7 +293,7 @@ def test_an_image_within_the_json_counts_more_than_a_file_that_shows_something_e
     assert np.array_equal(next(iter(read(tmp_path))).image[..., 0], inside)
     (tmp_path / "a.png").write_bytes(b"damaged")
     assert np.array_equal(next(iter(read(tmp_path))).image[..., 0], inside)
-    # LabelMe writes 8 bits anew; the file that shows the same has what it was made of.
+    # LabelMe writes 8 bits again; the file that shows the same has what it was made of.
     deep = inside.astype(np.uint16) * 257
     Image.fromarray(deep).save(tmp_path / "a.png")
     [sample] = read(tmp_path)
@@ -401,7 +401,7 @@ def test_sizes_may_be_missing_and_are_of_the_upright_image(tmp_path: Path) -> No
 def test_what_is_not_labelme_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "package.json").write_text("{}")
     assert not READER.detect(tmp_path)
-    with pytest.raises(DatasetError, match="holds no LabelMe file"):
+    with pytest.raises(DatasetError, match="contains no LabelMe file"):
         read(tmp_path)
     write(tmp_path, shape(SQUARE))
     assert READER.detect(tmp_path)

@@ -159,7 +159,7 @@ def test_what_goes_on_beyond_the_end_of_a_line_is_far_from_it() -> None:
     assert [0.5, -30] in simplify(Polygon(ring), 1).outer.tolist()
 
 
-def test_cuts_end_where_they_first_meet_something() -> None:
+def test_bridges_end_where_they_first_meet_something() -> None:
     region = np.ones((3, 7), bool)
     region[1, [1, 3, 5]] = False
     [polygon] = outlines(region)
@@ -183,8 +183,8 @@ def test_many_holes_are_joined_each_by_the_shortest_way_to_the_left() -> None:
     polygons = outlines(region)
     assert np.array_equal(fill([bridge(polygon) for polygon in polygons], region.shape), region)
     for polygon in polygons:
-        cuts = sum(to_the_left(polygon, hole) for hole in polygon.holes)
-        assert length(bridge(polygon)) == sum(map(length, polygon.rings)) + 2 * cuts
+        bridges = sum(to_the_left(polygon, hole) for hole in polygon.holes)
+        assert length(bridge(polygon)) == sum(map(length, polygon.rings)) + 2 * bridges
 
 
 def to_the_left(polygon: Polygon, hole: np.ndarray) -> float:

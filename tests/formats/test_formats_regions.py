@@ -28,7 +28,7 @@ def test_regions_are_the_connected_components(mask: np.ndarray) -> None:
         place[region.pixels] = region.class_id
         counts[region.class_id] = counts.get(region.class_id, 0) + 1
         for side in (region.pixels[0], region.pixels[-1], region.pixels[:, 0], region.pixels[:, -1]):
-            assert side.any()  # cut out as small as can be
+            assert side.any()  # cropped as small as can be
     assert np.array_equal(together, mask)
     assert counts == {
         i: ndimage.label(mask == i, np.ones((3, 3)))[1] for i in np.unique(mask[mask > 0]).tolist()

@@ -347,7 +347,7 @@ def test_colours_that_are_none_are_left_to_us(tmp_path: Path) -> None:
 
 
 def test_nothing_to_read_is_said(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="holds no img/ with ann/ beside it"):
+    with pytest.raises(DatasetError, match="contains no img/ with ann/ next to it"):
         read(tmp_path)
     assert not READER.detect(tmp_path)
 

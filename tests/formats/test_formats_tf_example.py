@@ -178,7 +178,7 @@ def test_what_is_looked_at_grows_with_the_message_alone(monkeypatch):
         (field(1, field(1, field(1, b"\xff"))), "can't decode byte 0xff"),
     ],
 )
-def test_what_is_no_example_is_told_in_a_line(data, reason):
+def test_what_is_no_example_is_reported_in_a_line(data, reason):
     with pytest.raises(
         ImageError, match=rf"^tile 3: is no tf.train.Example \(.*{reason}.*\); download"
     ) as refused:

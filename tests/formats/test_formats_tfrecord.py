@@ -77,8 +77,8 @@ def test_checksums_are_those_that_tensorflow_wrote(real_data):
 @given(contents, st.data())
 def test_records_are_read_from_any_number_of_members(folder, records, draw):
     plain = b"".join(map(framed, records))
-    cuts = sorted(draw.draw(st.lists(st.integers(0, len(plain)), max_size=4)))
-    pieces = [plain[a:b] for a, b in itertools.pairwise([0, *cuts, len(plain)])]
+    borders = sorted(draw.draw(st.lists(st.integers(0, len(plain)), max_size=4)))
+    pieces = [plain[a:b] for a, b in itertools.pairwise([0, *borders, len(plain)])]
     level = draw.draw(st.integers(0, 9))
     members = b"".join(gzip.compress(piece, level, mtime=0) for piece in pieces)
     for content in (plain, members, members + bytes(600)):
@@ -92,44 +92,44 @@ def test_headers_of_any_kind_are_passed_over(folder):
     for flags, text in ((0, b""), (31, texts), (8, b"name\x00"), (2, b"\x12\x34")):
         header = b"\x1f\x8b\x08" + bytes([flags]) + bytes(6) + text
         assert read(header + deflated, folder) == ([b"sun"], "")
-        for cut in range(2, len(header)):
-            found, wrong = read((header + deflated)[:cut], folder)
+        for size in range(2, len(header)):
+            found, wrong = read((header + deflated)[:size], folder)
             assert found == []
-            assert f"cut at byte {cut} of the compressed file; 0 whole records" in wrong
+            assert f"truncated at byte {size} of the compressed file; 0 whole records" in wrong
 
 
 @settings(deadline=None)
 @given(contents, st.data())
-def test_whole_records_before_a_cut_are_given(folder, records, draw):
+def test_whole_records_before_a_truncation_are_given(folder, records, draw):
     plain = b"".join(map(framed, records))
-    cut = draw.draw(st.integers(1, len(plain) - 1))
+    size = draw.draw(st.integers(1, len(plain) - 1))
     ends = list(itertools.accumulate(len(framed(data)) for data in records))
-    whole = sum(end <= cut for end in ends)
-    found, wrong = read(plain[:cut], folder)
+    whole = sum(end <= size for end in ends)
+    found, wrong = read(plain[:size], folder)
     assert found == records[:whole]
     end = ([0, *ends])[whole]
-    if cut in ends:
+    if size in ends:
         assert not wrong
     else:
         assert (
-            f"cut at byte {cut} of the records; {whole} whole records were read, which end at byte {end} d"
+            f"truncated at byte {size} of the records; {whole} whole records were read, which end at byte {end} d"
             in wrong
         )
 
 
 @settings(deadline=None)
 @given(contents, st.integers(0, 9), st.data())
-def test_whole_records_before_a_cut_of_the_compressed_file_are_given(folder, records, level, draw):
+def test_whole_records_before_the_truncation_of_the_compressed_file_are_given(folder, records, level, draw):
     compressed = gzip.compress(b"".join(map(framed, records)), level)
-    cut = draw.draw(st.integers(10, len(compressed) - 1))
-    found, wrong = read(compressed[:cut], folder)
-    left = len(zlib.decompressobj(31).decompress(compressed[:cut]))
+    size = draw.draw(st.integers(10, len(compressed) - 1))
+    found, wrong = read(compressed[:size], folder)
+    left = len(zlib.decompressobj(31).decompress(compressed[:size]))
     ends = [0, *itertools.accumulate(len(framed(data)) for data in records)]
     # ISA-L sometimes keeps the last byte that zlib still gives.
     allowed = {sum(end <= most for end in ends) - 1 for most in (left, max(left - 1, 0))}
     assert len(found) in allowed
     assert found == records[: len(found)]
-    assert f"cut at byte {cut} of the compressed file; {len(found)} whole records were read" in wrong
+    assert f"truncated at byte {size} of the compressed file; {len(found)} whole records were read" in wrong
     assert f"which end at byte {ends[len(found)]} decompressed; download the file again" in wrong
 
 
@@ -183,7 +183,7 @@ def test_gzips_own_checksum_costs_no_record(folder):
         (
             gzip.compress(framed(b"a"), mtime=0) + b"garbage",
             [b"a"],
-            r"cut at byte 39 of the compressed file; 1 whole",
+            r"truncated at byte 39 of the compressed file; 1 whole",
         ),
         (
             gzip.compress(framed(b"a"), mtime=0) + b"garbage garbage",
@@ -197,7 +197,7 @@ def test_gzips_own_checksum_costs_no_record(folder):
         ),
     ],
 )
-def test_what_is_no_tfrecord_is_told_in_a_line(content, found, message, folder):
+def test_what_is_no_tfrecord_is_reported_in_a_line(content, found, message, folder):
     records, wrong = read(content, folder)
     assert records == found
     assert re.search(
@@ -213,7 +213,7 @@ def test_long_records_are_refused(folder):
     assert f"record 2 has {MAX_LENGTH + 1} bytes, and at most {MAX_LENGTH} are read; 1 whole" in wrong
 
 
-def test_files_that_cannot_be_opened_are_told(tmp_path):
+def test_files_that_cannot_be_opened_are_reported(tmp_path):
     for path in (tmp_path, tmp_path / "none.tfrecord"):
         with pytest.raises(DatasetError, match=rf"^{path}: cannot be read \("):
             list(read_records(path))

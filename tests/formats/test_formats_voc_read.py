@@ -12,7 +12,7 @@ from solarseg.formats.voc.read import READER, VOID, voc_colours
 
 LABELS = "# label:color_rgb:parts:actions\nbackground:0,0,0::\ncell:10,20,30::\ncrack:255,0,0:part:act\n"
 COLOURS = np.array([(0, 0, 0), (10, 20, 30), (255, 0, 0), VOID], np.uint8)
-IDS = np.array([[0, 1, 2], [2, 3, 0]])  # 3 stands for void here
+IDS = np.array([[0, 1, 2], [2, 3, 0]])  # 3 is void here
 EXPECTED = [[0, 1, 2], [2, 255, 0]]
 
 
@@ -181,11 +181,11 @@ def test_without_a_label_map_colours_say_nothing(mask, tmp_path):
     [
         (
             np.where(IDS[..., None] == 3, 7, COLOURS[IDS]),
-            r"a\.png: mask holds \(7, 7, 7\), which is no class",
+            r"a\.png: mask contains \(7, 7, 7\), which is no class",
         ),
         (
             np.where(NUMBERS == 2, 9, NUMBERS),
-            r"a\.png: mask holds 9, which is no class; correct it, or add it to labelmap",
+            r"a\.png: mask contains 9, which is no class; correct it, or add it to labelmap",
         ),
         (np.zeros((5, 4), np.uint8), r"a\.png: mask is 4 x 5 pixels, its image 3 x 2"),
     ],

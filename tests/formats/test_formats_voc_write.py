@@ -101,7 +101,7 @@ def test_classes_that_are_never_ignored_have_no_such_label(tmp_path):
         ((0, 0, 0), (224, 224, 192), (9, 9, 9)),
     ],
 )
-def test_colours_that_tell_nothing_apart_are_vocs(colours, tmp_path):
+def test_colours_that_distinguish_nothing_are_vocs(colours, tmp_path):
     mask = np.array([[0, 1, 2, 255]], np.uint8)
     source = open_source(written(tmp_path, mask, ClassMap(CLASSES.names, colours, ignore=True)))
     assert source.classes.colours == tuple(voc_colours(3))

@@ -103,7 +103,7 @@ PLACES = {
     "all in one": ("path: .\ntrain: images/train\nval: images/train\n", "images/train/a"),
     "below a path": ("path: data\ntrain: images/train\n", "data/images/train/a"),
     "several folders": ("train: [images/one, images/two]\n", "images/one/a images/two/a"),
-    # Beside the file, but written as if above it, and splits that are not there.
+    # Next to the file, but written as if above it, and splits that are not there.
     "Roboflow": (
         "train: ../train/images\nval: ../valid/images\ntest: ../test/images\n",
         "train/images/a valid/images/a",
@@ -114,7 +114,7 @@ PLACES = {
     "on Windows": ("path: C:\\panels\ntrain: images\\train\ntest: images\\test\n", "images/train/a"),
     "nothing said": ("", "images/b images/train/a"),
     "nothing there": ("train: elsewhere\n", "train/images/a"),
-    "labels beside images": ("train: photos\n", "photos/a"),
+    "labels next to images": ("train: photos\n", "photos/a"),
 }
 
 
@@ -224,8 +224,8 @@ def test_versions_of_an_image_by_roboflow_are_one_group(tmp_path):
         ("0.5 0 0 1 0 1 1", r"line 2: class 0\.5; data"),
         ("0 0 0 1 0 1 1.02", "line 2: a point lies outside the image"),
         ("0 0 0 1 0 1 -0.02", "line 2: a point lies outside the image"),
-        ("0 0 0 1 0 1 nan", "line 2: holds something but numbers"),
-        ("0 0 0 1 0 1 one", "line 2: holds something but numbers"),
+        ("0 0 0 1 0 1 nan", "line 2: contains something other than numbers"),
+        ("0 0 0 1 0 1 one", "line 2: contains something other than numbers"),
         ("\xff", "cannot be read"),
     ],
 )
@@ -241,7 +241,7 @@ def test_lines_that_are_no_polygons_cost_the_sample(line, match, tmp_path):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("nc: 2", r"holds no data\.yaml with 'names'"),
+        ("nc: 2", r"contains no data\.yaml with 'names'"),
         ("names: {a: b}", r"data\.yaml: names\.a\.\[key\]: input should be a valid integer"),
         ("names: [a]\nkpt_shape: [4, 2]", "has kpt_shape: labels are boxes and key points, no regions"),
         ("names: [[a]]", r"data\.yaml: names\.0: input should be a valid string"),
@@ -249,7 +249,7 @@ def test_lines_that_are_no_polygons_cost_the_sample(line, match, tmp_path):
         ("names: {1: a, 2: b}", r"data\.yaml: names are numbered \[1, 2\]; number them from 0 on"),
         ("names: []", "names no class"),
         ("names: [a]\ntrain: {a: b}", r"data\.yaml: train"),
-        ("names: [", r"holds no data\.yaml with 'names'"),
+        ("names: [", r"contains no data\.yaml with 'names'"),
     ],
 )
 def test_yaml_that_says_something_else(text, match, tmp_path):
@@ -263,7 +263,7 @@ def test_what_is_missing_is_said(tmp_path):
     with pytest.raises(DatasetError, match=r"no image has a label file, such as .*labels/a\.txt"):
         open_source(tmp_path)
     (tmp_path / "images" / "a.png").unlink()
-    with pytest.raises(DatasetError, match="holds no images; export with images"):
+    with pytest.raises(DatasetError, match="contains no images; export with images"):
         open_source(tmp_path)
     assert READER.detect(tmp_path)
 

@@ -31,7 +31,7 @@ ISLANDS = np.pad(
     np.pad(np.pad(np.pad(np.ones((1, 1), np.uint8), 1), 1, constant_values=1), 1), 1, constant_values=1
 )
 
-# Simplified by half a pixel, its outlines cross, and the cut to a hole lies outside.
+# Simplified by half a pixel, its outlines cross, and the bridge to a hole lies outside.
 CROSSING = """\
 ##############.#######
 ######.###############

@@ -23,7 +23,7 @@ from solarseg.inference.model_file import METADATA_KEY, graph_digest
 FILES = 500
 BATCH = 125
 SEED = 14
-MEMORY = 1_500  # MB, of which torch-free solarseg with both backends takes 400
+MEMORY = 1_500  # MB; torch-free solarseg with both backends takes 400
 SECONDS = 60  # for one file, even on a busy machine
 
 # What a field is set to, by its kind of value.

@@ -60,7 +60,7 @@ def test_arrays_of_any_usual_kind_are_predicted(trained):
     assert np.array_equal(model.predict(grey), expected)
     assert np.array_equal(model.predict(grey.astype(np.uint16) * 257), expected)
     assert np.array_equal(model.predict(grey / 255), expected)
-    with pytest.raises(ImageError, match="image: holds int64 numbers; allowed are uint8"):
+    with pytest.raises(ImageError, match="image: contains int64 numbers; allowed are uint8"):
         model.predict(grey.astype(np.int64))
     with pytest.raises(ImageError, match="NaN"):
         model.predict(np.full((8, 8), np.nan))

@@ -43,7 +43,7 @@ def test_the_table_has_a_row_an_image_and_the_json_its_regions(cells, tmp_path):
         assert (hidden > 1) <= (int(row["cracks"]) < parts)
 
 
-def test_modes_need_images_and_images_may_stand_elsewhere(cells, tmp_path):
+def test_modes_need_images_and_images_may_be_elsewhere(cells, tmp_path):
     alone, apart = tmp_path / "alone", tmp_path / "apart"
     for folder in (alone, apart):
         (folder / "masks").mkdir(parents=True)
@@ -58,7 +58,7 @@ def test_modes_need_images_and_images_may_stand_elsewhere(cells, tmp_path):
     assert [one.cell.severity for one in without.values()] == [one.cell.severity for one in whole.values()]
 
 
-def test_a_folder_of_masks_may_have_any_name_and_be_where_one_stands(cells, tmp_path, monkeypatch):
+def test_a_folder_of_masks_may_have_any_name_and_be_the_current_folder(cells, tmp_path, monkeypatch):
     labels = tmp_path / "labels"
     labels.mkdir()
     for file in (cells / "masks").iterdir():

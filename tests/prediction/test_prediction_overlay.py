@@ -74,7 +74,7 @@ def test_any_depth_and_number_of_bands_and_inputs_stay(bands, dtype):
         ((6000, 1000), (4000, 667)),
     ],
 )
-def test_image_and_overlay_stand_side_by_side(size, shown):
+def test_image_and_overlay_are_side_by_side(size, shown):
     image, mask = pair(*size)
     page = side_by_side(image, mask, CLASSES)
     height, width = shown
@@ -89,7 +89,7 @@ def test_image_and_overlay_stand_side_by_side(size, shown):
 @pytest.mark.parametrize(
     ("size", "shown"), [((100, 300), (200, 600)), ((500, 3000), (500, 3000)), ((900, 9000), (400, 4000))]
 )
-def test_a_wide_image_stands_above_its_overlay(size, shown):
+def test_a_wide_image_is_above_its_overlay(size, shown):
     page = side_by_side(*pair(*size), CLASSES)
     assert page.shape[1] == shown[1]
     assert page.shape[0] > 2 * shown[0]

@@ -209,7 +209,7 @@ def test_where_nothing_can_be_done_nothing_is_left(trained, tmp_path, capsys):
     assert not out.exists()
 
 
-def test_a_large_image_is_cut_into_tiles_and_said(trained, tmp_path, capsys):
+def test_a_large_image_is_split_into_tiles_and_said(trained, tmp_path, capsys):
     run, dataset = trained
     square = np.asarray(Image.open(dataset / "images" / "im00.png"))
     Image.fromarray(np.tile(square, (1, 5, 1))).save(tmp_path / "wide.png")

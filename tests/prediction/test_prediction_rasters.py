@@ -205,9 +205,9 @@ def test_palettes_are_colours(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["int16", "uint32", "int32", "float32", "float64"])
-def test_numbers_of_unknown_scale_are_told(tmp_path, dtype):
+def test_numbers_of_unknown_scale_are_reported(tmp_path, dtype):
     path = write(tmp_path / "r.tif", (noise(70, 70) * 3.0).astype(dtype))
-    with pytest.raises(ImageError, match=r"r\.tif: holds floats from .* to .*, the model takes uint8"):
+    with pytest.raises(ImageError, match=r"r\.tif: contains floats from .* to .*, the model takes uint8"):
         predict_raster(model_of(), path, tmp_path / "out", name="r")
 
 
@@ -260,7 +260,7 @@ def test_grey_becomes_colour(tmp_path):
     assert np.array_equal(found_in(tmp_path, pixels), pixels[..., 0] > 127)
 
 
-def test_bands_that_do_not_fit_are_told_and_nothing_is_written(tmp_path):
+def test_bands_that_do_not_fit_are_reported_and_nothing_is_written(tmp_path):
     path = write(tmp_path / "r.tif", noise(70, 70, bands=4), photometric="MINISBLACK")
     with rasterio.open(path, "r+") as file:
         file.colorinterp = [rasterio.enums.ColorInterp.gray] + [rasterio.enums.ColorInterp.undefined] * 3
@@ -334,7 +334,7 @@ def test_a_killed_call_goes_on_and_ends_as_if_it_had_not_been(killed, tmp_path):
     whole = predict_raster(model_of(), path, tmp_path / "whole", name="r", probabilities=True)
     assert sum(computed) < 45  # of 50 tiles
     for one, other in zip(again.files, whole.files, strict=True):
-        if one.suffix == ".gpkg":  # which holds the time it was made
+        if one.suffix == ".gpkg":  # which contains the time it was made
             continue
         assert one.read_bytes() == other.read_bytes(), one
     assert again.areas == whole.areas
@@ -342,7 +342,7 @@ def test_a_killed_call_goes_on_and_ends_as_if_it_had_not_been(killed, tmp_path):
 
 
 @pytest.mark.parametrize("change", ["model", "options", "raster", "overwrite"])
-def test_another_way_begins_anew_and_says_so(killed, caplog, change):
+def test_another_way_begins_again_and_says_so(killed, caplog, change):
     path, out = killed
     info = INFO.model_copy(update={"fingerprint": "another"}) if change == "model" else INFO
     model = model_of(info=info, **({"thresholds": {"panel": 0.9}} if change == "options" else {}))
@@ -358,7 +358,7 @@ def test_another_way_begins_anew_and_says_so(killed, caplog, change):
         assert np.array_equal(read(done.mask)[shown], file.read(1)[shown] > limit)
 
 
-def test_what_stands_there_is_not_replaced_unasked(tmp_path):
+def test_what_exists_is_not_replaced_unasked(tmp_path):
     path = write(tmp_path / "r.tif", noise(70, 70))
     done = predict_raster(model_of(), path, tmp_path / "out", name="r")
     with pytest.raises(OutputError, match=r"exists already; give another `out`, or `overwrite=True`"):
@@ -366,16 +366,16 @@ def test_what_stands_there_is_not_replaced_unasked(tmp_path):
     assert predict_raster(model_of(), path, tmp_path / "out", name="r", overwrite=True) == done
 
 
-def test_a_truncated_raster_is_told_in_one_line(tmp_path, capfd):
+def test_a_truncated_raster_is_reported_in_one_line(tmp_path, capfd):
     path = write(tmp_path / "r.tif", noise(400, 260), compress="deflate")
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 2 // 3])
     assert is_georeferenced(path)
     with pytest.raises(
         ImageError, match=r"r\.tif: cannot be read as a GeoTIFF \(.*\); replace or remove"
-    ) as told:
+    ) as raised:
         predict_raster(model_of(), path, tmp_path / "out", name="r")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
     assert [file.name for file in (tmp_path / "out/masks").iterdir()] == [".r.part"]
     assert capfd.readouterr().err == ""
 
@@ -398,7 +398,7 @@ FULL = """
 
 
 @pytest.mark.posix
-def test_no_space_is_told_and_leaves_nothing_half_written(tmp_path):
+def test_no_space_is_reported_and_leaves_nothing_half_written(tmp_path):
     """A band, the mask, probabilities, GeoJSON or the GeoPackage meets the limit first."""
     path = write(tmp_path / "r.tif", noise(25, 20).repeat(8, axis=0).repeat(8, axis=1))
     whole = predict_raster(model_of(), path, tmp_path / "whole", name="r", probabilities=True)
@@ -438,7 +438,7 @@ def test_without_the_extra_it_is_named(tmp_path, monkeypatch):
         predict_raster(model_of(), path, tmp_path / "out", name="r")
 
 
-def test_a_damaged_part_is_told(killed):
+def test_a_damaged_part_is_reported(killed):
     path, out = killed
     (out / "masks/.r.part/000001.tif").write_bytes(b"torn")
     with pytest.raises(OutputError, match=r"000001\.tif: is damaged; remove .*\.r\.part to start again"):

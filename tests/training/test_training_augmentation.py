@@ -35,14 +35,14 @@ def test_light_moves_image_and_mask_alike_and_loses_nothing():
 
 
 def test_standard_keeps_image_and_mask_in_register():
-    """Images that are their own masks still are, whatever the change; brightness has no say in a half-way cut."""
+    """Images that are their own masks still are; brightness does not change a half-way threshold."""
     masks = torch.zeros(256, 64, 64, dtype=torch.uint8)
     masks[:, 10:30, 20:50] = 1
     changed, moved = Augmentation("standard")(0.25 + 0.5 * masks[:, None].float(), masks, 0)
     halfway = (changed.amax((1, 2, 3)) + changed.amin((1, 2, 3))) / 2
     alike = ((changed[:, 0] > halfway[:, None, None]) == (moved == 1)).float().mean((1, 2))
     assert float(alike.min()) > 0.97
-    # Shifted or turned without their images, masks would be far off; some must be moved for this to tell.
+    # Shifted or turned without their images, masks would be far off; some must be moved, or this test shows nothing.
     squares = (moved == 1).sum((1, 2))
     assert int((squares != 600).sum()) > 10
 

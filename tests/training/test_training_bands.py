@@ -21,7 +21,7 @@ NAMES = ["B1", "B2", "B3", "B8A", "B12"]
 
 @pytest.fixture
 def banded(squares: Path) -> Path:
-    """The squares as 12-bit images of five bands, of which only B8A shows anything."""
+    """The squares as 12-bit images of five bands; only B8A shows anything."""
     rng = np.random.default_rng(0)
     for file in sorted((squares / "images").iterdir()):
         grey = read_image(file)[..., 0].astype(np.uint16) * 16

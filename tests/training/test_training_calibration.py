@@ -39,7 +39,7 @@ def test_a_network_that_could_be_surer_is_left_alone():
     assert fit_temperature(*drawn(3, 0, sureness=0.4)) == 1
 
 
-def test_where_likelihood_cannot_tell():
+def test_where_likelihood_has_no_maximum():
     sure = torch.tensor([[0.0, 4.0]])
     assert fit_temperature(sure, torch.tensor([1])) == 1
     assert fit_temperature(sure, torch.tensor([0])) == 20

@@ -61,7 +61,7 @@ def test_the_model_file_knows_its_scores(trained):
     assert 0.3 < info.gmacs < 0.4  # ResNet18 at 64 pixels
 
 
-def test_no_group_is_cut(trained):
+def test_no_group_is_divided(trained):
     run, dataset = trained
     split = read_split(run.path / "split.csv")
     groups = dict(line.split(",") for line in (dataset / "groups.csv").read_text().split()[1:])
@@ -72,23 +72,23 @@ def test_no_group_is_cut(trained):
 def test_resuming_after_a_kill_goes_on_exactly(squares, tmp_path):
     options = {**TINY, "epochs": 4, "patience": 0}
     train(squares, tmp_path / "whole", machine=quiet(checkpoint_seconds=0), **options)
-    command = [sys.executable, "-m", "solarseg", "train", str(squares), "--out", str(tmp_path / "cut"), "--quiet",
-               "--accelerator", "cpu", "--checkpoint-seconds", "0"]  # fmt: skip
+    command = [sys.executable, "-m", "solarseg", "train", str(squares), "--out", str(tmp_path / "interrupted"),
+               "--quiet", "--accelerator", "cpu", "--checkpoint-seconds", "0"]  # fmt: skip
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", str(value)]
     process = subprocess.Popen(command)
-    last = tmp_path / "cut" / "checkpoints" / "last.ckpt"
+    last = tmp_path / "interrupted" / "checkpoints" / "last.ckpt"
     while not last.exists():
         assert process.poll() is None, "ended before it could be killed"
         time.sleep(0.02)
     process.kill()
     process.wait()
-    assert len(rows(tmp_path / "cut")) < 4
-    train(squares, tmp_path / "cut", resume=True, machine=quiet())
-    assert losses(tmp_path / "cut") == losses(tmp_path / "whole")
+    assert len(rows(tmp_path / "interrupted")) < 4
+    train(squares, tmp_path / "interrupted", resume=True, machine=quiet())
+    assert losses(tmp_path / "interrupted") == losses(tmp_path / "whole")
     inputs = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    whole, cut = (load_model(tmp_path / name).probabilities(inputs) for name in ("whole", "cut"))
-    assert np.array_equal(whole, cut)
+    whole, resumed = (load_model(tmp_path / name).probabilities(inputs) for name in ("whole", "interrupted"))
+    assert np.array_equal(whole, resumed)
 
 
 def test_resuming_refuses_other_settings(trained, tmp_path):
@@ -113,7 +113,7 @@ class StopIn(Callback):
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if trainer.current_epoch == self.epoch and batch_idx == 1:
-            raise RuntimeError("power cut")
+            raise RuntimeError("power failure")
 
 
 def end_after_the_last_epoch(patch):
@@ -132,13 +132,13 @@ def checkpoint(run, name):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("only_fitted")
-def test_resuming_is_exact_for_encoders_that_draw_and_from_wherever_it_stands(squares, tmp_path):
+def test_resuming_is_exact_for_encoders_that_draw_and_from_any_epoch(squares, tmp_path):
     """EfficientNet leaves out blocks at random; the run folder is moved between the two parts."""
     options = {**TINY, "encoder": "efficientnet-b0", "epochs": 4, "patience": 0}
     machine = quiet(checkpoint_seconds=0)
     train(squares, tmp_path / "whole", machine=machine, **options)
     for folder, epoch in (("early", 0), ("late", 2)):
-        with pytest.raises(RuntimeError, match="power cut"):
+        with pytest.raises(RuntimeError, match="power failure"):
             train(squares, tmp_path / folder, machine=machine, callbacks=[StopIn(epoch)], **options)
         moved = (tmp_path / folder).rename(tmp_path / f"moved-{folder}")
         train(squares, moved, resume=True, machine=machine)
@@ -156,12 +156,12 @@ def test_resume_begins_where_nothing_has_begun(squares, tmp_path):
 
 
 @pytest.mark.usefixtures("shared_weights")
-def test_a_run_cut_while_it_began_is_begun_again(squares, tmp_path, monkeypatch):
-    def cut(*_):
-        raise RuntimeError("power cut")
+def test_a_run_interrupted_at_its_start_starts_again(squares, tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("power failure")
 
-    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="power cut"):
-        patch.setattr(run_folder, "write_table", cut)
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="power failure"):
+        patch.setattr(run_folder, "write_table", fail)
         train(squares, tmp_path / "run", machine=quiet(), **{**TINY, "epochs": 1})
     run = train(squares, tmp_path / "run", resume=True, machine=quiet())
     assert run.report is not None
@@ -212,7 +212,7 @@ def test_a_file_of_weights_may_be_gone_when_a_run_is_resumed(squares, tmp_path):
     torch.save(build_encoder("resnet18", 3, None).state_dict(), weights)
     machine = quiet(checkpoint_seconds=0)
     options = {**TINY, "encoder_weights": weights, "epochs": 2}
-    with pytest.raises(RuntimeError, match="power cut"):
+    with pytest.raises(RuntimeError, match="power failure"):
         train(squares, tmp_path / "run", machine=machine, callbacks=[StopIn(1)], **options)
     weights.unlink()
     assert train(squares, tmp_path / "run", resume=True, machine=machine).model.exists()

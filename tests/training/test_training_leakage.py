@@ -66,11 +66,11 @@ def test_the_commands_that_a_refusal_gives_work(leaking, tmp_path, monkeypatch, 
     options = {**SHORT, "split": "mine.csv", "group_regex": "im(..)"}
     with pytest.raises(DatasetError, match=r"^mine\.csv: 2 image\(s\)") as refused:
         train(leaking.name, "run", machine=quiet(), **options)
-    listing, mending = re.findall("`(solarseg .*?)`", str(refused.value))
+    listing, fix = re.findall("`(solarseg .*?)`", str(refused.value))
     assert listing == "solarseg data check squares --group-regex 'im(..)' --split mine.csv"
     assert main(shlex.split(listing)[1:]) == 1
     assert "copy in another split (2)" in capsys.readouterr().out
-    assert main(shlex.split(mending)[1:]) == 0
+    assert main(shlex.split(fix)[1:]) == 0
     split = read_split(leaking / "split.csv")
     assert split["im00"] == split["im04"]
 
@@ -129,14 +129,14 @@ def test_a_split_of_its_own_keeps_copies_together(squares, tmp_path, caplog):
     assert "Only exact copies" not in compare([run.path, run.path]).markdown()
 
 
-def test_nobody_looked_at_images_that_came_later(squares, tmp_path):
+def test_images_that_came_later_were_not_searched(squares, tmp_path):
     run = train(squares, tmp_path / "run", machine=quiet(), **SHORT)
     turn_sample(squares, "im00", 1, "new")
     (squares / "groups.csv").unlink()
     assert evaluate(run.path, squares, split="all").related is None
 
 
-def test_nobody_looked_at_a_test_image_that_was_replaced(trained, tmp_path):
+def test_a_test_image_that_was_replaced_was_not_searched(trained, tmp_path):
     run, dataset = trained
     assert evaluate(run.path, dataset, out=tmp_path / "own").related == ()
     later = shutil.copytree(dataset, tmp_path / "later")
@@ -148,7 +148,7 @@ def test_nobody_looked_at_a_test_image_that_was_replaced(trained, tmp_path):
     assert "None of these images" not in report.summary_text()
 
 
-def test_nobody_looked_for_copies_in_another_dataset(trained, make_squares):
+def test_copies_in_another_dataset_were_not_searched_for(trained, make_squares):
     run, _ = trained
     report = evaluate(run.path, make_squares(seed=5))
     assert report.related is None
@@ -157,7 +157,7 @@ def test_nobody_looked_for_copies_in_another_dataset(trained, make_squares):
     assert "Only exact copies of the images trained on were looked for" in report.summary_text()
 
 
-def test_what_nobody_looked_for_is_not_said_to_be_absent(leaking, tmp_path):
+def test_what_was_not_searched_for_is_not_reported_as_absent(leaking, tmp_path):
     run = train(leaking, tmp_path / "run", machine=quiet(), **SHORT, search=False)
     assert not (run.path / "leaks.csv").exists()
     assert run.report.related is None
@@ -176,7 +176,7 @@ def test_groups_of_a_split_travel_with_it(squares, tmp_path, caplog):
     assert "nothing says which images" not in caplog.text
 
 
-def test_a_split_by_images_is_trained_on_and_said_to_cut_groups(squares, tmp_path, caplog):
+def test_a_split_by_images_is_trained_on_and_said_to_divide_groups(squares, tmp_path, caplog):
     split_dataset(squares, by="images", val=0.25, test=0.25)
     run = train(squares, tmp_path / "run", machine=quiet(), **SHORT)
     assert "group(s) of the dataset, such as g" in caplog.text

@@ -59,7 +59,7 @@ class Check:
 
     @property
     def errors(self) -> int:
-        """How many problems must be mended."""
+        """How many problems must be fixed."""
         return sum(problem.is_error for problem in self.problems)
 
     def save(self, path: Path) -> None:
@@ -157,7 +157,7 @@ def _sort_out(folder: Path, masks: Iterable[Path]) -> tuple[list[Problem], Class
     rest = [look for look in looks if look.file not in odd]
     if not rest or any(look.values != [0] for look in rest):
         return problems, None
-    what = "no mask holds anything but 0, so classes cannot be found; name them in dataset.yaml"
+    what = "all masks contain only 0, so classes cannot be found; name them in dataset.yaml"
     return [*problems, Problem("no classes", str(folder), what)], ClassMap(("background", "foreground"))
 
 
@@ -172,7 +172,7 @@ def _reason(error: DataError, file: Path) -> str:
 
 
 def _contents(data: FolderDataset, one: SampleFacts) -> Iterator[Problem]:
-    """What is wrong, and what may be meant, but seldom is."""
+    """What is wrong, and what may be meant, but rarely is."""
     image, mask = str(data.image_path(one.name)), str(data.mask_path(one.name))
     named, found = data.description.bands, len(one.low)
     if named and len(named) != found:
@@ -202,7 +202,7 @@ def _unlike_most(data: FolderDataset, seen: Sequence[SampleFacts]) -> Iterator[P
         image, found = str(data.image_path(one.name)), len(one.low)
         if (
             not data.description.bands and found != bands and {found, bands} != {1, 3}
-        ):  # grey beside RGB is RGB
+        ):  # grey among RGB is RGB
             what = f"has {found} band(s), most images {bands}; save all with the same bands"
             yield Problem("other bands", image, what)
         if one.depth != depth and "float32" in (one.depth, depth):

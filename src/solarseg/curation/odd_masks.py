@@ -26,7 +26,7 @@ def find_odd(looks: Sequence[MaskLook]) -> dict[Path, str]:
     Examples:
         >>> held = {"a": [0, 255], "b": [0], "c": [0, 7, 255], "d": [0, 255]}
         >>> find_odd([MaskLook(Path(name), values) for name, values in held.items()])
-        {PosixPath('c'): 'holds 7, others hold 0, 255; correct the mask, or name its classes in dataset.yaml'}
+        {PosixPath('c'): 'contains 7, others contain 0, 255; correct the mask, or name its classes in dataset.yaml'}
     """
     odd = _odd_colours(looks)
     rest = [look for look in looks if look.file not in odd]
@@ -82,6 +82,6 @@ def _explain(values: Sequence[int], kept: frozenset[int]) -> str:
     more = ", ..." if len(strange) > 5 else ""
     others = ", ".join(map(str, sorted(kept)))
     return (
-        f"holds {', '.join(strange[:5])}{more}, others hold {others}; correct the mask, or name its classes in "
+        f"contains {', '.join(strange[:5])}{more}, others contain {others}; correct the mask, or name its classes in "
         "dataset.yaml"
     )

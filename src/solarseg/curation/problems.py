@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 __all__ = ["KINDS", "Problem"]
 
-# kind -> whether it is an error, which must be mended, or something to know of.
+# kind -> whether it is an error, which must be fixed, or something to know of.
 KINDS: Mapping[str, bool] = {
     "no mask": True,
     "no image": True,
@@ -19,7 +19,7 @@ KINDS: Mapping[str, bool] = {
     "not in split": True,
     "group in several splits": True,
     "copy in another split": True,
-    "group cut": False,
+    "divided group": False,
     "not in dataset": False,
     "class missing": False,
     "other depth": False,
@@ -49,5 +49,5 @@ class Problem:
 
     @property
     def is_error(self) -> bool:
-        """Whether it must be mended before a training."""
+        """Whether it must be fixed before a training."""
         return KINDS[self.kind]

@@ -1,4 +1,4 @@
-"""Split a dataset folder, and write the split beside it."""
+"""Split a dataset folder, and write the split next to it."""
 
 import logging
 from collections import Counter
@@ -67,13 +67,13 @@ def split_dataset(
 ) -> SplitDataset:
     """Split a dataset folder so that nothing leaks, and write ``split.csv``, which `train` uses.
 
-    Groups are never cut, and those that hold copies or near copies of one image stay together.
+    Groups are never divided, and groups with copies or near copies of one image stay together.
 
     Args:
         dataset: folder with ``images/`` and ``masks/``, or what `open_dataset` returned.
         by: ``"groups"``, or ``"images"`` to take each image for a group of its own.
         val: share of samples for validation; with folds, of what a fold does not test.
-        test: share of samples for testing, by default 0.15; not with folds, of which each tests its own part.
+        test: share of samples for testing, by default 0.15; not with folds, since each tests its own part.
         stratify: give each split its share of the samples that show a class.
         folds: write so many splits for cross-validation as ``folds/fold1.csv`` and so on.
         seed: of the order among groups of equal size.

@@ -41,7 +41,7 @@ def find_split_problems(
         yield Problem("not in dataset", name, f"{file} names it; correct the name, or remove the line")
     if "train" not in map(split.get, data.names):
         yield Problem("nothing to train on", str(file), "no image is in train; give some")
-    yield from _cut_groups(file, split, data, own_groups)
+    yield from _divided_groups(file, split, data, own_groups)
     for part in SPLITS:
         pixels = [one.pixels for one in seen if split.get(one.name) == part]
         for class_id, name in enumerate(data.classes.names):
@@ -49,20 +49,22 @@ def find_split_problems(
                 yield Problem("class missing", part, f"no image shows {name}")
 
 
-def _cut_groups(
+def _divided_groups(
     file: Path, split: Mapping[str, str], data: FolderDataset, own_groups: bool
 ) -> Iterator[Problem]:
     """Groups in several splits; those of the dataset are only noted where the split names groups of its own."""
     named = read_table(file, "name", "group", optional=True) if own_groups else {}
-    kept = _find_cut(split, {name: named.get(name, name) for name in data.names} if named else data.group_of)
+    kept = _find_divided(
+        split, {name: named.get(name, name) for name in data.names} if named else data.group_of
+    )
     for group, where in kept.items():
         yield Problem("group in several splits", group, f"is in {where}; keep it in one")
-    for group, where in _find_cut(split, data.group_of).items():
+    for group, where in _find_divided(split, data.group_of).items():
         if group not in kept:
-            yield Problem("group cut", group, f"is in {where}, and {file} names other groups")
+            yield Problem("divided group", group, f"is in {where}, and {file} names other groups")
 
 
-def _find_cut(split: Mapping[str, str], groups: Mapping[str, str]) -> dict[str, str]:
+def _find_divided(split: Mapping[str, str], groups: Mapping[str, str]) -> dict[str, str]:
     homes: dict[str, set[str]] = defaultdict(set)
     for name, group in groups.items():
         homes[group].add(split.get(name, ""))

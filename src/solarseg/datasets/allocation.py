@@ -22,7 +22,7 @@ def deal(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.i
     """Deal out groups.
 
     Args:
-        counts: ``(G, F)`` what each group holds; groups are dealt in this order, so the largest should be first.
+        counts: ``(G, F)`` what each group contains; groups are dealt in this order, so the largest should be first.
         shares: ``(S,)`` share of each split, adding up to 1; S <= G.
 
     Returns:

@@ -28,7 +28,7 @@ class Description(BaseModel):
         classes: names in the order of class ids, or mask value -> name; class ids follow the order of values.
         colours: RGB of each class, in the order of class ids.
         ignore_index: 255 where masks use it for pixels to leave out.
-        threshold: brightness, 1 to 255, from which on pixels of masks with soft edges are the second of two classes,
+        threshold: minimum brightness, 1 to 255, of the second of two classes in masks with soft edges,
             which are background and foreground unless ``classes`` names them.
         bands: names of the bands.
         licence: under which the data may be used.

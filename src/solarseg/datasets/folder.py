@@ -1,6 +1,6 @@
 """A dataset folder: ``images/`` and ``masks/`` with equal stems.
 
-Optional beside them are ``dataset.yaml`` (see `Description`) and ``groups.csv`` (``name,group``).
+Optional files next to them are ``dataset.yaml`` (see `Description`) and ``groups.csv`` (``name,group``).
 """
 
 import logging
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 # What GIS programs and Windows write next to images.
 _COMPANIONS = frozenset({".xml", ".ovr", ".tfw", ".pgw", ".jgw", ".wld", ".prj", "thumbs.db", "desktop.ini"})
 
-UNFINISHED = ".conversion.json"  # stands in a folder that `convert` writes, until all is done
+UNFINISHED = ".conversion.json"  # in a folder that `convert` writes, until it is complete
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class FolderDataset:
         """Read one sample.
 
         Raises:
-            DataError: a file is damaged, the sizes differ, or the mask holds an unknown value.
+            DataError: a file is damaged, the sizes differ, or the mask contains an unknown value.
         """
         entry = self._files[name]
         picture, mask = read_picture(entry.image), self.read_mask(name)
@@ -111,7 +111,7 @@ class FolderDataset:
         """Read the mask of one sample alone: ``(H, W) uint8`` class ids.
 
         Raises:
-            MaskError: the file is damaged, or holds an unknown value.
+            MaskError: the file is damaged, or contains an unknown value.
         """
         return read_mask(self._files[name].mask, self.classes)
 
@@ -161,7 +161,7 @@ def open_dataset(
         groups: CSV file of ``name,group``; by default ``groups.csv`` in the folder, where there is one.
         group_regex: pattern searched for in each name, whose first group (or whole match) is its group.
         expected: the classes of the model to be scored, which masks without ``dataset.yaml`` are taken to
-            hold where their values allow it; a folder without a single defect could not tell.
+            hold where their values allow it; a folder without a single defect does not show them.
 
     Raises:
         ArgumentError: ``groups`` and ``group_regex`` are both given, or the pattern is not valid.
@@ -256,7 +256,7 @@ def list_files(
             raise DatasetError(f"{file}: same name as {found[name].name}; names must differ, rename one")
         found[name] = file
     if not found:
-        raise DatasetError(f"{folder}: holds no images; allowed are {', '.join(sorted(IMAGE_SUFFIXES))}")
+        raise DatasetError(f"{folder}: contains no images; allowed are {', '.join(sorted(IMAGE_SUFFIXES))}")
     return found
 
 
@@ -267,7 +267,7 @@ def _note_other(file: Path, left_out: LeftOut) -> None:
 
 
 def _check_readable(folder: Path) -> None:
-    """Raise DatasetError where a folder does not show what it holds, which going through it would hide."""
+    """Raise DatasetError if a folder cannot be listed, which a walk would hide."""
     try:
         next(folder.iterdir(), None)
     except OSError as error:
@@ -284,7 +284,7 @@ def _find_classes(root: Path, masks: list[Path], expected: ClassMap | None) -> C
 def look_into_all(
     root: Path, masks: Iterable[Path], look: Callable[[Path], MaskLook] = inspect_mask
 ) -> Iterator[MaskLook]:
-    """Look into the masks that can be read; the others cost only their own samples, and who reads those is told.
+    """Inspect the masks that can be read; reading the samples of the others raises `MaskError`.
 
     Args:
         root: the folder, for the message.
@@ -313,7 +313,7 @@ def classes_of(folder: Path, looks: Iterable[MaskLook], expected: ClassMap | Non
     """Find the classes of masks that nothing names, and say them.
 
     Args:
-        folder: the masks stand in it, or in folders in it.
+        folder: contains the masks, or folders of masks.
         looks: one of each mask, and at least one.
         expected: the classes to be taken where the values allow it, see `open_dataset`.
 
@@ -341,7 +341,7 @@ def classes_of(folder: Path, looks: Iterable[MaskLook], expected: ClassMap | Non
     classes = find_classes(values, colours if palette else None, source)
     if len(classes) > 2 and not values >= set(range(len(classes))):
         absent = min(set(range(len(classes))) - values)
-        logger.warning("no mask holds %d, but %d is in %s", absent, rarest, holders[rarest][0])
+        logger.warning("no mask contains %d, but %d is in %s", absent, rarest, holders[rarest][0])
     spelled = few([f"{value} = {name}" for value, name in zip(classes.values, classes.names, strict=True)])
     ignored = "; 255 = ignored" if classes.ignore else ""
     logger.info("classes found from the masks: %s%s; name them in dataset.yaml", spelled, ignored)
@@ -366,7 +366,7 @@ def _as_expected(values: set[int], expected: ClassMap) -> ClassMap | None:
     """The classes expected, spelled as ids or as 0/255, where masks could be just that; else None."""
     if len(expected) == 2 and values <= {0, 255}:
         return replace(expected, values=(0, 255), ignore=False)
-    # 255 beside 0 and 1 may be a second spelling of 1.
+    # 255 with 0 and 1 may be a second spelling of 1.
     unclear = IGNORE_INDEX in values and len(expected) == 2 and not expected.ignore
     if values - {IGNORE_INDEX} <= set(range(len(expected))) and values != {0, IGNORE_INDEX} and not unclear:
         return replace(expected, values=tuple(range(len(expected))), ignore=IGNORE_INDEX in values)

@@ -31,7 +31,7 @@ def find_groups(
         group_regex: pattern searched for in each name; its first group (or the whole match) is the sample's group.
 
     Returns:
-        Name -> group; None if nothing tells which images belong together.
+        Name -> group; None if it is unknown which images belong together.
 
     Raises:
         ArgumentError: both ``table`` and ``group_regex`` are given, or the pattern is not valid.

@@ -28,7 +28,7 @@ def find_images(sources: Iterable[Path | str]) -> list[tuple[Path, Path]]:
         Each file once, with the folder its name is to be taken from.
 
     Raises:
-        ArgumentError: a source is not there, or a folder holds no images.
+        ArgumentError: a source is not there, or a folder contains no images.
     """
     found: dict[Path, tuple[Path, Path]] = {}
     for source in sources:
@@ -94,8 +94,8 @@ def name_outputs(found: Sequence[tuple[Path, Path]]) -> dict[Path, str]:
     """Give each file a name of its own for its outputs.
 
     The name is the path below the folder it was found in, without suffix, which is kept where files of one
-    folder differ in nothing else; where two would still be equal, as many folders above as it takes tell them
-    apart. Upper and lower case count as equal, since some file systems do not tell them apart.
+    folder differ in nothing else; where two would still be equal, as many folders above are added as
+    needed. Upper and lower case count as equal, since some file systems do not distinguish them.
 
     Examples:
         >>> files = [(Path("a/x.png"), Path("a")), (Path("b/x.png"), Path("b")), (Path("b/y.png"), Path("b"))]
@@ -149,7 +149,7 @@ def name_objection(file: Path) -> str | None:
 
 
 def is_inside(file: Path, folder: Path) -> bool:
-    """Whether a file stands in a folder or one in it, by their names alone; links stay links."""
+    """Whether a file is in a folder or one in it, by their names alone; links stay links."""
     return _absolute(file).is_relative_to(_absolute(folder))
 
 

@@ -1,4 +1,4 @@
-"""Splits into train, val and test that never cut a group."""
+"""Splits into train, val and test that never divide a group."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -146,7 +146,7 @@ def _count(
 
 
 def check_split(split: Mapping[str, str], groups: Mapping[str, str], source: str = "split") -> None:
-    """Raise `DatasetError` if a split leaves a sample out, names an unknown split, or cuts a group."""
+    """Raise `DatasetError` if a split leaves a sample out, names an unknown split, or divides a group."""
     missing = [name for name in groups if name not in split]
     if missing:
         raise DatasetError(f"{source}: says nothing of '{missing[0]}'; every image needs a line")

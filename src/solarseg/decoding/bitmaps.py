@@ -252,7 +252,7 @@ def _as_stored(picture: Image.Image, content: bytes) -> Bitmap:
 
 
 def _with_clear(samples: NDArray[Any], bits: int, clear: Any) -> Bitmap:
-    """Samples of which one level or colour may be transparent."""
+    """Samples with one level or colour that may be transparent."""
     if clear is None or isinstance(clear, bytes):
         return Bitmap(samples, bits)
     hidden = (samples == np.array(clear)).all(axis=-1)

@@ -1,4 +1,4 @@
-"""What stands between a file and its decoder: limits of what it may cost, and errors in one line.
+"""Guards of the decoders: limits of what a file may cost, and errors in one line.
 
 A few bytes can claim billions of pixels. Before a file is decoded, its claim is checked against the number of pixels
 that is read at once, and against what so many bytes can contain in the file's compression.
@@ -30,7 +30,7 @@ def check_pixels(source: Path | str, width: int, height: int, kind: type[DataErr
         raise kind(f"{source}: {width} x {height} pixels; replace or remove the file")
     if width * height > MAX_PIXELS:
         raise kind(
-            f"{source}: {width} x {height} pixels; at most {MAX_PIXELS:,} are read at once; cut it into tiles"
+            f"{source}: {width} x {height} pixels; at most {MAX_PIXELS:,} are read at once; split it into tiles"
         )
 
 
@@ -64,7 +64,9 @@ def guarded(source: Path | str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise ImageError(f"{source}: no such file; check the path") from error
     except MemoryError as error:
-        raise ImageError(f"{source}: there is not enough memory for its pixels; cut it into tiles") from error
+        raise ImageError(
+            f"{source}: there is not enough memory for its pixels; split it into tiles"
+        ) from error
     except Exception as error:  # decoders raise whatever they like on a damaged file
         text = re.sub(r" object at 0x[0-9a-f]+", "", " ".join(str(error).split())) or type(error).__name__
         raise ImageError(

@@ -31,7 +31,7 @@ from solarseg.runs import RunFolder
 
 __all__ = ["Comparison", "Row", "compare"]
 
-_TIMED = 9  # passes over one image, of which the median counts
+_TIMED = 9  # passes over one image; the median counts
 
 
 def _foreground_iou(matrices: Counts) -> np.ndarray:
@@ -85,7 +85,7 @@ class Comparison:
         differences: IoU of the best run minus that of each other, paired over groups.
         n_images: images scored.
         n_groups: groups they come from.
-        n_telling: those of them whose masks or predictions hold more than background, which intervals rest on.
+        n_informative: groups with more than background in their masks or predictions, which intervals rest on.
         reliable: whether there are enough groups for the intervals to be trusted.
         n_trained_on: images among them that one of the runs was trained on, or on a copy of.
         searched: whether near copies of images trained on were looked for, too, for each of the runs.
@@ -95,7 +95,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     n_images: int
     n_groups: int
-    n_telling: int
+    n_informative: int
     reliable: bool
     n_trained_on: int = 0
     searched: bool = True
@@ -135,7 +135,7 @@ class Comparison:
             lines.append(ONLY_EXACT)
         if not self.reliable:
             lines.append(
-                f"Intervals rest on {self.n_telling} group(s) that hold a defect: unreliable; score more."
+                f"Intervals rest on {self.n_informative} group(s) that hold a defect: unreliable; score more."
             )
         lines += [
             "",
@@ -147,11 +147,11 @@ class Comparison:
         interval = gap.interval
         if isnan(interval.low) or isnan(gap.value):
             difference = "no IoU" if isnan(gap.value) else f"{gap.value:+.3f} IoU"
-            return f"- {self.runs[0].run} over {row.run}: {difference}, too few groups to tell it from noise."
+            return f"- {self.runs[0].run} over {row.run}: {difference}, too few groups to distinguish it from noise."
         larger = interval.low > 0 or interval.high < 0
         verdict = "larger than the noise" if larger else "within the noise"
         if not self.reliable:
-            verdict = "too few groups to tell it from noise"
+            verdict = "too few groups to distinguish it from noise"
         return (
             f"- {self.runs[0].run} over {row.run}: {gap.value:+.3f} IoU "
             f"(95% interval {interval.low:+.3f} to {interval.high:+.3f}, p = {gap.p_value:.3f}), {verdict}."

@@ -46,7 +46,7 @@ class Interval:
 
     Attributes:
         low: lower end, NaN with fewer than two groups, since nothing can then be said.
-        high: upper end, likewise.
+        high: upper end, in the same form.
         groups: how many groups the score is defined in, and so what the interval rests on; for a rare class
             it is less than the number of groups scored.
     """

@@ -381,7 +381,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
-        # Matrices of many classes have millions of counts, none of which is NaN.
+        # Matrices of many classes have millions of counts, and no NaN.
         return value.tolist() if value.dtype.kind in "iu" else _plain(value.tolist())
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]

@@ -90,7 +90,7 @@ def confusion_matrix(
 
 def _checked_ids(ids: NDArray[Any], num_classes: int, role: str) -> NDArray[np.int64]:
     if ids.dtype.kind not in "biu":
-        raise ArgumentError(f"{role}: dtype {ids.dtype} holds no class ids; give integers")
+        raise ArgumentError(f"{role}: dtype {ids.dtype} is not for class ids; give integers")
     if ids.size:
         for found in (int(ids.min()), int(ids.max())):
             if not 0 <= found < num_classes:

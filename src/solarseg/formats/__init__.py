@@ -42,12 +42,12 @@ WRITERS: Mapping[str, str] = {
 def open_source(
     path: Path | str, format_name: str | None = None, options: ReadOptions | None = None
 ) -> Source:
-    """Open data in any format that is read, with what ``dataset.yaml`` and ``groups.csv`` beside it say.
+    """Open data in any format that is read, with what ``dataset.yaml`` and ``groups.csv`` next to it say.
 
     Args:
         path: file or folder.
         format_name: one of `READERS`; by default the one that the data looks like.
-        options: what the reader is told.
+        options: options of the reader.
 
     Raises:
         ArgumentError: no such path or format, or an option that the format does not take.

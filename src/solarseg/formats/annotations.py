@@ -63,7 +63,7 @@ def read_json(path: Path, model: type[Model]) -> Model:
     """Read a JSON file that must be as a model says; keys it does not know are left out.
 
     Raises:
-        DatasetError: the file cannot be read, has more than 1 GiB, or holds something else; the message names
+        DatasetError: the file cannot be read, has more than 1 GiB, or contains something else; the message names
             the first place that does.
     """
     try:
@@ -110,7 +110,7 @@ def json_files(path: Path) -> Iterator[Path]:
 
 
 def refuse_damaged_json(path: Path) -> None:
-    """Raise DatasetError where one of the first JSON files is none, so that no format could be told by it."""
+    """Raise DatasetError where one of the first JSON files is none, so that no format could be detected by it."""
     for file in islice(json_files(path), _ENOUGH_JSON):
         read_json(file, RootModel[Any])
 
@@ -126,7 +126,7 @@ def looks_like(path: Path, *patterns: str) -> bool:
 
 
 def find_inside(name: str, folder: Path, root: Path, source: str) -> Path:
-    r"""Resolve the name of a file that stands in a JSON file.
+    r"""Resolve the name of a file in a JSON file.
 
     Args:
         name: as it is written, with slashes or backslashes.

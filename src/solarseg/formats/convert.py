@@ -51,7 +51,7 @@ class Conversion:
     Attributes:
         folder: the dataset folder.
         written: samples in it.
-        kept: how many of them an earlier call, which was cut, had written.
+        kept: how many of them an earlier call, which was interrupted, had written.
         same_places: how many of them show a place that others show too, with which they share a group.
         failed: sample, or part of the source that could not be read to its end -> why.
         left_out: why -> files and annotations of the source that are not in the dataset, nor in ``failed``.
@@ -97,14 +97,14 @@ def convert(
     """Convert data in any format that is read to a dataset folder.
 
     Image files are copied as they are where the format keeps whole ones; others are written as PNG (8 bits, one
-    or three bands) or as compressed TIFF. Called again after it was cut, it goes on where it stopped; until it has
-    come to its end, nobody takes the folder for a dataset.
+    or three bands) or as compressed TIFF. Called again after an interruption, it resumes; until it has
+    come to its end, the folder is not a dataset.
 
     Args:
         source: file or folder.
         dataset: folder to make.
         format_name: one of `solarseg.formats.READERS`; by default the one that the data looks like.
-        options: what the reader is told.
+        options: options of the reader.
         places: where nothing says which place a tile shows, look for tiles of one place, and make a group of them.
         workers: threads; by default as many as there are processors.
         progress: show progress on the terminal.
@@ -115,8 +115,9 @@ def convert(
     Raises:
         ArgumentError: no such source or format, or an option that cannot be used.
         DataError: the source cannot be read, or nothing in it.
-        OutputError: the folder holds something else, or the beginning of a conversion that would go on differently,
-            since options or files of the source have changed; another call writes to it; or it cannot be written.
+        OutputError: the folder contains something else, or the beginning of a conversion that would continue
+            differently, since options or files of the source have changed; another call writes to it; or it cannot
+            be written.
     """
     if workers is not None and workers < 1:
         raise ArgumentError(f"`workers={workers}`: must be 1 or more")
@@ -146,7 +147,7 @@ def _convert_all(
     if not written:
         _unmake(folder)
         raise DatasetError(
-            f"{opened.path}: nothing converted; {next(iter(failed.values()), 'it holds no samples')}"
+            f"{opened.path}: nothing converted; {next(iter(failed.values()), 'it contains no samples')}"
         )
     _describe(folder, opened, failed)
     same_places = _group(folder, opened, written, places, workers, progress)
@@ -179,8 +180,8 @@ def _unmake(folder: Path) -> None:
 
 
 def _begin(folder: Path, source: Source, format_name: str | None, options: ReadOptions) -> None:
-    """Mark a folder that is empty, or go on with one that was left of the same conversion."""
-    told = {
+    """Mark a folder that is empty, or resume the same conversion in it."""
+    described = {
         "source": source.path.resolve(),
         "format": format_name,
         **asdict(options),
@@ -188,12 +189,12 @@ def _begin(folder: Path, source: Source, format_name: str | None, options: ReadO
         "names of bands": source.description.bands,
         "files": _digest_files(source.path, options.colours, without=folder),
     }
-    what = json.loads(json.dumps(told, default=str))
+    what = json.loads(json.dumps(described, default=str))
     mark = folder / UNFINISHED
     if mark.exists():
         if _read_mark(mark) != what:
             raise OutputError(
-                f"{folder}: holds an unfinished conversion of something else, or with other options, or its source "
+                f"{folder}: contains an unfinished conversion of something else, or with other options, or its source "
                 "has changed since; remove it to start again, or give another folder"
             )
         logger.info("resuming an interrupted conversion: %s", folder)
@@ -210,12 +211,14 @@ def _digest_files(source: Path, table: Path | None, *, without: Path) -> str:
     own, top = without.resolve(), source.resolve()
     found = walk(top) if top.is_dir() else [top]
     files = [file for file in found if not file.is_relative_to(own)]
-    told = hashlib.blake2b(digest_size=8)
+    state_hash = hashlib.blake2b(digest_size=8)
     for file in [*files, *([table.resolve()] if table else [])]:
         if file.is_file():
             state = file.stat()
-            told.update(f"{file} {state.st_size} {state.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    return told.hexdigest()
+            state_hash.update(
+                f"{file} {state.st_size} {state.st_mtime_ns}\n".encode("utf-8", "surrogateescape")
+            )
+    return state_hash.hexdigest()
 
 
 def _remove_images_without_mask(folder: Path) -> None:
@@ -304,16 +307,16 @@ def _group(
     workers: int | None,
     progress: bool,
 ) -> int:
-    """Write the groups that the data tells, else those found; how many samples share a place that was found."""
+    """Write the groups of the data, else those found; return how many samples share a place that was found."""
     groups = {outcome.name: outcome.group or outcome.name for outcome in written}
-    told = any(outcome.group for outcome in written)
-    if not told and places and source.unknown_places:
+    has_groups = any(outcome.group for outcome in written)
+    if not has_groups and places and source.unknown_places:
         groups = join_groups(groups, _same_places(folder, workers, progress))
     shared = sum(size for size in Counter(groups.values()).values() if size > 1)
-    if told or shared:
+    if has_groups or shared:
         write_groups(folder, groups)
     _keep_split(folder, source.path, groups)
-    return 0 if told else shared
+    return 0 if has_groups else shared
 
 
 def _keep_split(folder: Path, source: Path, groups: Mapping[str, str]) -> None:

@@ -34,7 +34,7 @@ class Labelled:
 
 
 # write(items, classes, folder, tolerance): writes whole files into a folder that is there and empty, image files
-# copied where the format wants them beside the labels. Where it holds polygons, an outline may stray from the
+# copied where the format wants them next to the labels. Where it contains polygons, an outline may stray from the
 # region's border by up to `tolerance` pixels; 0 is exact.
 Writer = Callable[[Iterable[Labelled], ClassMap, Path, float], None]
 
@@ -44,7 +44,7 @@ def open_labels(root: Path, images: Path | None = None) -> FolderDataset:
 
     Args:
         root: folder with ``masks/``, and with ``images/`` or without.
-        images: folder of the images, where they do not stand there. Without any, a mask is its own image.
+        images: folder of the images, if they are elsewhere. Without any, a mask is its own image.
 
     Raises:
         DatasetError: there are no masks, or one has no image in that folder.
@@ -58,7 +58,7 @@ def open_masks(folder: Path, images: Path | None = None) -> FolderDataset:
     """Open masks, with images or without.
 
     Args:
-        folder: as `open_labels` takes; or a folder of masks, whose ``dataset.yaml`` stands among them, or beside it
+        folder: as `open_labels` takes; or a folder of masks, whose ``dataset.yaml`` is among them, or next to it
             where it is called ``masks``.
         images: as `open_labels` takes.
 

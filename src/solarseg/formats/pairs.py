@@ -1,4 +1,4 @@
-"""Images with mask files, as they stand in other people's folders.
+"""Images with mask files in folders of any layout.
 
 Either in two folders whose names differ in one word (``images`` and ``masks``, ``img`` and ``ann``, ``el_images_train``
 and ``el_masks_train``), side by side or in folders such as ``train`` and ``val``; or side by side in one folder, as
@@ -52,7 +52,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Glance:
-    """A few of the files of a folder, to tell its format by.
+    """A few of the files of a folder, to detect its format.
 
     Attributes:
         image: an image.
@@ -81,7 +81,7 @@ def find_pairs(root: Path, left_out: LeftOut) -> dict[str, Pair]:
 
     Returns:
         Name of the sample -> its files, sorted. Names are paths within the folder of images; where there are
-        several such folders, the words that tell them apart come before.
+        several such folders, the words that distinguish them come before.
 
     Raises:
         DatasetError: there are none, or two have one name.
@@ -103,7 +103,7 @@ def find_pairs(root: Path, left_out: LeftOut) -> dict[str, Pair]:
         found = _match(*_side_by_side(walk_images(root, left_out), root), left_out)
     if not found:
         raise DatasetError(
-            f"{root}: no images with masks; expected images/ and masks/, img/ and ann/, or x.png beside x_mask.png"
+            f"{root}: no images with masks; expected images/ and masks/, img/ and ann/, or x.png next to x_mask.png"
         )
     used = {file for pair in found.values() for file in (pair.image, pair.mask)} | left_out.files()
     note_unused(root, used, "image that is in no pair of image and mask", left_out)
@@ -149,7 +149,7 @@ def part_of(
     load: Callable[[Pair], tuple[Pixels, NDArray[np.uint8]]],
     keeps_file: Callable[[Pair], bool],
 ) -> Part:
-    """Make a part of pairs, with the groups that ``groups.csv`` tells.
+    """Make a part of pairs, with the groups of ``groups.csv``.
 
     Args:
         root: the folder.
@@ -185,7 +185,7 @@ def _load(
 
 
 def _find_folders(root: Path) -> list[_Folders]:
-    """Folders of images beside folders of masks: in the folder itself, else in the folders in it."""
+    """Folders of images next to folders of masks: in the folder itself, else in the folders in it."""
     here = list(_in_folder(root))
     found = here or [each for folder in _folders_in(root) for each in _in_folder(folder)]
     if len(found) == 1:
@@ -202,13 +202,13 @@ def _prefix(folder: Path, words: str) -> str:
 
 def _in_folder(folder: Path) -> Iterator[_Folders]:
     # nnU-Net's imagesTr and labelsTr are taken for images_tr and labels_tr.
-    beside = {_NNUNET.sub(r"\1_\2", each.name.lower()): each for each in _folders_in(folder)}
-    for name, images in beside.items():
+    neighbours = {_NNUNET.sub(r"\1_\2", each.name.lower()): each for each in _folders_in(folder)}
+    for name, images in neighbours.items():
         for word in _WORD.finditer(name):
             if word[0] not in _IMAGE_WORDS:
                 continue
             before, after = name[: word.start()], name[word.end() :]
-            masks = [beside.get(before + other + after) for other in _MASK_WORDS]
+            masks = [neighbours.get(before + other + after) for other in _MASK_WORDS]
             holding = next((each for each in masks if each and any(walk_images(each))), None)
             if holding:
                 yield _Folders(images, holding, (before.rstrip("_- ") + after).strip("_- "))

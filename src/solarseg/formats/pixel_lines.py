@@ -10,7 +10,7 @@ __all__ = ["draw_line", "pixel_line"]
 
 
 def pixel_line(region: NDArray[np.bool_], tolerance: float = 0) -> Ring:
-    """Find the line through the centres of the pixels along a region's border, holes joined to it by cuts.
+    """Find the line through the centres of the pixels along a region's border, holes joined to it by bridges.
 
     Args:
         region: ``(H, W) bool``, one connected component; pixels that meet in a corner are connected.

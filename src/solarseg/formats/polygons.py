@@ -97,7 +97,7 @@ def as_points(points: Any, source: str, kind: str = "polygon", least: int = 3) -
     Args:
         points: pairs of x and y.
         source: the file and the place in it, for the error message.
-        kind: what they are the points of, likewise.
+        kind: what they are the points of, for the same messages.
         least: how many there must be.
 
     Raises:
@@ -123,7 +123,7 @@ def as_points(points: Any, source: str, kind: str = "polygon", least: int = 3) -
 
 
 def window(points: NDArray[Any], size: tuple[int, ...], margin: int = 1) -> tuple[slice, slice]:
-    """Find the part of an image that holds some points and what is around them, to draw no more than that.
+    """Find the part of an image that contains some points and what is around them, to draw no more than that.
 
     Args:
         points: ``(N, 2)`` x and y.
@@ -320,7 +320,7 @@ def _douglas_peucker(ring: Ring, tolerance: float) -> Ring:
 
 
 @dataclass(frozen=True)
-class _Cut:
+class _Bridge:
     """From the first point of a ring to the edge of another where it lands."""
 
     edge: int
@@ -329,9 +329,9 @@ class _Cut:
 
 
 def bridge(polygon: Polygon) -> Ring:
-    """Join holes to the outline by cuts without width, for formats that know no holes.
+    """Join holes to the outline by bridges without width, for formats that know no holes.
 
-    Each hole's leftmost point is joined to whatever is straight left of it, so that the cut lies within the
+    Each hole's leftmost point is joined to whatever is straight left of it, so that the bridge lies within the
     region. Filled by the even-odd rule the ring gives the same pixels as the polygon; where outlines were
     simplified, rounding may change pixels whose centre lies on a line.
 
@@ -344,20 +344,20 @@ def bridge(polygon: Polygon) -> Ring:
         return polygon.outer
     holes = sorted(polygon.holes, key=lambda hole: hole[:, 0].min())
     rings = [polygon.outer, *(np.roll(hole, -int(hole[:, 0].argmin()), axis=0) for hole in holes)]
-    return _join(rings, _cuts(rings))
+    return _join(rings, _bridges(rings))
 
 
-def _join(rings: Sequence[Ring], cuts: Mapping[int, Sequence[_Cut]]) -> Ring:
-    """Go along the first ring, and at each cut around the ring at its other end and back."""
+def _join(rings: Sequence[Ring], bridges: Mapping[int, Sequence[_Bridge]]) -> Ring:
+    """Go along the first ring, and at each bridge around the ring at its other end and back."""
 
     def pieces(number: int) -> Iterator[Ring | int]:
         start = 0
-        for cut in cuts.get(number, ()):
-            yield rings[number][start : cut.edge + 1]
-            yield cut.landing[None]
-            yield cut.ring
-            yield cut.landing[None]
-            start = cut.edge + 1
+        for each in bridges.get(number, ()):
+            yield rings[number][start : each.edge + 1]
+            yield each.landing[None]
+            yield each.ring
+            yield each.landing[None]
+            start = each.edge + 1
         yield rings[number][start:]
         if number:
             yield rings[number][:1]
@@ -375,8 +375,8 @@ def _join(rings: Sequence[Ring], cuts: Mapping[int, Sequence[_Cut]]) -> Ring:
     return np.concatenate(found)
 
 
-def _cuts(rings: Sequence[Ring]) -> dict[int, list[_Cut]]:
-    """Join each ring but the first to one before it; ring -> the cuts that land on it, in order.
+def _bridges(rings: Sequence[Ring]) -> dict[int, list[_Bridge]]:
+    """Join each ring but the first to one before it; ring -> the bridges that land on it, in order.
 
     Args:
         rings: all but the first begin with their leftmost point, and are sorted by it.
@@ -393,12 +393,12 @@ def _cuts(rings: Sequence[Ring]) -> dict[int, list[_Cut]]:
     for i in np.flatnonzero(np.isinf(x)):
         edges[i] = np.hypot(*(rings[0] - points[i]).T).argmin()
         landings[i] = starts[edges[i]]
-    cuts: dict[int, list[_Cut]] = defaultdict(list)
+    bridges: dict[int, list[_Bridge]] = defaultdict(list)
     from_start = np.abs(landings[:, 1] - starts[edges, 1])
     for i in np.lexsort((from_start, edges)).tolist():
         owner = int(owners[edges[i]])
-        cuts[owner].append(_Cut(int(edges[i] - begins[owner]), landings[i], i + 1))
-    return cuts
+        bridges[owner].append(_Bridge(int(edges[i] - begins[owner]), landings[i], i + 1))
+    return bridges
 
 
 def _left_of(
@@ -408,7 +408,7 @@ def _left_of(
 
     Args:
         starts: of all edges.
-        ends: likewise.
+        ends: of all edges.
         owners: the ring of each.
         points: the first of each ring but ring 0, which is its leftmost.
 
@@ -438,7 +438,7 @@ def _left_of(
 def _crossings(
     starts: Ring, ends: Ring, rows: NDArray[np.float64]
 ) -> tuple[_Numbers, _Numbers, NDArray[np.float64]]:
-    """Cut edges by rows, which are sorted: numbers of edge and row, and x, for each time that one meets the other."""
+    """Intersect edges with rows, which are sorted: edge, row and x of each intersection."""
     (x0, y0), (x1, y1) = starts.T, ends.T
     first = np.searchsorted(rows, np.minimum(y0, y1))
     count = np.where(y0 == y1, 0, np.searchsorted(rows, np.maximum(y0, y1), side="right") - first)

@@ -22,7 +22,7 @@ __all__ = ["Published", "find_published"]
 
 @dataclass(frozen=True)
 class Published:
-    """How files of a public set are told and read.
+    """How files of a public dataset are detected and read.
 
     Attributes:
         is_of: whether a pair is of the set.
@@ -75,7 +75,7 @@ def _read_glosofarid(pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
     return as_image(image, str(pair.image)), _read_codes(pair.mask, (1, 255))
 
 
-# In Zenodo record 5171712 the values of masks say what stands below the panels: 11 and 12 in PV08, 111 to 125 in PV03
+# In Zenodo record 5171712 the values of masks say what is below the panels: 11 and 12 in PV08, 111 to 125 in PV03
 # and 211 to 213 in PV01.
 _PV_MASK = re.compile(r"PV0[138]_\d+_\d+_label")
 _PV_CODES = (1, 11, 12, 111, *range(121, 126), *range(211, 214), 255)

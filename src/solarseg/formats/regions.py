@@ -27,7 +27,7 @@ class Region:
         class_id: of its pixels.
         x: first column it touches.
         y: first row it touches.
-        pixels: ``(H, W) bool``, cut out of the mask from there on.
+        pixels: ``(H, W) bool``, cropped from the mask at that corner.
     """
 
     class_id: int

@@ -26,9 +26,9 @@ class Entry:
         name: its path in a dataset folder, without suffix, ``/`` between folders; one of a kind in its source.
         load: reads it; raises `DataError` where something is wrong with this sample. May be called from any
             thread.
-        group: what must not be divided by a split, where the data tells; else None, and the sample is its own
+        group: what must not be divided by a split, where the data has groups; else None, and the sample is its own
             group.
-        grid: TIFF whose place on the ground the sample has, pixel upon pixel, where ``load`` makes the image of it.
+        grid: TIFF whose place on the ground the sample has, pixel by pixel, where ``load`` makes the image of it.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Part:
     Attributes:
         name: the file or folder, for messages.
         entries: goes through them from the start, in an order that never changes. Raises `DataError` where
-            it cannot go on, after all that could be had.
+            it cannot continue, after all that could be read.
         count: how many there are, where that is known without reading all.
     """
 
@@ -62,7 +62,7 @@ class Source:
         classes: background first; the masks of its samples hold these class ids.
         parts: independent of one another; several are read at a time.
         description: bands, licence and citation, where the format states them.
-        unknown_places: whether the samples are tiles of the ground, and nothing says of which place, so that some
+        unknown_places: whether the samples are tiles of the ground, and their places are unknown, so that some
             may show the same one in other years.
         left_out: what is not read; loading a sample may add to it.
     """
@@ -80,7 +80,7 @@ class Source:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the readers of some formats can be told.
+    """Options of the readers of some formats.
 
     Attributes:
         bands: names of the bands to read, in this order; None for all.
@@ -112,11 +112,11 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Reader:
-    """How a format is told and read.
+    """How a format is detected and read.
 
     Attributes:
         title: what it is, for people.
-        detect: whether a file or folder looks like it; quick, and raises nothing.
+        detect: whether a file or folder looks like it; fast, and raises nothing.
         open: opens it. Raises `DatasetError` where it is not what it should be, and `ArgumentError` for
             options.
         options: names of the `ReadOptions` that it heeds.

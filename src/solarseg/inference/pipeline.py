@@ -245,7 +245,7 @@ class Pipeline:
         """Predict many images; threads read ahead of the network, and use what it found behind it.
 
         Args:
-            items: what stands for each image.
+            items: one item for each image.
             read: gives the image of an item, in any thread.
             use: is given an item with what was predicted, or with why its image cannot be used, in any thread.
             probabilities: give them too; those of large images may be larger than memory.

@@ -1,4 +1,4 @@
-"""Models that come with the package, each ``NAME.onnx`` with its card ``NAME.md`` beside it."""
+"""Models that come with the package, each ``NAME.onnx`` with its card ``NAME.md`` next to it."""
 
 from pathlib import Path
 

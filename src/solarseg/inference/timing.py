@@ -78,7 +78,7 @@ def time_models(models: Mapping[str, Model], batches: Sequence[int]) -> dict[str
 def take_turns(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
     """Return the median seconds of each call.
 
-    The calls take turns for some seconds. A turn is several calls in a row, of which the first does not count: threads
+    The calls take turns for some seconds. A turn is several calls in a row; the first does not count: threads
     of the previous backend still spin for a while.
     """
     taken: dict[str, list[float]] = {name: [] for name in calls}

@@ -12,7 +12,7 @@ _MIN_SIZE = 256  # minimum size of a tensor that is stored as float16
 def halve(model: onnx.ModelProto) -> None:
     """Store the weights of a model as float16, and cast them to float32 where they are used.
 
-    So every runtime computes in float32 with the same weights, unless it is told to compute in half precision. Tensors
+    So every runtime computes in float32 with the same weights, unless it is set to half precision. Tensors
     with a number too large for float16 are not changed.
 
     Args:

@@ -84,7 +84,7 @@ def measure(
         out: folder to write to.
         images: folder of the images, for crack modes; by default the ``images/`` of a dataset.
         cell_mm: longer side of the cells, mm, for lengths in mm.
-        overwrite: replace what stands there.
+        overwrite: replace existing files.
         progress: show progress on the terminal.
 
     Raises:

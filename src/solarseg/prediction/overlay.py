@@ -58,7 +58,7 @@ def overlay(
 
 
 def side_by_side(image: NDArray[Any], mask: NDArray[np.uint8], classes: ClassMap) -> NDArray[np.uint8]:
-    """Show an image beside its overlay (above it where it is wide), and which classes there are.
+    """Show an image next to its overlay (above it where it is wide), and which classes there are.
 
     Small images are enlarged by a whole factor, large ones shrunk. The shares in the legend are of all
     pixels that are not ignored.

@@ -1,7 +1,7 @@
 """Augmentation of image and mask together, a batch at a time, on the device that trains.
 
 kornia does it: it takes any number of bands, draws for each image of the batch, and runs on the GPU as
-on the CPU. Others are quicker on two cores (benchmarks/augmentation.py), which a training step does not
+on the CPU. Others are faster on two cores (benchmarks/augmentation.py), which a training step does not
 notice; but albumentations is no longer maintained under a licence we can use, and torchvision changes
 contrast only of images with one or three bands.
 """

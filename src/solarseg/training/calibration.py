@@ -30,7 +30,7 @@ def calibrate(network: Network, images: TrainingData, depth: Depth) -> float:
         depth: of the images.
 
     Returns:
-        What logits are to be divided by; 1 where there are no images to tell.
+        Divisor of the logits; 1 if there are no images.
     """
     if not len(images):
         return 1.0

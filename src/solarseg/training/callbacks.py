@@ -68,12 +68,12 @@ class BestCheckpoint(Checkpoint):
         return {"best": self._best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from the best measure of a checkpoint."""
+        """Continue from the best measure of a checkpoint."""
         self._best = float(state_dict["best"])
 
 
 class LastCheckpoint(Checkpoint):
-    """Keep all that is needed to go on as ``last.ckpt``, at most once in so many seconds.
+    """Keep all that is needed to resume as ``last.ckpt``, at most once in so many seconds.
 
     Weights and two moments of each make it three times the size of the weights; written after every short
     epoch it would take a good part of the time.
@@ -111,7 +111,7 @@ class LastCheckpoint(Checkpoint):
 
 
 class Diverged(Callback):
-    """Stop a training whose weights are no longer numbers; nothing mends them, and nothing must keep them."""
+    """Stop a training whose weights are NaN; they do not recover, and must not be saved."""
 
     def __init__(self, learning_rate: float, precision: str) -> None:
         self._settings = f"`learning_rate={learning_rate:g}`, `precision='{precision}'`"
@@ -126,7 +126,7 @@ class Diverged(Callback):
 
 
 class History(Callback):
-    """One row an epoch in ``metrics.csv``, kept in checkpoints so that a resumed run goes on with it."""
+    """One row an epoch in ``metrics.csv``, kept in checkpoints so that a resumed run continues it."""
 
     COLUMNS = (
         "epoch", "learning_rate", "loss", "val_loss", "accuracy", "val_accuracy", "iou", "val_iou", "seconds",
@@ -166,7 +166,7 @@ class History(Callback):
         return {"rows": self.rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on with the rows of a checkpoint."""
+        """Continue with the rows of a checkpoint."""
         self.rows = list(state_dict["rows"])
 
 
@@ -213,7 +213,7 @@ class TimeLeft(ProgressBar):
         self._progress.update(self._task, description=epoch, scores="  ".join(shown))
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Leave the bar as it stands."""
+        """Leave the bar as it is."""
         self._progress.stop()
 
     def on_exception(

@@ -45,7 +45,7 @@ class Machine:
 
 
 class TrainConfig(BaseModel):
-    """What a training can be told; the defaults need no change to begin with.
+    """The settings of a training; the defaults are a good start.
 
     Attributes:
         encoder: ``resnet34``, ``vgg16``, ``vgg16_bn``, ``inceptionv3`` or any encoder of

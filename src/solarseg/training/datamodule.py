@@ -89,7 +89,7 @@ def find_preprocessing(
         names: of the train split.
         image_size: side of the network's input.
         statistics: mean and deviation that pretrained weights expect. They are used for 8-bit images of as many bands;
-            other images are normalised by their own, because sensors seldom use the whole range of a deeper file.
+            other images are normalised by their own, because sensors rarely use the whole range of a deeper file.
         asked: names or numbers, from 1, of the bands to take; None for all.
 
     Raises:
@@ -154,7 +154,7 @@ def check_images(survey: Survey, preprocessing: Preprocessing) -> None:
     """Raise the error of the first image that the network cannot take, without reading the image again.
 
     Only bands, depth and the range of the values decide this, so two pixels with the lowest and the highest values
-    stand for each image.
+    represent each image.
 
     Raises:
         ImageError: the image does not have the bands or the depth of the preprocessing.

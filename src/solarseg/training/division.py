@@ -28,7 +28,7 @@ class Division:
     Attributes:
         split: image -> split.
         groups: image -> group that the split does not divide.
-        leaks: images that have a copy in a split before their own; None if nobody looked for copies.
+        leaks: images that have a copy in a split before their own; None if copies were not searched for.
     """
 
     split: dict[str, str]

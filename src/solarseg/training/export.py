@@ -127,7 +127,7 @@ def _precision(int8: bool, half: bool) -> Precision:
 
 
 def _describe(folder: RunFolder, precision: Precision) -> ModelInfo:
-    """Describe the export as the run's model file describes itself, without what holds only for that file."""
+    """Describe the export as the run's model file describes itself, without what applies only to that file."""
     if not folder.path.is_dir():
         raise RunError(f"{folder.path}: no such run folder; give the folder of a finished training")
     info = read_info(find_model_file(folder.path))

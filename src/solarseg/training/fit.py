@@ -102,7 +102,7 @@ def train(
     Args:
         dataset: folder with ``images/`` and ``masks/``, or what `open_dataset` returned.
         out: run folder to make.
-        resume: go on with a run that was cut, exactly as if it had not been; begin it where there is none.
+        resume: resume an interrupted run with exactly the same result, or start it if there is none.
         machine: where it runs and what it shows.
         callbacks: of your own, to watch the training by Lightning's hooks.
         options: settings of the training, as ``encoder="vgg16"``; see
@@ -143,7 +143,7 @@ def train(
     trainer, history = _trainer(run, config, machine, parts.watched, callbacks)
     if trainer.is_global_zero:
         clear_temporary(run)
-        if facts is None or not run.split.exists():  # or it was cut before the split was written
+        if facts is None or not run.split.exists():  # or it was interrupted before the split was written
             write_beginning(run, data, division, config, parts.preprocessing, survey.digests, computing)
     if checkpoint is not None:
         check_checkpoints(run, parts.task, has_best=parts.watched is not None)
@@ -375,7 +375,7 @@ def _fit(trainer: L.Trainer, parts: Parts, checkpoint: Path | None, config: Trai
 def _plugins() -> list[Any]:
     plugins: list[Any] = [AtomicCheckpointIO()]
     if SLURMEnvironment.detect():
-        # Lightning's own requeueing saves in the middle of an epoch, where a training does not go on exactly.
+        # Lightning's own requeueing saves in the middle of an epoch, where a training does not resume exactly.
         plugins.append(SLURMEnvironment(auto_requeue=False))
     return plugins
 

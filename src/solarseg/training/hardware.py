@@ -29,8 +29,8 @@ _ASKED: dict[str, LightningPrecision] = {"32": "32-true", "bf16": "bf16-mixed", 
 def is_first_process() -> bool:
     """Whether this is the process that writes, before Lightning's trainer is there to ask.
 
-    Lightning reads the rank from what torchrun, SLURM or its own launcher set; its own launcher tells the
-    first process of each machine nothing but the number of the machine.
+    Lightning reads the rank from what torchrun, SLURM or its own launcher set; its own launcher gives the
+    first process of each machine only the number of the machine.
     """
     node = int(os.environ.get("NODE_RANK", "0"))
     return node == 0 and (getattr(rank_zero_only, "rank", None) or 0) == 0
@@ -100,7 +100,7 @@ def keep_freed_memory() -> Iterator[None]:
 
     A training step on CPU frees and asks again for the same hundreds of megabytes. By default the C library
     hands blocks above 32 MB back to the kernel at once and gets them again page by page, each page zeroed
-    and faulted in. Told to keep them, steps are faster (benchmarks/train_step.py).
+    and faulted in. If it keeps them, steps are faster (benchmarks/train_step.py).
     """
     if platform.libc_ver()[0] != "glibc":
         yield

@@ -97,7 +97,7 @@ class InputStore:
         return {name: tensors for name, (made, tensors) in found.items() if _makes_equal(made, preprocessing)}
 
     def clear(self) -> None:
-        """Forget the inputs that nobody took; the facts stay."""
+        """Forget the inputs that were not taken; the facts stay."""
         self._made.clear()
 
     def _own_preprocessing(self, sample: Sample) -> Preprocessing:

@@ -103,7 +103,7 @@ class Task(L.LightningModule):
         self._measure(self._val_metrics, "val_loss", *self._scaled(batch))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW with a warm-up and a cosine, set anew at every step."""
+        """AdamW with a warm-up and a cosine, set at every step."""
         config, steps = self._config, int(self.trainer.estimated_stepping_batches)
         optimizer = torch.optim.AdamW(
             self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay

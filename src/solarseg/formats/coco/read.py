@@ -1,6 +1,6 @@
 """COCO: one JSON file for many images, regions as polygons or run lengths (https://cocodataset.org/#format-data).
 
-Images are found beside the file, or where CVAT, Roboflow, Label Studio and COCO itself put them (see `_folders`).
+Images are found next to the file, or where CVAT, Roboflow, Label Studio and COCO itself put them (see `_folders`).
 """
 
 import logging
@@ -115,12 +115,14 @@ def _files(path: Path, left_out: LeftOut) -> list[Path]:
         return [path]
     found = [file for file in sorted(json_files(path)) if _is_coco(file)]
     if not found:
-        raise DatasetError(f"{path}: holds no COCO file; one is JSON with images, categories and annotations")
+        raise DatasetError(
+            f"{path}: contains no COCO file; one is JSON with images, categories and annotations"
+        )
     return _with_categories(found, left_out) if len(found) > 1 else found
 
 
 def _with_categories(files: list[Path], left_out: LeftOut) -> list[Path]:
-    """Those that name classes, unless none does; COCO's own captions, beside its instances, do not."""
+    """Those that name classes, unless none does; COCO's own captions, next to its instances, do not."""
     found = [file for file in files if read_json(file, _Outline).categories is not None]
     for file in files:
         if found and file not in found:
@@ -262,7 +264,7 @@ def _names(files: list[_File], root: Path) -> dict[Path, str]:
 
 
 def _category_names(contents: list[_Coco]) -> list[str]:
-    """The names in the order of their ids, without Roboflow's first: a group that holds no annotations itself."""
+    """The names in the order of their ids, without Roboflow's first: a group that contains no annotations itself."""
     categories = [category for content in contents for category in sorted(content.categories, key=_order)]
     used: set[str] = set()
     for content in contents:
@@ -355,7 +357,7 @@ def _paint(columns: NDArray[np.uint8], counts: list[int], class_id: int) -> None
 
 
 def _outline_length(segmentation: Any) -> float:
-    """Return the length of the rings of a region, for each pixel of which pycocotools takes time and memory."""
+    """Return the length of the rings of a region, since pycocotools takes time and memory for each pixel."""
     rings = [_pairs(flat) for flat in segmentation] if isinstance(segmentation, list) else []
     try:
         return sum(length(as_points(ring, "")) for ring in rings)
@@ -442,7 +444,7 @@ def _decode_counts(text: str) -> list[int] | None:
     Not by pycocotools (2.0.11): it writes damaged strings into memory that is not its own, and leaves the rest of
     an image as it finds it where they are too short.
 
-    Each character from "0" on holds six bits, the lowest first: five of a number and one that says whether more
+    Each character from "0" on encodes six bits, the lowest first: five of a number and one that says whether more
     follow. The fifth of the last one is the sign. From the fourth number on it is the difference to the last but one.
     """
     counts: list[int] = []

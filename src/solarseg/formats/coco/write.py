@@ -19,8 +19,8 @@ __all__ = ["write"]
 def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance: float) -> None:
     """Write COCO, see `Writer`: an annotation for each connected component.
 
-    With a tolerance of 0 it holds run lengths, which CVAT reads as masks; else polygons, which Label Studio needs
-    and people can edit. Holes, which COCO's polygons cannot have, are joined to the outline by cuts without width.
+    With a tolerance of 0 it contains run lengths, which CVAT reads as masks; else polygons, which Label Studio needs
+    and people can edit. Holes, which COCO's polygons cannot have, are joined to the outline by bridges without width.
 
     Raises:
         MissingExtraError: pycocotools or rasterio is not installed.

@@ -32,7 +32,7 @@ def _detect(path: Path) -> bool:
 
 
 def _is_annotated(path: Path) -> bool:
-    """Whether Supervisely's annotations stand beside masks made of them."""
+    """Whether Supervisely's annotations are next to masks made of them."""
     return any(each for above in ("", "*/") for each in path.glob(f"{above}ann_json/*.json"))
 
 
@@ -42,7 +42,7 @@ def _open(path: Path, options: ReadOptions) -> Source:
     description, stated = read_description(path)
     stated = stated or read_stated_classes(path)
     known = find_published(pairs.values())
-    if known and known.keeps_files and stated:  # whoever names the classes means the masks' own values
+    if known and known.keeps_files and stated:  # a caller that names the classes means the masks' own values
         known = None
     names = description.bands or (list(known.bands) if known and known.bands else None)
     places = choose_bands(options.bands, names) if options.bands else None

@@ -1,4 +1,4 @@
-"""GeoTIFF images with GeoTIFF masks of class ids on the same grid; see `pairs` for how they stand."""
+"""GeoTIFF images with GeoTIFF masks of class ids on the same grid; see `pairs` for their layout."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -98,7 +98,7 @@ def _has_odd_nodata(image: Path) -> bool:
         with _opened(image, ImageError) as file:
             return _is_odd(file)
     except ImageError:
-        return False  # whoever loads it is told
+        return False  # loading it raises the error
 
 
 def _is_odd(file: Any) -> bool:

@@ -1,7 +1,7 @@
 """Gzip files, decompressed by ISA-L from beginning to end.
 
-Python's usual way to ISA-L, `isal.igzip`, raises where a file is cut without giving what it decompressed up to there,
-and where gzip's own checksum is wrong without giving what came last. Here all that can be decompressed is given.
+Python's usual way to ISA-L, `isal.igzip`, raises for a truncated file without returning what it decompressed before,
+and for a wrong checksum of gzip without returning the last part. This module returns all that can be decompressed.
 """
 
 import os
@@ -15,11 +15,11 @@ MAGIC = b"\x1f\x8b"
 _DEFLATE = b"\x08"
 _HEADER_SIZE, _TRAILER_SIZE = 10, 8
 _HAS_CHECKSUM, _HAS_EXTRA, _HAS_NAME, _HAS_COMMENT = 2, 4, 8, 16
-_CHUNK = 1 << 19  # bytes read at once; larger ones were not quicker
+_CHUNK = 1 << 19  # bytes read at once; larger ones were not faster
 
 
 class GzipStream:
-    """What a gzip file holds, all members of it one after another (RFC 1952).
+    """What a gzip file contains, all members of it one after another (RFC 1952).
 
     Checksums are not verified: this is for content that has its own, and theirs cover megabytes.
 
@@ -74,7 +74,7 @@ class GzipStream:
         self._member = self._isal.IgzipDecompressor(flag=self._isal.DECOMP_DEFLATE)
 
     def _next_member(self) -> None:
-        """Go on behind the member that has ended, past the zeros with which some tools fill up a file."""
+        """Continue after the member that has ended, past the zeros with which some tools fill up a file."""
         self._file.seek(-len(self._member.unused_data), os.SEEK_CUR)
         _read(self._file, _TRAILER_SIZE)
         while (first := self._file.read(1)) == b"\0":
@@ -102,7 +102,7 @@ def _skip_header(file: BinaryIO) -> None:
 def _read(file: BinaryIO, least: int, most: int | None = None) -> bytes:
     content = file.read(most or least)
     if len(content) < least:
-        raise EOFError(f"cut at byte {file.tell()} of the compressed file")
+        raise EOFError(f"truncated at byte {file.tell()} of the compressed file")
     return content
 
 

@@ -94,7 +94,7 @@ def _stems(path: Path) -> dict[Path, str]:
     """The files, and what the names of their samples begin with."""
     files = [path] if path.is_file() else sorted(_find(path))
     if not files:
-        raise DatasetError(f"{path}: holds no TFRecord files; their names end in {' or '.join(_SUFFIXES)}")
+        raise DatasetError(f"{path}: contains no TFRecord files; their names end in {' or '.join(_SUFFIXES)}")
     stems: dict[Path, str] = {}
     for file in files:
         stem = _without_suffix(file.relative_to(path.parent if path.is_file() else path).as_posix())
@@ -111,7 +111,7 @@ def _without_suffix(name: str) -> str:
 
 def _features_in(file: Path) -> frozenset[str] | None:
     """Names of the features in the first record that can be read, or None where none can."""
-    with suppress(DatasetError):  # whoever goes through the file is told
+    with suppress(DatasetError):  # reading the file raises the error
         for record in read_records(file):
             with suppress(ImageError):
                 return frozenset(_decode(record, str(file)))
@@ -204,7 +204,7 @@ def _fill(plane: NDArray[np.uint16], values: Floats, source: str) -> None:
     wrong = plane != values
     if wrong.any():
         raise ImageError(
-            f"{source} holds {values[wrong][0]!s}; allowed are whole numbers from 0 to 65535; correct the file, or "
+            f"{source} contains {values[wrong][0]!s}; allowed are whole numbers from 0 to 65535; correct the file, or "
             "leave the band out by `bands`"
         )
 
@@ -215,7 +215,7 @@ def _mask(features: Mapping[str, Floats | None], source: str) -> NDArray[np.uint
     if highest not in (0, 1, 255) or not np.array_equal(values, mask * highest):
         found = ", ".join(str(value) for value in np.unique(values)[:5])
         raise MaskError(
-            f"{source}: the mask holds {found}; allowed are 0 and 1, or 0 and 255; correct the file, or do without "
+            f"{source}: the mask contains {found}; allowed are 0 and 1, or 0 and 255; correct the file, or do without "
             "the sample"
         )
     return mask.astype(np.uint8).reshape(_SIDE, _SIDE)

@@ -32,7 +32,7 @@ _FIRST_STEP = 64
 def read_floats(data: bytes, source: str = "example") -> dict[str, Floats | None]:
     """Read the features of an example that are lists of floats.
 
-    Features may stand in any order, their lists be packed or not. Fields that the definition does not know are
+    Features may be in any order, their lists be packed or not. Fields that the definition does not know are
     passed over. Groups, which protobuf gave up long ago, are not read.
 
     Args:

@@ -61,11 +61,11 @@ def read_records(path: Path) -> Iterator[Record]:
     its own record alone.
 
     Args:
-        path: TFRecord file, which is decompressed where it begins as gzip does. A plain file that was cut exactly
+        path: TFRecord file, which is decompressed where it begins as gzip does. A plain file that was truncated exactly
             between two records looks like a whole one.
 
     Raises:
-        DatasetError: the file cannot be read, is cut, or is damaged so that the next record cannot be found. The
+        DatasetError: the file cannot be read, is truncated, or is damaged so that the next record cannot be found. The
             whole records before that have been given.
         MissingExtraError: isal or google-crc32c is not installed.
     """
@@ -85,7 +85,7 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def _records(file: BinaryIO) -> Iterator[Record]:
-    """Raise EOFError where the file is cut, and ValueError where it is damaged."""
+    """Raise EOFError where the file is truncated, and ValueError where it is damaged."""
     magic = file.read(len(MAGIC))
     if not magic:
         raise EOFError("the file is empty")
@@ -104,7 +104,7 @@ def _read_record(stream: BinaryIO | GzipStream, number: int, begin: int) -> Reco
     length = _length(header, number) if len(header) == _HEADER_SIZE else 0
     data, checksum = stream.read(length), stream.read(_CHECKSUM_SIZE)
     if len(checksum) < _CHECKSUM_SIZE:
-        raise EOFError(f"cut at byte {begin + len(header) + len(data) + len(checksum)} of the records")
+        raise EOFError(f"truncated at byte {begin + len(header) + len(data) + len(checksum)} of the records")
     end = begin + _HEADER_SIZE + length + _CHECKSUM_SIZE
     return Record(number, data, int.from_bytes(checksum, "little"), end)
 

@@ -1,4 +1,4 @@
-"""LabelMe: a JSON file beside each image (https://github.com/wkentaro/labelme).
+"""LabelMe: a JSON file next to each image (https://github.com/wkentaro/labelme).
 
 Classes are in the order of ``labels.txt``, LabelMe's own list of them, or else sorted by name.
 
@@ -91,7 +91,7 @@ def _open(path: Path, options: ReadOptions) -> Source:
     left_out = LeftOut()
     files = [path] if path.is_file() else _files(path, left_out)
     if not files:
-        raise DatasetError(f"{path}: holds no LabelMe file; one is JSON with shapes and imagePath")
+        raise DatasetError(f"{path}: contains no LabelMe file; one is JSON with shapes and imagePath")
     images: dict[Path, Path | None] = {}
     kinds: list[_Kind] = []
     errors: list[DatasetError] = []
@@ -115,7 +115,7 @@ def _open(path: Path, options: ReadOptions) -> Source:
 
 
 def _files(path: Path, left_out: LeftOut) -> list[Path]:
-    """What looks like LabelMe's, or has an image beside it, and may be damaged."""
+    """What looks like LabelMe's, or has an image next to it, and may be damaged."""
     found = [file for file in walk(path, left_out) if file.suffix.lower() == ".json"]
     return [file for file in found if _is_labelme(file) or _find_by_stem(file)]
 
@@ -172,7 +172,7 @@ def _entry(file: Path, root: Path, ids: dict[str, int], options: ReadOptions, le
 def _read_image(labels: _Labels, file: Path, root: Path) -> tuple[Pixels, Path | None]:
     """Read the image that was labelled, and return the file with just these pixels, if there is one.
 
-    As in LabelMe an image within the JSON file counts more than a file of its name. LabelMe writes it anew, though, as
+    As in LabelMe an image within the JSON file counts more than a file of its name. LabelMe writes it again, though, as
     PNG or JPEG of 8 bits: a file that shows the same is taken instead.
     """
     image = _find_image(file, labels.imagePath, root)
@@ -272,4 +272,4 @@ def _paint_mask(mask: NDArray[np.uint8], shape: _Shape, class_id: int, source: s
     return bool(shown.any())
 
 
-READER = Reader("LabelMe JSON beside images", _detect, _open, frozenset({"line_width"}))
+READER = Reader("LabelMe JSON next to images", _detect, _open, frozenset({"line_width"}))

@@ -1,4 +1,4 @@
-"""LabelMe: a JSON file beside a copy of each image, and ``labels.txt``."""
+"""LabelMe: a JSON file next to a copy of each image, and ``labels.txt``."""
 
 import base64
 import io
@@ -27,7 +27,7 @@ def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance:
     """Write LabelMe, see `Writer`: a shape for each connected component.
 
     With a tolerance of 0 shapes are masks, which LabelMe reads from version 5.2 on and cannot edit; else polygons,
-    holes joined to the outline by cuts without width. Drawn by LabelMe, which takes the line for a part of the
+    holes joined to the outline by bridges without width. Drawn by LabelMe, which takes the line for a part of the
     region, only pixels change that have a pixel beyond the border within the tolerance and a half. Ignored pixels
     get LabelMe's own label for them, ``__ignore__``. ``labels.txt`` names the classes in their order, as LabelMe's
     ``--labels`` and its converters want it.

@@ -1,7 +1,7 @@
 """Supervisely: ``img/`` and ``ann/`` with a JSON file for each image, and ``meta.json`` above them.
 
-See https://developer.supervisely.com/getting-started/supervisely-annotation-format. Annotations may also stand in
-``ann_json/``, beside masks in ``ann/``, and be called after the image without its suffix, as PV-Vision's data has it.
+See https://developer.supervisely.com/getting-started/supervisely-annotation-format. Annotations may also be in
+``ann_json/``, next to masks in ``ann/``, and be named after the image without its suffix, as PV-Vision's data has it.
 """
 
 import logging
@@ -40,7 +40,7 @@ __all__ = ["FLAT", "NESTED", "READER"]
 logger = logging.getLogger(__name__)
 
 FLAT = "dataset"  # of samples whose names have no folder
-NESTED = "datasets"  # where datasets within a dataset stand
+NESTED = "datasets"  # folder of the datasets within a dataset
 
 _ANNOTATIONS = ("ann_json", "ann")
 _ENOUGH = 20_000  # folders that are looked at to detect the format
@@ -94,7 +94,7 @@ def _detect(path: Path) -> bool:
 
 
 def _annotations(image_folder: Path) -> Path | None:
-    """The folder of JSON files beside a folder of images."""
+    """The folder of JSON files next to a folder of images."""
     places = [image_folder.with_name(name) for name in _ANNOTATIONS]
     return next((place for place in places if any(place.glob("*.json"))), None)
 
@@ -103,7 +103,7 @@ def _open(path: Path, options: ReadOptions) -> Source:
     folders = _folders(path)
     if not folders:
         raise DatasetError(
-            f"{path}: holds no img/ with ann/ beside it; give the folder of a Supervisely project"
+            f"{path}: contains no img/ with ann/ next to it; give the folder of a Supervisely project"
         )
     files = {folder: _shown(annotations.glob("*.json")) for folder, annotations in folders.items()}
     classes, ids = _classes(path, [file for each in files.values() for file in each])
@@ -255,7 +255,7 @@ def _paint(mask: NDArray[np.uint8], each: _Object, class_id: int, line_width: in
 
 
 def _paint_polygon(mask: NDArray[np.uint8], outer: _Line, holes: list[_Line], class_id: int) -> None:
-    # Holes may reach beyond, and would be drawn otherwise where they are cut off.
+    # Holes may reach beyond, and would be drawn otherwise where they are clipped.
     rows, columns = window(np.concatenate([outer, *holes]), mask.shape)
     place = mask[rows, columns]
     if not place.size:

@@ -169,7 +169,7 @@ def _colour(file: Path, fields: list[str], usual: Colour) -> Colour:
 
 
 def _find_classes(path: Path, masks: list[Path]) -> ClassMap:
-    """Count the classes by the highest number that any mask holds, and take the colours of a palette."""
+    """Count the classes by the highest number that any mask contains, and take the colours of a palette."""
     highest, palette, reason = 0, None, ""
     for mask in masks:
         try:
@@ -211,8 +211,8 @@ def _decode(labels: _Labels, mask: Path) -> NDArray[np.uint8]:
     if None in ids:
         unknown = int(found[ids.index(None)])
         raise MaskError(
-            f"{mask}: mask holds {_levels(unknown) if coloured else unknown}, which is no class; correct it, or add it "
-            f"to {LABEL_MAP}"
+            f"{mask}: mask contains {_levels(unknown) if coloured else unknown}, which is no class; correct it, or "
+            f"add it to {LABEL_MAP}"
         )
     return np.array(ids, dtype=np.uint8)[places.reshape(values.shape)]
 

@@ -24,7 +24,7 @@ _MAX_OBJECTS = 254
 
 
 def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance: float) -> None:
-    """Write Pascal VOC, see `Writer`: exact whatever the tolerance, since it holds no polygons.
+    """Write Pascal VOC, see `Writer`: exact whatever the tolerance, since it contains no polygons.
 
     Masks are palette images of class ids, 255 where pixels are to be ignored. Connected components are numbered in
     ``SegmentationObject``; where there are more than the 254 that it can hold, the image has none there.
@@ -54,7 +54,7 @@ def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance:
 
 
 def _distinct(colours: Sequence[Colour]) -> list[Colour]:
-    """The classes' colours, or VOC's where they would not tell classes, background and void apart."""
+    """The classes' colours, or VOC's if they do not distinguish classes, background and void."""
     used = [*colours, VOID]
     clear = len(set(used)) == len(used) and (0, 0, 0) not in used[1:]
     return list(colours) if clear else voc_colours(len(colours))

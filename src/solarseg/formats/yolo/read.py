@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 _MAX_LABELS = 2**28  # bytes
 _LISTS = ("classes.txt", "obj.names")
 _ENOUGH = 20  # YAML files that are looked at to find data.yaml
-_OUTSIDE = 0.01  # share of the image by which a point may lie outside, as Ultralytics allows
+_OUTSIDE = 0.01  # share of the image that a point may lie outside, as Ultralytics allows
 
 
 def _number_names(names: Any) -> Any:
@@ -89,7 +89,7 @@ def _load_yaml(file: Path) -> dict[str, Any]:
 def _open(path: Path, options: ReadOptions) -> Source:
     file = _find_names(path)
     if file is None:
-        raise DatasetError(f"{path}: holds no data.yaml with 'names'; give the folder that holds it")
+        raise DatasetError(f"{path}: contains no data.yaml with 'names'; give the folder that contains it")
     data = _read_data(file)
     if data.kpt_shape is not None:
         raise DatasetError(
@@ -140,12 +140,12 @@ def _find_images(path: Path, file: Path, data: _Data, left_out: LeftOut) -> list
         for place in lost:
             left_out.add("listed folder that is not there", f"{file}: {place}")
     if not found:
-        raise DatasetError(f"{path}: holds no images; export with images, or put them into images/")
+        raise DatasetError(f"{path}: contains no images; export with images, or put them into images/")
     return sorted(found)
 
 
 def _find_place(path: Path, file: Path, data: _Data, place: str) -> Path | None:
-    """Where a folder or list is; Roboflow writes ``../train/images`` for what stands beside ``data.yaml``."""
+    """Where a folder or list is; Roboflow writes ``../train/images`` for what is next to ``data.yaml``."""
     within = re.sub(r"^(\.\./)+", "", place.replace("\\", "/"))
     # A root elsewhere is that of another machine, or of Ultralytics' own settings.
     root = re.sub(r"^(\w:)?(\.{0,2}/)+", "", (data.path or "").replace("\\", "/"))
@@ -193,7 +193,7 @@ def _sample_name(image: Path) -> str:
 
 
 def label_file(image: Path) -> Path:
-    """Give the text file of an image, paths within the folder: ``labels`` instead of the last ``images``, or beside it.
+    """Return the text file of an image: ``labels`` instead of the last ``images``, or next to it.
 
     Examples:
         >>> label_file(Path("train/images/a.jpg")).as_posix()
@@ -259,7 +259,7 @@ def _polygon(fields: list[str], size: tuple[int, ...], class_ids: Sequence[int],
     except ValueError:
         numbers = np.full(1, np.nan)
     if not np.isfinite(numbers).all():
-        raise MaskError(f"{source}: holds something but numbers; export it again")
+        raise MaskError(f"{source}: contains something other than numbers; export it again")
     if len(numbers) == 5:
         raise MaskError(
             f"{source}: is a box, and a box is no region; outline what is in it, or export as segmentation"
@@ -278,7 +278,7 @@ def _polygon(fields: list[str], size: tuple[int, ...], class_ids: Sequence[int],
         raise MaskError(
             f"{source}: a point lies outside the image; x and y are shares of its size, 0 to 1; correct it"
         )
-    # In single precision and cut off, as Ultralytics does it.
+    # In single precision and truncated, as Ultralytics does it.
     points = shares.astype(np.float32) * np.array(size[::-1], dtype=np.float32)
     return class_ids[int(numbers[0])], points.astype(np.int32)
 

@@ -21,7 +21,7 @@ _SPLITS = ("train", "val", "test")
 def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance: float) -> None:
     """Write YOLO, see `Writer`: a polygon for each connected component, drawn by Ultralytics from pixel to pixel.
 
-    Holes are joined to the outline by cuts without width. Read again with a tolerance of 0 no pixel differs; else
+    Holes are joined to the outline by bridges without width. Read again with a tolerance of 0 no pixel differs; else
     only such as are within ``tolerance + 0.5`` of a pixel beyond their region's border, from centre to centre. Ignored
     pixels become background. Numbers of classes are one less than class ids, as YOLO knows no background.
 
@@ -40,7 +40,7 @@ def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance:
 
 
 def _line(region: Region, size: tuple[int, ...], tolerance: float) -> str:
-    # The centre of a pixel: cut off after multiplying by the size, it is that pixel again.
+    # The centre of a pixel: truncated after multiplying by the size, it is that pixel again.
     centres = pixel_line(region.pixels, tolerance) + np.array([region.x, region.y]) + 0.5
     shares = (centres / np.array(size[::-1])).ravel().tolist()
     return " ".join([str(region.class_id - 1), *(f"{share:.7g}" for share in shares)]) + "\n"

@@ -87,7 +87,7 @@ class RasterFile:
 
     @property
     def _numbers(self) -> list[int]:
-        """Numbers, from 1 on, of the bands to read: all where one tells which pixels show something."""
+        """Numbers, from 1 on, of the bands to read: all if one of them is a mask of valid pixels."""
         if not self.facts.may_lack_pixels:
             return [self.facts.bands[place] + 1 for place in self.picked]
         alpha = [] if self.facts.alpha is None else [self.facts.alpha]

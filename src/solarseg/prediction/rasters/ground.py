@@ -70,7 +70,7 @@ class Grid:
         return rows, columns, self._at(x, y)
 
     def _at(self, x: Metres2, y: Metres2) -> Metres2:
-        """Area of a pixel whose middle stands at column x and row y.
+        """Area of a pixel whose middle is at column x and row y.
 
         A parallelogram on the ellipsoid, measured along its meridian and its parallel there; of pixels of 30 m, the
         curvature in it is a part in 10 million million.

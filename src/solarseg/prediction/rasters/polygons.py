@@ -27,7 +27,7 @@ __all__ = ["TOLERANCE", "Polygons", "Regions", "trace_polygons", "write_geojson"
 TOLERANCE = 0.99
 _CHANGE = 0.05  # share of its area that a ring may gain or lose, else it keeps its steps
 _SHARES = (1, 0.75, 0.5)  # of the tolerance, tried one after another
-_LEAST_POINTS = 4  # of a ring, the last of which is the first
+_LEAST_POINTS = 4  # of a ring, whose last point is the first
 _AT_ONCE = 200_000  # corners
 _MANY_HOLES = 100
 _WRITTEN_AT_ONCE = 1000
@@ -91,7 +91,7 @@ class Regions:
 
 
 def _label(mask: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """Number the regions of a strip from 1 on, and say of which class each is; 0 belongs to none."""
+    """Number the regions of a strip from 1 on, and give the class of each; 0 belongs to none."""
     labels, classes = np.zeros(mask.shape, np.int32), np.zeros(0, np.uint8)
     for class_id in np.flatnonzero(np.bincount(mask.ravel())):
         if class_id in (0, IGNORE_INDEX):
@@ -192,7 +192,7 @@ def _are_valid(shapes: NDArray[np.object_]) -> NDArray[np.bool_]:
     The library would look for each hole along the whole outer ring. A polygon of many holes is therefore turned inside
     out: into a plate whose hole is the outer ring, and pieces in it that are the holes, which are found by an index.
     Rings that cross, overlap or lie where they should not are invalid in the one as in the other. Only an interior that
-    is cut in two where rings touch would show in the polygon alone, and none is: a straight line between two corners
+    is divided where rings touch would show in the polygon alone, and none is: a straight line between two corners
     that strays from its outline by less than a pixel passes no corner that the outline did not.
     """
     shapely = require("shapely", "geo")
@@ -234,7 +234,7 @@ def _place(shapes: NDArray[np.object_], transform: Sequence[float]) -> NDArray[n
 def write_geojson(path: Path, polygons: Polygons, grid: Grid, names: Sequence[str], layer: str) -> None:
     """Write polygons as RFC 7946 wants them: longitude and latitude of WGS 84, right-hand rule.
 
-    Written here, corner by corner: GDAL holds a polygon in several hundred bytes a corner while it writes it.
+    Written here, corner by corner: GDAL keeps a polygon in several hundred bytes a corner while it writes it.
 
     Raises:
         OutputError: the file could not be written.
@@ -316,5 +316,5 @@ def _write(
             layer=layer,
             **options,
         )
-    except RuntimeError as error:  # of which all its errors are
+    except RuntimeError as error:  # the base class of its errors
         raise OSError(" ".join(str(error).split())) from error

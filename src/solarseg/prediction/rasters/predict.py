@@ -293,7 +293,7 @@ def measure_mask(path: Path, classes: int) -> tuple[tuple[int, ...], tuple[float
 
 
 def draw_overview(raster: Path, mask: Path, model: Model, out: Path) -> None:
-    """Draw a raster beside its mask, both read at a size that can be looked at.
+    """Draw a raster next to its mask, both read at a size that can be looked at.
 
     Raises:
         ImageError: the raster cannot be read.
@@ -321,7 +321,7 @@ def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 @dataclass
 class _Writer:
-    """A GeoTIFF on its way, and what must stand in it."""
+    """A GeoTIFF on its way, and what it must contain."""
 
     file: Any
     checksums: dict[int, int]
