@@ -117,11 +117,11 @@ def test_results_do_not_depend_on_what_is_kept(squares, tmp_path, monkeypatch):
 
 def test_a_changed_image_is_read_again(squares, tmp_path):
     data, config, machine = open_dataset(squares), make_config(**SHORT), quiet()
-    first, _ = fit.read_samples(data, config, machine, copies=True)
+    first, _ = fit.survey_samples(data, config, machine, copies=True)
     file = squares / "images" / "im03.png"
     changed = np.asarray(Image.open(file)) // 2
     Image.fromarray(changed).save(file)
-    second, store = fit.read_samples(data, config, machine, copies=True)
+    second, store = fit.survey_samples(data, config, machine, copies=True)
     assert second.digests == read_digests(data) != first.digests
     assert second.digests.images["im03"] == digest(file)
     sums = {one.name: one.sums.tolist() for one in second.samples}
@@ -142,7 +142,7 @@ def test_a_division_finds_the_copies_of_the_survey(squares, tmp_path):
     for kind in ("images", "masks"):
         (squares / kind / "im04.png").write_bytes((squares / kind / "im00.png").read_bytes())
     config = make_config(**SHORT)
-    survey, _ = fit.read_samples(open_dataset(squares), config, quiet(), copies=True)
+    survey, _ = fit.survey_samples(open_dataset(squares), config, quiet(), copies=True)
     for file in (squares / "images").iterdir():
         file.unlink()  # nothing is read again
     division = find_division(fit.RunFolder(tmp_path / "run"), survey, config, progress=False)

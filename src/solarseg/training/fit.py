@@ -64,7 +64,7 @@ from solarseg.training.run_folder import (
 )
 from solarseg.training.task import Task
 
-__all__ = ["Parts", "Run", "build_parts", "describe_computing", "finish_run", "read_samples", "train"]
+__all__ = ["Parts", "Run", "build_parts", "describe_computing", "finish_run", "survey_samples", "train"]
 
 logger = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ def train(
     stored = read_preprocessing(run, config, facts) if facts is not None and checkpoint else None
     if not run.split.exists():
         read_given_split(data, config)  # a split that cannot be used is refused before any image is read
-    survey, store = read_samples(data, config, machine, copies=config.search and not run.split.exists())
+    survey, store = survey_samples(data, config, machine, copies=config.search and not run.split.exists())
     if facts is not None:
         check_content(run, facts, survey.digests)
     division = find_division(run, survey, config, machine.progress)
@@ -159,7 +159,7 @@ def describe_computing(config: TrainConfig, machine: Machine) -> Facts:
     }
 
 
-def read_samples(
+def survey_samples(
     data: FolderDataset, config: TrainConfig, machine: Machine, *, copies: bool
 ) -> tuple[Survey, InputStore]:
     """Read every sample once: measure it, and prepare it for the network.
