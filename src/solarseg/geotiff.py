@@ -14,13 +14,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.decoding.tiff import open_tiff
+from solarseg.decoding.colours import has_colour_space
+from solarseg.decoding.tiff import is_lossless, open_tiff
 
-__all__ = ["TIFF_SUFFIXES", "TiffFacts", "facts_of", "is_georeferenced", "metres_per_pixel", "read_facts"]
+__all__ = [
+    "TIFF_SUFFIXES",
+    "TiffFacts",
+    "facts_of",
+    "georeference_tags",
+    "is_georeferenced",
+    "metres_per_pixel",
+    "read_facts",
+]
 
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
 _PIXEL_SCALE, _TIEPOINT, _TRANSFORMATION, _NODATA = 33550, 33922, 34264, 42113  # tags
+_GEO_KEYS = (34735, 34736, 34737)  # tags of the coordinate system
 _PROJECTED, _GEOGRAPHIC = 1, 2  # GTModelTypeGeoKey of GeoTIFF 1.1
 _METRES = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937}  # metre, international foot, US survey foot
 _DEGREE = 9102
@@ -47,6 +57,9 @@ class TiffFacts:
         alpha: position of the sample that is transparency, or None.
         palette: ``(N, 3) uint8`` colours that the samples point to, or None.
         inverted: whether 0 is white.
+        other_colours: whether samples are colours other than grey, RGB or a palette; see
+            `solarseg.decoding.colours.to_rgb`.
+        lossless: whether every decoder gives the same samples.
         nodata: the value of samples that show nothing, or None.
         mask_page: number of the page that says which pixels show something, or None.
         georeferenced: whether the file says where on the earth it lies.
@@ -61,6 +74,8 @@ class TiffFacts:
     alpha: int | None = None
     palette: NDArray[np.uint8] | None = None
     inverted: bool = False
+    other_colours: bool = False
+    lossless: bool = True
     nodata: float | None = None
     mask_page: int | None = None
     georeferenced: bool = False
@@ -166,6 +181,8 @@ def facts_of(file: Any) -> TiffFacts:
         alpha=alpha,
         palette=(page.colormap >> 8).astype(np.uint8).T if page.photometric == _PALETTE else None,
         inverted=page.photometric == _MINISWHITE,
+        other_colours=has_colour_space(page),
+        lossless=is_lossless(page),
         nodata=_nodata(page),
         mask_page=_find_mask_page(file),
         georeferenced=georeference is not None,
@@ -186,6 +203,18 @@ def metres_per_pixel(path: Path) -> float | None:
     """Say how wide a pixel of a file is on the ground, m; see `TiffFacts`."""
     facts = read_facts(path)
     return facts.metres_per_pixel if facts is not None else None
+
+
+def georeference_tags(path: Path) -> list[tuple[int, int, int, Any, bool]]:
+    """Return the tags that say where a TIFF lies, as tifffile writes them.
+
+    Raises:
+        Exception: the file is damaged; any kind.
+    """
+    with open_tiff(path, str(path)) as file:
+        codes = (_PIXEL_SCALE, _TIEPOINT, _TRANSFORMATION, *_GEO_KEYS)
+        tags = [file.pages.first.tags.get(code) for code in codes]
+        return [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags if tag is not None]
 
 
 def _equals(samples: NDArray[Any], value: float | None) -> NDArray[np.bool_] | None:

@@ -9,20 +9,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from solarseg.decoding.bitmaps import bitmap_orientation, decode_levels, from_pillow
-from solarseg.decoding.colours import has_colour_space, to_rgb
+from solarseg.decoding.colours import to_rgb
 from solarseg.decoding.guards import guarded
 from solarseg.decoding.orientation import turn_upright
 from solarseg.decoding.tiff import is_tiff, open_tiff, page_orientation, read_page, read_samples, read_stack
 from solarseg.errors import ImageError
 from solarseg.files import atomic_path, write_bytes
-from solarseg.geotiff import facts_of
+from solarseg.geotiff import TiffFacts, facts_of, georeference_tags
+
+if TYPE_CHECKING:
+    from tifffile import TiffPage
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -36,6 +39,7 @@ __all__ = [
     "read_orientation",
     "read_pages",
     "read_picture",
+    "samples_to_pixels",
     "true_colour",
     "write_bands",
     "write_image",
@@ -166,16 +170,35 @@ def _read_tiff(file: Path | io.BytesIO, source: str) -> Picture:
     with open_tiff(file, source) as opened:
         samples = read_samples(opened, source)
         page, facts = opened.pages.first, facts_of(opened)
-        bands, alpha = facts.split(samples)
-        valid = None
-        if facts.may_lack_pixels:
-            mask = None if facts.mask_page is None else read_page(opened, facts.mask_page, source)[..., 0]
-            valid = facts.valid(bands, alpha, mask)
-        pixels = to_rgb(bands, page, source) if has_colour_space(page) else facts.to_pixels(bands, valid)
+        mask = None if facts.mask_page is None else read_page(opened, facts.mask_page, source)[..., 0]
+        pixels, valid = samples_to_pixels(samples, mask, facts, page, source)
         # The transform of a map is for pixels as stored, whatever the orientation says.
         orientation = 1 if facts.georeferenced else page_orientation(page)
     upright = turn_upright(as_image(pixels, source), orientation)
     return Picture(upright, None if valid is None else turn_upright(valid, orientation))
+
+
+def samples_to_pixels(
+    samples: NDArray[Any], mask: NDArray[Any] | None, facts: TiffFacts, page: "TiffPage", source: str
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Turn samples of a TIFF into levels of an image.
+
+    Args:
+        samples: ``(H, W, C)`` of some rows or all, as stored, transparency included.
+        mask: ``(H, W)``, the page that says which pixels show something, where there is one.
+        facts: of the file.
+        page: its first.
+        source: the file, for messages.
+
+    Returns:
+        Pixels, ``(H, W, C)``, and which of them show something, ``(H, W) bool`` or None where all do.
+
+    Raises:
+        ImageError: the colour space is not read.
+    """
+    bands, alpha = facts.split(samples)
+    valid = facts.valid(bands, alpha, mask) if facts.may_lack_pixels else None
+    return to_rgb(bands, page, source) if facts.other_colours else facts.to_pixels(bands, valid), valid
 
 
 def fill_missing(pixels: Pixels, valid: NDArray[np.bool_] | None) -> Pixels:
@@ -197,17 +220,6 @@ def fill_missing(pixels: Pixels, valid: NDArray[np.bool_] | None) -> Pixels:
     )
     filler = mean if pixels.dtype == np.float32 else np.rint(mean)
     return np.where(valid[..., None], pixels, filler.astype(pixels.dtype))
-
-
-# The tags of GeoTIFF: size of a pixel, tie points, transformation, and the coordinate system.
-_GEOREFERENCE = (33550, 33922, 34264, 34735, 34736, 34737)
-
-
-def _georeference(path: Path) -> list[tuple[int, int, int, Any, bool]]:
-    """What a TIFF says of its place on the ground, as tifffile writes it."""
-    with open_tiff(path, str(path)) as file:
-        tags = [file.pages.first.tags.get(code) for code in _GEOREFERENCE]
-        return [(tag.code, int(tag.dtype), tag.count, tag.value, True) for tag in tags if tag is not None]
 
 
 def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path | None = None) -> None:
@@ -242,7 +254,7 @@ def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path
             compression="zlib",
             predictor=True,
             metadata=None,
-            extratags=[*tags, *(_georeference(like) if like is not None else [])],
+            extratags=[*tags, *(georeference_tags(like) if like is not None else [])],
         )
 
 

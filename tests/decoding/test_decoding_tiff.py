@@ -1,4 +1,5 @@
 import io
+import itertools
 import struct
 from pathlib import Path
 
@@ -7,12 +8,15 @@ import numpy as np
 import pytest
 import rasterio
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from rasterio.enums import ColorInterp
 
 import solarseg.decoding.guards
 from solarseg.decoding import tiff
 from solarseg.decoding.guards import guarded
+from solarseg.decoding.tiff import RowDecoder, open_tiff
 from solarseg.errors import ImageError
 from solarseg.images import read_image, read_pages, read_picture
 
@@ -480,3 +484,22 @@ def test_alpha_of_gdal_is_transparency(tmp_path):
     picture = read_picture(tmp_path / "a.tif")
     assert np.array_equal(picture.pixels[..., 0], GREY)
     assert np.array_equal(picture.valid, GREY > 100)
+
+
+@settings(max_examples=30)
+@given(
+    st.sampled_from(
+        [{}, {"tile": (16, 32)}, {"rowsperstrip": 7}, {"tile": (16, 16), "planarconfig": "separate"}]
+    ),
+    st.lists(st.integers(0, 60), min_size=2, max_size=6),
+)
+def test_rows_are_those_of_the_whole_page(layout, edges):
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 50, 3), np.uint8)
+    stored = pixels.transpose(2, 0, 1) if "planarconfig" in layout else pixels
+    content = io.BytesIO()
+    tifffile.imwrite(content, stored, photometric="rgb", compression="lzw", **layout)
+    content.seek(0)
+    with open_tiff(content, "a.tif") as file:
+        rows = RowDecoder(file, "a.tif")
+        for top, bottom in map(sorted, itertools.pairwise(edges)):
+            assert np.array_equal(rows.read(top, bottom), pixels[top:bottom])

@@ -10,6 +10,7 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix
 
 from solarseg import evaluate, predict
+from solarseg.images import read_image
 from solarseg.inference.model import Model
 from solarseg.inference.model_file import ModelInfo
 from solarseg.inference.options import PredictOptions
@@ -57,13 +58,13 @@ def blobs(height, width, seed, bands=3):
     return np.kron(coarse, np.ones((8, 8, 1)))[:height, :width] * 0.8 + fine * 0.2
 
 
-def write_geotiff(path, pixels, metres=0.1, alpha=False, **options):
+def write_geotiff(
+    path, pixels, metres=0.1, alpha=False, crs="EPSG:32632", at=(500_000, 5_400_000), **options
+):
     bands = np.moveaxis(pixels, -1, 0)
     shape = {"count": len(bands), "height": bands.shape[1], "width": bands.shape[2], "dtype": bands.dtype}
-    place = rasterio.Affine(metres, 0, 500_000, 0, -metres, 5_400_000)
-    with rasterio.open(
-        path, "w", driver="GTiff", crs="EPSG:32632", transform=place, **shape, **options
-    ) as file:
+    place = rasterio.Affine(metres, 0, at[0], 0, -metres, at[1])
+    with rasterio.open(path, "w", driver="GTiff", crs=crs, transform=place, **shape, **options) as file:
         if alpha:
             file.colorinterp = [*file.colorinterp[:-1], rasterio.enums.ColorInterp.alpha]
         file.write(bands)
@@ -121,8 +122,105 @@ def float_geotiff(path, seed):
     write_geotiff(path.with_suffix(".tif"), levels, nodata=-9999)
 
 
+def levels(height, width, seed, bands=3):
+    return (blobs(height, width, seed, bands) * 255).astype(np.uint8)
+
+
+def turned_jpeg(path, seed):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    Image.fromarray(levels(40, 40, seed)).save(path.with_suffix(".jpg"), exif=exif)
+
+
+def cmyk_jpeg(path, seed):
+    Image.fromarray(levels(40, 52, seed, bands=4), "CMYK").save(path.with_suffix(".jpg"))
+
+
+def palette_png(path, seed):
+    Image.fromarray(levels(40, 52, seed)).quantize(32).save(path.with_suffix(".png"))
+
+
+def white_is_zero_tiff(path, seed):
+    tifffile.imwrite(path.with_suffix(".tif"), levels(40, 41, seed)[..., 0], photometric="miniswhite")
+
+
+def cmyk_geotiff(path, seed):
+    write_geotiff(path.with_suffix(".tif"), levels(50, 70, seed, bands=4), photometric="CMYK")
+
+
+def cielab_geotiff(path, seed):
+    write_geotiff(path.with_suffix(".tif"), levels(50, 70, seed), photometric="CIELAB")
+
+
+def jpeg_geotiff(path, seed):
+    write_geotiff(path.with_suffix(".tif"), levels(64, 80, seed), photometric="YCBCR", compress="JPEG")
+
+
+def palette_geotiff(path, seed, **options):
+    file = path.with_suffix(".tif")
+    write_geotiff(file, levels(50, 70, seed, bands=1) // 4, photometric="PALETTE", **options)
+    colours = np.random.default_rng(seed).integers(0, 256, (256, 3)).tolist()
+    with rasterio.open(file, "r+") as opened:
+        opened.write_colormap(1, {i: (*colour, 255) for i, colour in enumerate(colours)})
+
+
+def palette_geotiff_with_nodata(path, seed):
+    palette_geotiff(path, seed, nodata=9)
+
+
+def white_is_zero_geotiff(path, seed):
+    write_geotiff(path.with_suffix(".tif"), levels(50, 70, seed, bands=1), photometric="MINISWHITE")
+
+
+def deep_geotiff(path, seed):
+    write_geotiff(path.with_suffix(".tif"), (blobs(50, 70, seed) * 65535).astype(np.uint16))
+
+
+def twelve_bit_geotiff(path, seed):
+    write_geotiff(path.with_suffix(".tif"), (blobs(50, 70, seed) * 4095).astype(np.uint16), nbits=12)
+
+
+def tiled_jpeg_geotiff(path, seed):
+    tiles = {"tiled": True, "blockxsize": 32, "blockysize": 16, "interleave": "band"}
+    write_geotiff(path.with_suffix(".tif"), levels(64, 80, seed), compress="JPEG", **tiles)
+
+
+def masked_jpeg_geotiff(path, seed):
+    masked_geotiff(path, seed, photometric="YCBCR", compress="JPEG", tiled=True, blockxsize=16, blockysize=32)
+
+
+def masked_geotiff(path, seed, **options):
+    file = path.with_suffix(".tif")
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        write_geotiff(file, levels(50, 70, seed), **options)
+        with rasterio.open(file, "r+") as opened:
+            shown = np.full((50, 70), 255, np.uint8)
+            shown[:20, :30] = 0
+            opened.write_mask(shown)
+
+
+def geotiff_in_degrees(path, seed):
+    write_geotiff(path.with_suffix(".tif"), levels(50, 70, seed), metres=2.5e-6, crs="EPSG:4326", at=(11, 48))
+
+
 KINDS = [
     png,
+    turned_jpeg,
+    cmyk_jpeg,
+    palette_png,
+    white_is_zero_tiff,
+    cmyk_geotiff,
+    cielab_geotiff,
+    jpeg_geotiff,
+    tiled_jpeg_geotiff,
+    masked_jpeg_geotiff,
+    palette_geotiff,
+    palette_geotiff_with_nodata,
+    white_is_zero_geotiff,
+    deep_geotiff,
+    twelve_bit_geotiff,
+    masked_geotiff,
+    geotiff_in_degrees,
     large_png,
     grey_png,
     deep_tiff,
@@ -139,6 +237,7 @@ OPTIONS = {
     "whole": PredictOptions(tile=0),
     "tta": PredictOptions(tta=True),
     "threshold": PredictOptions(thresholds={"roof": 0.25}),
+    "all": PredictOptions(tile=24, overlap=5, tta=True, thresholds={"roof": 0.3}),
 }
 
 
@@ -149,8 +248,7 @@ def write_dataset(root, kind):
     for seed in range(2):
         kind(root / "images" / f"im{seed}", seed)
         (file,) = (root / "images").glob(f"im{seed}.*")
-        shape = tifffile.imread(file).shape if file.suffix == ".tif" else np.asarray(Image.open(file)).shape
-        shape = shape if shape[0] > 4 else shape[1:]  # GDAL may write bands first
+        shape = read_image(file).shape
         mask = (blobs(*shape[:2], seed + 10)[..., 0] * 3).astype(np.uint8).clip(0, 2)
         mask[:3] = 255  # ignored by the labels
         Image.fromarray(mask).save(root / "masks" / f"im{seed}.png")
@@ -184,7 +282,7 @@ def test_evaluate_is_scikit_learn_on_the_masks_that_predict_wrote(tmp_path, kind
         assert np.array_equal(report.matrices[i], expected)
         assert np.array_equal(model.predict(image), mask)
         assert done.pixels[name] == tuple((mask == class_id).sum() for class_id in range(3))
-        missing = any(word in kind.__name__ for word in ("nodata", "alpha", "nan", "float"))
+        missing = any(word in kind.__name__ for word in ("nodata", "alpha", "nan", "float", "masked"))
         assert (mask == 255).any() == missing
         assert len(np.unique(mask[mask != 255])) > 1
 

@@ -28,7 +28,16 @@ from solarseg.errors import ImageError
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
 
-__all__ = ["is_tiff", "open_tiff", "page_orientation", "read_page", "read_samples", "read_stack"]
+__all__ = [
+    "RowDecoder",
+    "is_lossless",
+    "is_tiff",
+    "open_tiff",
+    "page_orientation",
+    "read_page",
+    "read_samples",
+    "read_stack",
+]
 
 # tifffile logs each fault that it finds in a file; what matters is raised. Without a handler it would print them.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -125,9 +134,96 @@ def read_page(file: "TiffFile", number: int, source: str) -> NDArray[Any]:
         Exception: the decoder found it damaged; any kind.
     """
     page = file.pages[number]
+    check_pixels(source, page.imagewidth, page.imagelength)
     _check_page(file, page, source)
+    if page.compression == _JPEG and page.planarconfig == _PLANAR:
+        return RowDecoder(file, source, number).read(0, page.imagelength)
     samples = page.asarray(squeeze=False)  # (separate samples, depth, H, W, contiguous samples)
     return np.moveaxis(samples[:, 0], 0, -1).reshape(*samples.shape[2:4], -1)
+
+
+def is_lossless(page: "TiffPage") -> bool:
+    """Say whether every decoder gives the same samples of a page: those of JPEG differ by their interpolation."""
+    return page.compression not in (_JPEG, _WEBP, _LERC, *_JPEG_2000)
+
+
+class RowDecoder:
+    """Decodes rows of a page of a TIFF, strip by strip or tile by tile.
+
+    The strips and tiles of the last rows are kept, since rows are read in order and may overlap.
+    """
+
+    def __init__(self, file: "TiffFile", source: str, number: int = 0) -> None:
+        """Check the page.
+
+        Args:
+            file: from `open_tiff`; must stay open.
+            source: the file, for messages.
+            number: of the page.
+
+        Raises:
+            ImageError: the page is damaged, or written in a way that is not read.
+        """
+        self._file, self._page = file, file.pages[number]
+        _check_page(file, self._page, source)
+        self._kept: dict[int, Any] = {}
+
+    def read(self, top: int, bottom: int) -> NDArray[Any]:
+        """Decode rows from a top to a bottom: ``(bottom - top, W, C)``, as stored.
+
+        Raises:
+            Exception: the decoder found them damaged; any kind.
+        """
+        page, wanted = self._page, self._find_segments(top, bottom)
+        self._kept = {
+            index: self._kept[index] if index in self._kept else self._decode(index) for index in wanted
+        }
+        found = np.full((bottom - top, page.imagewidth, page.samplesperpixel), page.nodata, page.dtype)
+        for index, (plane, first, left) in wanted.items():
+            segment = self._kept[index]
+            if segment is None:  # GDAL leaves out what is all nodata
+                continue
+            upper, lower = max(first, top), min(first + len(segment), bottom)
+            place = slice(plane, plane + 1) if page.planarconfig == _PLANAR else slice(None)
+            wide = min(segment.shape[1], page.imagewidth - left)  # tiles at the edge are larger
+            rows = segment[upper - first : lower - first, :wide]
+            found[upper - top : lower - top, left : left + wide, place] = rows
+        return found
+
+    def _find_segments(self, top: int, bottom: int) -> dict[int, tuple[int, int, int]]:
+        """Return the numbers of the strips or tiles of some rows, each with its plane, first row and first column."""
+        page = self._page
+        high, wide = (
+            (page.tilelength, page.tilewidth)
+            if page.is_tiled
+            else (max(1, page.rowsperstrip), page.imagewidth)
+        )
+        down, across = ceil(page.imagelength / high), ceil(page.imagewidth / wide)
+        planes = page.samplesperpixel if page.planarconfig == _PLANAR else 1
+        return {
+            (plane * down + row) * across + column: (plane, row * high, column * wide)
+            for plane in range(planes)
+            for row in range(top // high, ceil(bottom / high))
+            for column in range(across)
+        }
+
+    def _decode(self, index: int) -> NDArray[Any] | None:
+        """Decode a strip or tile, ``(rows, columns, samples)``; None where the file leaves it out."""
+        page, handle = self._page, self._file.filehandle
+        handle.seek(page.dataoffsets[index])
+        content = handle.read(page.databytecounts[index])
+        if not content:
+            return None
+        if page.compression != _JPEG:
+            segment, *_ = page.decode(content, index)
+            return np.asarray(segment[0])
+        if page.planarconfig != _PLANAR:
+            segment, *_ = page.decode(content, index, jpegtables=page.jpegtables)
+            return np.asarray(segment[0])
+        import imagecodecs
+
+        # tifffile asks for the colours of the whole page, which a plane does not have.
+        return np.asarray(imagecodecs.jpeg8_decode(content, tables=page.jpegtables))[..., None]
 
 
 def page_orientation(page: "TiffPage") -> int:
@@ -139,6 +235,7 @@ def page_orientation(page: "TiffPage") -> int:
 def _read_pages(file: "TiffFile", numbers: "range | list[int]", source: str) -> list[NDArray[Any]]:
     """Read pages of one size; all of them together must be what the file can contain."""
     first = file.pages.first
+    check_pixels(source, first.imagewidth, first.imagelength)
     _check_page(file, first, source)
     claimed = len(numbers) * prod(first.shape) * first.dtype.itemsize
     check_claim(source, claimed, file.filehandle.size, _RATIOS[first.compression])
@@ -242,7 +339,6 @@ def _describe_pages(first: "TiffPage") -> _Pages:
 def _check_page(file: "TiffFile", page: "TiffPage", source: str) -> None:
     """Check that a page can be read, and that it claims no more than its file can contain."""
     high, wide, samples = page.imagelength, page.imagewidth, page.samplesperpixel
-    check_pixels(source, wide, high)
     if page.imagedepth > 1:
         raise ImageError(f"{source}: a volume of {page.imagedepth} slices; save each as a file of its own")
     if page.dtype is None or page.dtype.kind not in "buif" or isinstance(page.bitspersample, tuple):

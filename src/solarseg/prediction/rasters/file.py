@@ -1,7 +1,7 @@
 """GeoTIFFs larger than memory, read row by row."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.decoding.guards import guarded
+from solarseg.decoding.tiff import RowDecoder, open_tiff
 from solarseg.errors import ImageError
 from solarseg.extras import require
-from solarseg.geotiff import TiffFacts, read_facts
+from solarseg.geotiff import TiffFacts, facts_of
+from solarseg.images import samples_to_pixels
 from solarseg.inference.sources import PixelRows
 from solarseg.prediction.rasters.ground import Grid
 from solarseg.preprocessing import Preprocessing
@@ -39,6 +42,8 @@ class RasterFile:
     facts: TiffFacts
     picked: list[int]
     _file: Any
+    _page: Any
+    _decoder: RowDecoder | None
 
     @property
     def name(self) -> str:
@@ -67,31 +72,47 @@ class RasterFile:
             ImageError: the file is truncated or damaged.
         """
         bottom = min(top + count, self.grid.height)
-        return self._read((bottom - top, self.grid.width), window=((top, bottom), (0, self.grid.width)))
+        window = {"window": ((top, bottom), (0, self.grid.width))}
+        shape = (bottom - top, self.grid.width)
+        if self._decoder is None:
+            return self._read(shape, **window)
+        mask = self._mask(shape, **window)
+        with guarded(self.path):
+            samples = self._decoder.read(top, bottom)
+            return PixelRows(*samples_to_pixels(samples, mask, self.facts, self._page, str(self.path)))
 
     def overview(self, size: tuple[int, int]) -> NDArray[Any]:
         """Read the whole at another size: ``(H, W, C)``, each pixel the nearest of the file."""
-        return self._read(size).pixels
+        if self._decoder is None:
+            return self._read(size).pixels
+        rows, columns = (
+            ((np.arange(count) + 0.5) * (side / count)).astype(np.intp)
+            for count, side in zip(size, self.size, strict=True)
+        )
+        return np.concatenate([self.rows(row, 1).pixels[:, columns] for row in rows.tolist()])
 
     def _read(self, size: tuple[int, int], **window: Any) -> PixelRows:
+        """Read with GDAL what every decoder gives alike."""
         facts = self.facts
+        numbers = (
+            [*self._file.indexes]
+            if facts.may_lack_pixels
+            else [facts.bands[place] + 1 for place in self.picked]
+        )
         with _translated(self.path):
-            raw = self._file.read(self._numbers, out_shape=(len(self._numbers), *size), **window)
-            mask = None if facts.mask_page is None else self._file.read_masks(1, out_shape=size, **window)
-        samples = np.moveaxis(raw, 0, -1)
-        alpha = None if facts.alpha is None else samples[..., -1]
-        bands = samples if alpha is None else samples[..., :-1]
-        valid = facts.valid(bands, alpha, mask) if facts.may_lack_pixels else None
-        picked = bands[..., self.picked] if facts.may_lack_pixels else bands
-        return PixelRows(facts.to_pixels(picked, valid), valid)
+            samples = np.moveaxis(self._file.read(numbers, out_shape=(len(numbers), *size), **window), 0, -1)
+        if not facts.may_lack_pixels:
+            return PixelRows(facts.to_pixels(samples))
+        bands, alpha = facts.split(samples)
+        valid = facts.valid(bands, alpha, self._mask(size, **window))
+        return PixelRows(facts.to_pixels(bands[..., self.picked], valid), valid)
 
-    @property
-    def _numbers(self) -> list[int]:
-        """Numbers, from 1 on, of the bands to read: all if one of them is a mask of valid pixels."""
-        if not self.facts.may_lack_pixels:
-            return [self.facts.bands[place] + 1 for place in self.picked]
-        alpha = [] if self.facts.alpha is None else [self.facts.alpha]
-        return [place + 1 for place in (*self.facts.bands, *alpha)]
+    def _mask(self, size: tuple[int, int], **window: Any) -> NDArray[Any] | None:
+        if self.facts.mask_page is None:
+            return None
+        with _translated(self.path):
+            found: NDArray[Any] = self._file.read_masks(1, out_shape=size, **window)
+        return found
 
 
 @contextmanager
@@ -109,25 +130,34 @@ def open_raster(path: Path, preprocessing: Preprocessing) -> Iterator[RasterFile
     with rasterio.Env(GDAL_CACHEMAX=CACHE, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
         with _translated(path):
             file = rasterio.open(path, driver="GTiff")  # a VRT may name any file there is
-        with file:
-            yield _describe(path, file, preprocessing)
+        with file, _opened(path) as tiff:
+            yield _describe(path, file, tiff, preprocessing)
 
 
-def _describe(path: Path, file: Any, preprocessing: Preprocessing) -> RasterFile:
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    with ExitStack() as stack:
+        with guarded(path):
+            tiff = stack.enter_context(open_tiff(path, str(path)))
+        yield tiff
+
+
+def _describe(path: Path, file: Any, tiff: Any, preprocessing: Preprocessing) -> RasterFile:
     if file.crs is None:
         raise ImageError(f"{path}: its coordinate system cannot be read; assign one with gdal_edit -a_srs")
     if np.dtype(file.dtypes[0]).kind not in "uif":
         raise ImageError(
             f"{path}: has {file.dtypes[0]} numbers; allowed are whole numbers and floats; convert it"
         )
-    facts = read_facts(path)
-    if facts is None:
-        raise ImageError(f"{path}: its tags are damaged; replace or remove the file")
+    with guarded(path):
+        facts = facts_of(tiff)
+        # What decoders give differently is decoded as images in memory are, so that masks are the same.
+        decoder = None if facts.lossless and not facts.other_colours else RowDecoder(tiff, str(path))
     picked = _picked(facts, preprocessing)
-    one = facts.to_pixels(np.zeros((1, 1, len(picked)), facts.dtype))
-    preprocessing.to_input(one, str(path))  # raises what does not fit
     grid = Grid(file.height, file.width, file.crs.to_wkt(), tuple(file.transform)[:6], str(path))
-    return RasterFile(path, grid, file.tags(), facts, picked, file)
+    raster = RasterFile(path, grid, file.tags(), facts, picked, file, tiff.pages.first, decoder)
+    preprocessing.to_input(raster.rows(0, 1).pixels, str(path))  # raises what does not fit
+    return raster
 
 
 def _picked(facts: TiffFacts, preprocessing: Preprocessing) -> list[int]:
