@@ -9,11 +9,14 @@ from math import nan
 import pytest
 from tiny_model import write_tiny
 
+from solarseg import evaluate
 from solarseg.cli import main
 from solarseg.errors import ArgumentError, ModelFileError
 from solarseg.evaluation.comparison import Comparison, Row, compare
 from solarseg.evaluation.intervals import Difference, Interval
+from solarseg.evaluation.report import Report
 from solarseg.inference.model_file import find_model_file
+from solarseg.inference.options import PredictOptions
 from solarseg.inference.shipped import shipped_models
 
 ROW = Row("a", "resnet18", 11.2, 3.4, 0.8, 0.7, 0.9, 0.95, 0.88, 0.01, 45.0)
@@ -97,3 +100,22 @@ def test_arguments_are_checked_before_anything_is_measured(tmp_path, monkeypatch
         compare([tmp_path / "a.onnx", tmp_path / "a.onnx"])
     with pytest.raises(ModelFileError, match="no such model file"):
         compare([tmp_path / "a.onnx", tmp_path / "b.onnx"])
+
+
+def test_scores_with_other_options_are_kept_apart(trained, tmp_path):
+    folder = shutil.copytree(trained[0].path, tmp_path / "run")
+    usual = evaluate(folder, trained[1])
+    options = PredictOptions(tile=32, thresholds={"foreground": 0.3})
+    other = evaluate(folder, trained[1], options=options)
+    name = "evaluation-tile=32-foreground=0.3"
+    assert Report.load(folder / "evaluation").mean_iou == usual.mean_iou
+    assert (
+        Report.load(folder / name).options == other.options == {"tile": 32, "thresholds": {"foreground": 0.3}}
+    )
+    assert "options  tile=32, foreground=0.3" in other.summary_text()
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    shutil.copy(copy / name / "report.json", copy / "evaluation")
+    with pytest.raises(
+        ArgumentError, match=r"scored with tile=32, foreground=0\.3, .*run with the default options"
+    ):
+        compare([folder, copy])

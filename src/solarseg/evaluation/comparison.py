@@ -22,7 +22,7 @@ from solarseg.evaluation.intervals import (
     bootstrap_intervals,
     paired_differences,
 )
-from solarseg.evaluation.report import ONLY_EXACT, REPORT_NAME, Report
+from solarseg.evaluation.report import ONLY_EXACT, REPORT_NAME, Report, show_options
 from solarseg.evaluation.scores import Counts, dice, iou, mean_defined, support
 from solarseg.files import check_folder, write_figure, write_text
 from solarseg.inference.model import Model, load_model
@@ -245,6 +245,11 @@ def _check_same(paths: list[Path], reports: list[Report]) -> None:
             raise ArgumentError(
                 f"{path}: was scored on another mask of {report.names[int(differ.argmax())]} than {paths[0]}; "
                 "evaluate both again"
+            )
+        if report.options != reports[0].options:
+            said = [show_options(one.options) or "the default options" for one in (report, reports[0])]
+            raise ArgumentError(
+                f"{path}: was scored with {said[0]}, {paths[0]} with {said[1]}; evaluate both with the same options"
             )
         if report.groups != reports[0].groups:
             raise ArgumentError(

@@ -18,7 +18,7 @@ from solarseg.errors import ArgumentError, DatasetError, ImageError
 from solarseg.evaluation.figures import Example, draw_confusion_matrix, draw_examples
 from solarseg.evaluation.reliability import Reliability, count_bins, without_temperature
 from solarseg.evaluation.reliability_figure import draw_reliability
-from solarseg.evaluation.report import Report
+from solarseg.evaluation.report import Report, show_options
 from solarseg.evaluation.scores import check_matrices, confusion_matrix, iou
 from solarseg.files import check_folder, digest
 from solarseg.geotiff import read_facts
@@ -61,8 +61,8 @@ def evaluate(
         dataset: folder with ``images/`` and ``masks/``, or what `open_dataset` returned.
         split: which images; by default those of the run's test split, or all of a dataset the run never
             saw.
-        out: folder for ``report.json``, ``classification_report.txt`` and pictures; by default
-            ``evaluation`` in the run folder, or nowhere for a bare model file.
+        out: folder for ``report.json``, ``classification_report.txt`` and pictures; by default ``evaluation`` in the
+            run folder, with data and options in its name where they are not the default; nowhere for a bare model file.
         groups: CSV of ``name,group`` over which intervals resample.
         group_regex: pattern that finds the group in a name.
         backend: what computes the network, by default ``"auto"``; see `load_model`. Not allowed with a loaded model.
@@ -108,8 +108,9 @@ def evaluate(
         trained_on=tuple(name for name in names if name in seen),
         related=None if own is None else own.related({name: digests[name] for name in names}),
         calibration=reliability.to_dict(),
+        options=loaded.options.changed(),
     )
-    folder = Path(out) if out is not None else _default_folder(loaded, data, chosen, own is not None)
+    folder = Path(out) if out is not None else _default_folder(loaded, report, data, own is not None)
     if folder is not None:
         report.save(folder)
         _draw(report, loaded, data, folder)
@@ -180,12 +181,13 @@ def _split_of_dataset(data: FolderDataset, asked: str) -> dict[str, str]:
     return split
 
 
-def _default_folder(model: Model, data: FolderDataset, chosen: str, is_own: bool) -> Path | None:
+def _default_folder(model: Model, report: Report, data: FolderDataset, is_own: bool) -> Path | None:
     run = RunFolder.of_model(model.path)
     if run is None:
         return None
-    of_others = "" if is_own and chosen == "test" else f"{data.root.resolve().name}-{chosen}"
-    return run.evaluation(model.path, of_others)
+    of_others = [] if is_own and report.split == "test" else [data.root.resolve().name, report.split]
+    with_options = [show_options(report.options, "-")] if report.options else []
+    return run.evaluation(model.path, "-".join([*of_others, *with_options]))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from math import isnan
 from pathlib import Path
@@ -26,7 +26,7 @@ from solarseg.evaluation.scores import (
 )
 from solarseg.files import write_text
 
-__all__ = ["ONLY_EXACT", "REPORT_NAME", "TEXT_NAME", "Report"]
+__all__ = ["ONLY_EXACT", "REPORT_NAME", "TEXT_NAME", "Report", "show_options"]
 
 REPORT_NAME = "report.json"
 TEXT_NAME = "classification_report.txt"
@@ -58,6 +58,7 @@ class Report:
             not searched for.
         calibration: calibration of the probabilities, from `solarseg.evaluation.reliability.Reliability.to_dict`;
             ``None`` if it was not measured.
+        options: the options of the prediction that are not the default, from `PredictOptions.changed`.
 
     Raises:
         ArgumentError: the attributes do not match, or there is no valid pixel.
@@ -79,6 +80,7 @@ class Report:
     trained_on: tuple[str, ...] = ()
     related: tuple[str, ...] | None = None
     calibration: dict[str, Any] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         images, classes = len(self.names), len(self.class_names)
@@ -219,6 +221,7 @@ class Report:
                 "looked_for": "exact copies" if self.related is None else "exact and near copies",
                 "class_names": self.class_names,
                 "calibration": self.calibration,
+                "options": self.options,
                 "per_image": self._per_image(),
             }
         )
@@ -281,6 +284,7 @@ class Report:
             trained_on=tuple(value["trained_on"]["names"]),
             related=None if value.get("related") is None else tuple(value["related"]["names"]),
             calibration=value.get("calibration"),
+            options=value.get("options", {}),
         )
 
     @classmethod
@@ -316,6 +320,7 @@ class Report:
             ["dataset", f"{self.dataset} (split: {self.split})"],
             ["images", f"{self.n_images} (groups: {self.n_groups})"],
             ["model", self.model],
+            *([["options", show_options(self.options)]] if self.options else []),
         ]
         tables = [_align(rows) for rows in (heading, self._overall_rows(), self._class_rows())]
         return "\n\n".join("\n".join(lines) for lines in (*tables, self._notes()))
@@ -365,6 +370,17 @@ class Report:
                     f"({', '.join(names[:_MAX_NAMED])}{more}); expect lower scores on new images."
                 )
         return notes
+
+
+def show_options(options: Mapping[str, Any], separator: str = ", ") -> str:
+    """Write options of a prediction as text.
+
+    Examples:
+        >>> show_options({"tile": 64, "tta": True, "thresholds": {"crack": 0.4}})
+        'tile=64, tta=True, crack=0.4'
+    """
+    parts = {**options, **options.get("thresholds", {})}
+    return separator.join(f"{name}={value}" for name, value in parts.items() if name != "thresholds")
 
 
 def _calibration_note(calibration: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """How images are predicted: tiles, symmetries and thresholds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from solarseg.classes import ClassMap
 from solarseg.errors import ArgumentError
@@ -41,11 +42,23 @@ class PredictOptions:
     def __post_init__(self) -> None:
         if self.tile:
             Tiling(1, 1, self.tile, self.overlap or 0)  # raises what is wrong with them
+        elif self.tile == 0 and self.overlap is not None:
+            raise ArgumentError(f"`overlap={self.overlap}`: has no effect without tiles; leave out `tile=0`")
         elif self.overlap is not None and self.overlap < 0:
             raise ArgumentError(f"`overlap={self.overlap}`: must be 0 or more")
         for name, threshold in self.thresholds.items():
             if not 0 <= threshold <= 1:
                 raise ArgumentError(f"`thresholds={{'{name}': {threshold:g}}}`: must be from 0 to 1")
+
+    def changed(self) -> dict[str, Any]:
+        """Return the options that are not the default.
+
+        Examples:
+            >>> PredictOptions(tta=True, thresholds={"crack": 0.4}).changed()
+            {'tta': True, 'thresholds': {'crack': 0.4}}
+        """
+        default = asdict(PredictOptions())
+        return {name: value for name, value in asdict(self).items() if value != default[name]}
 
     def check_classes(self, classes: ClassMap) -> None:
         """Raise `ArgumentError` where a threshold is for a class that the model does not know."""
