@@ -12,8 +12,9 @@ prints it and exits with code 2.
     │   ├── MaskError        one mask file
     │   └── DatasetError     a dataset folder, its split or its groups
     ├── ModelFileError       a model file or a file of weights cannot be used
-    ├── RunError             a run folder exists already, or contains no run
+    ├── RunError             a run folder contains no run, or not the one to resume
     ├── OutputError          (also an OSError)     a result could not be written
+    │   └── ExistsError      it exists already, and may not be replaced
     └── MissingExtraError    (also an ImportError) an extra is not installed
 """
 
@@ -21,6 +22,7 @@ __all__ = [
     "ArgumentError",
     "DataError",
     "DatasetError",
+    "ExistsError",
     "ImageError",
     "MaskError",
     "MissingExtraError",
@@ -63,11 +65,23 @@ class ModelFileError(SolarsegError):
 
 
 class RunError(SolarsegError):
-    """A run folder exists already, or contains no run."""
+    """A run folder contains no run, or not the one to resume."""
 
 
 class OutputError(SolarsegError, OSError):
     """A result could not be written."""
+
+
+class ExistsError(OutputError):
+    """A result exists already, and may not be replaced.
+
+    Examples:
+        >>> str(ExistsError("found", "another `out`", "`overwrite=True` to replace it"))
+        'found: exists already; give another `out`, or `overwrite=True` to replace it'
+    """
+
+    def __init__(self, path: object, *ways: str) -> None:
+        super().__init__(f"{path}: exists already; give {', or '.join(ways)}")
 
 
 class MissingExtraError(SolarsegError, ImportError):

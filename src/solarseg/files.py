@@ -22,6 +22,7 @@ __all__ = [
     "LOCK_NAME",
     "atomic_folder",
     "atomic_path",
+    "check_file",
     "check_folder",
     "check_space",
     "digest",
@@ -51,9 +52,29 @@ class _Figure(Protocol):
 
 
 def check_folder(path: Path) -> None:
-    """Raise `ArgumentError` if ``path``, which should be a folder or absent, is a file."""
-    if path.exists() and not path.is_dir():
-        raise ArgumentError(f"{path}: is a file; give a folder")
+    """Check that a folder can be written to, or be created, before work begins whose result goes there.
+
+    Raises:
+        ArgumentError: the path, or one above it, is a file.
+        OutputError: this user may not write there.
+    """
+    there = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
+    if not there.is_dir():
+        raise ArgumentError(f"{there}: is a file; give a folder")
+    if not os.access(there, os.W_OK):
+        raise OutputError(f"{there}: may not be written to; give another folder")
+
+
+def check_file(path: Path) -> None:
+    """Check that a file can be written, as `check_folder` does.
+
+    Raises:
+        ArgumentError: the path is a folder, or one above it is a file.
+        OutputError: this user may not write there.
+    """
+    if path.is_dir():
+        raise ArgumentError(f"{path}: is a folder; give a file")
+    check_folder(path.parent)
 
 
 def is_empty(folder: Path) -> bool:

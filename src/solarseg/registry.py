@@ -9,11 +9,11 @@ from solarseg.errors import ArgumentError
 __all__ = ["lookup"]
 
 
-def lookup(kind: str, table: Mapping[str, str], name: str) -> Any:
+def lookup(argument: str, table: Mapping[str, str], name: str) -> Any:
     """Import the object with a name in a table.
 
     Args:
-        kind: what the table contains, for the error message, for example ``"loss"``.
+        argument: the argument that gives the name, for the error message, for example ``"loss"``.
         table: name -> ``"module:attribute"``.
         name: a name of the table.
 
@@ -25,9 +25,9 @@ def lookup(kind: str, table: Mapping[str, str], name: str) -> Any:
         3.0
         >>> lookup("function", {"sqrt": "math:sqrt"}, "root")
         Traceback (most recent call last):
-        solarseg.errors.ArgumentError: unknown function 'root'; choose one of: sqrt
+        solarseg.errors.ArgumentError: `function='root'`: must be one of sqrt
     """
     if name not in table:
-        raise ArgumentError(f"unknown {kind} '{name}'; choose one of: {', '.join(sorted(table))}")
+        raise ArgumentError(f"`{argument}={name!r}`: must be one of {', '.join(sorted(table))}")
     module, attribute = table[name].split(":")
     return getattr(import_module(module), attribute)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from solarseg.datasets.splits import read_split
+from solarseg.datasets.splits import SPLIT_NAME, read_split
 from solarseg.datasets.tables import read_table
 from solarseg.duplicates.leakage import Leak, read_leaks
 
@@ -53,7 +53,7 @@ class RunFolder:
     @property
     def split(self) -> Path:
         """Split, group and digest of each image."""
-        return self.path / "split.csv"
+        return self.path / SPLIT_NAME
 
     @property
     def leaks(self) -> Path:

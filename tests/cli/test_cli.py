@@ -217,7 +217,7 @@ def test_the_demo_replaces_nothing_but_an_earlier_demo(tmp_path, capsys):
     (project / "dataset").mkdir(parents=True)
     (project / "dataset" / "dataset.yaml").write_text("classes: [a, b]")
     error = one_line_error(capsys, "demo", "--out", project, "--overwrite")
-    assert "exists already and is not a demo" in error
+    assert "because it is not a demo" in error
     assert (project / "dataset" / "dataset.yaml").exists()
 
 

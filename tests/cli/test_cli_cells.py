@@ -58,7 +58,7 @@ def test_the_card_says_what_it_is_and_what_it_is_not(capsys):
     shown = capsys.readouterr().out
     for word in ("Licence", "Limits", "Scores", "make_el_cell.py", "ELPV"):
         assert word in shown
-    assert "choose one of: el-cell" in one_line_error(capsys, "models", "el-module")
+    assert "must be one of el-cell" in one_line_error(capsys, "models", "el-module")
 
 
 def test_the_card_and_the_file_say_the_same():

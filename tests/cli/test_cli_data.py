@@ -138,14 +138,14 @@ def test_a_conversion_in_part_leaves_with_1_and_lists_what_failed(squares, tmp_p
     ("arguments", "match"),
     [
         (["convert", "nowhere", "out"], "nowhere: no such file or folder; check the path"),
-        (["convert", ".", "out", "--format", "dicom"], "unknown format 'dicom'; choose one of: coco,"),
+        (["convert", ".", "out", "--format", "dicom"], "--format dicom: must be one of coco,"),
         (
             ["convert", ".", "out", "--format", "coco", "--bands", "B4"],
             "--bands: has no effect on the format coco; leave it out, or give another --format",
         ),
-        (["export", ".", "--format", "dicom"], "unknown format 'dicom'; choose one of: coco,"),
-        (["download", "nothing", "--out", "out"], "unknown dataset 'nothing'; choose one of: glosofarid,"),
-        (["check", ".", "--out", "."], "--out .: is a folder; give a file, such as problems.csv"),
+        (["export", ".", "--format", "dicom"], "--format dicom: must be one of coco,"),
+        (["download", "nothing", "--out", "out"], "nothing: must be one of glosofarid,"),
+        (["check", ".", "--out", "."], ".: is a folder; give a file"),
         (
             ["split", ".", "--val", "15"],
             "--val 15 and --test 0.15: must be 0 or more and together less than 1",

@@ -66,7 +66,7 @@ def test_a_gpu_that_is_not_there_is_said(trained, backend):
 def test_unknown_names_list_the_choices(trained):
     run, _ = trained
     with pytest.raises(
-        ArgumentError, match="unknown backend 'tensorrt'; choose one of: onnxruntime, openvino, torch"
+        ArgumentError, match="`backend='tensorrt'`: must be one of auto, onnxruntime, openvino, torch"
     ):
         load_model(run.path, backend="tensorrt")
     with pytest.raises(ArgumentError, match="`device='tpu'`: must be one of cpu, cuda"):

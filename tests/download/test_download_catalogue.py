@@ -59,7 +59,7 @@ def test_notes_state_what_a_user_must_know():
     assert "No masks" in elpv and "not to train weights" in elpv
     assert "docs/guides/labels.md" in NOT_COVERED and "thermal" in NOT_COVERED
     assert len(find_public_dataset("el-benchmark").classes) == 24
-    with pytest.raises(ArgumentError, match="unknown dataset 'ELPV'; choose one of: glosofarid, "):
+    with pytest.raises(ArgumentError, match="`name='ELPV'`: must be one of glosofarid, "):
         find_public_dataset("ELPV")
 
 

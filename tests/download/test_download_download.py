@@ -901,5 +901,5 @@ def test_leftovers_of_a_killed_unpacking_are_removed(httpserver, web, tmp_path):
 
 
 def test_download_takes_sets_of_the_catalogue(tmp_path):
-    with pytest.raises(ArgumentError, match="unknown dataset 'imagenet'; choose one of: glosofarid"):
+    with pytest.raises(ArgumentError, match="`name='imagenet'`: must be one of glosofarid"):
         download("imagenet", tmp_path)

@@ -59,16 +59,18 @@ def test_the_names_of_the_library_and_ours_are_listed() -> None:
 )
 def test_the_error_for_an_unknown_name_lists_similar_names(name: str, near: str) -> None:
     with pytest.raises(
-        ArgumentError, match=rf"unknown encoder '{name}'; similar names are: .*{near}.*encoder_names\(\)"
+        ArgumentError,
+        match=rf"`encoder='{name}'`: no such encoder; similar names are: .*{near}.*encoder_names\(\)",
     ):
         build_encoder(name)
-    with pytest.raises(ArgumentError, match=f"unknown encoder '{name}'"):
+    with pytest.raises(ArgumentError, match=f"`encoder='{name}'`: no such"):
         input_statistics(name, "imagenet")
 
 
 def test_unknown_tags_of_timm_are_refused() -> None:
     with pytest.raises(
-        ArgumentError, match=r"unknown encoder 'tu-resnet18\.nothing'; similar names are: .*tu-resnet18"
+        ArgumentError,
+        match=r"`encoder='tu-resnet18\.nothing'`: no such encoder; similar names are: .*tu-resnet18",
     ):
         build_encoder("tu-resnet18.nothing")
 

@@ -114,8 +114,9 @@ def test_what_was_made_otherwise_is_not_mixed(trained, tmp_path, change):
     predict(run.path, images / "im00.png", tmp_path / "out")
     options = {name: value for name, value in change.items() if name != "images"}
     other = images / change.get("images", "im00.png")
+    [what] = change["options"].changed() if "options" in change else change
     with pytest.raises(
-        OutputError, match=r"prediction\.json: has predictions of other images.*or `overwrite=True`"
+        OutputError, match=f"another value of {what}; give another `out`, or `overwrite=True`"
     ):
         predict(run.path, other, tmp_path / "out", **options)
     predict(run.path, other, tmp_path / "out", **options, overwrite=True)

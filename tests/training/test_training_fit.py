@@ -20,7 +20,7 @@ from rich.console import Console
 from tiny_runs import TINY, quiet
 
 from solarseg.datasets.splits import read_split
-from solarseg.errors import ArgumentError, OutputError, RunError, SolarsegError
+from solarseg.errors import ArgumentError, ExistsError, OutputError, RunError, SolarsegError
 from solarseg.evaluation.evaluate import evaluate
 from solarseg.inference.model import load_model
 from solarseg.networks.encoders import build_encoder
@@ -317,9 +317,7 @@ def test_a_device_this_machine_lacks_is_said(squares, tmp_path):
 def test_an_existing_run_is_left_alone(trained):
     run, dataset = trained
     before = (run.path / "config.yaml").read_text()
-    with pytest.raises(
-        RunError, match="exists already; give another `out`, `resume=True` to resume this run, or remove it"
-    ):
+    with pytest.raises(ExistsError, match="exists already; give another `out`, or `resume=True` to resume"):
         train(dataset, run.path, machine=quiet(), **TINY)
     assert (run.path / "config.yaml").read_text() == before
 

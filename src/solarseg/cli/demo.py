@@ -113,15 +113,15 @@ def _prepare_folder(out: Path, overwrite: bool) -> None:
     """Create the folder, and remove the files of an earlier demo, which a marker file identifies."""
     import shutil
 
-    from solarseg.errors import OutputError
+    from solarseg.errors import ExistsError
     from solarseg.files import write_text
 
     marker = out / ".solarseg-demo"
     if out.exists() and any(out.iterdir()):
         if not marker.exists():
-            raise OutputError(f"{out}: exists already and is not a demo; give another --out")
+            raise ExistsError(out, "another --out, because it is not a demo")
         if not overwrite:
-            raise OutputError(f"{out}: exists already; give another --out, or --overwrite to replace it")
+            raise ExistsError(out, "another --out", "--overwrite to replace it")
     for part in _PARTS:
         shutil.rmtree(out / part, ignore_errors=True)
     write_text(marker, "written by solarseg demo, which may replace the files in this folder\n")

@@ -28,7 +28,7 @@ def command(
     elif name in shipped_models():
         print(card_of(name))
     else:
-        raise ArgumentError(f"{name}: no such model; choose one of: {', '.join(shipped_models())}")
+        raise ArgumentError(f"{name}: no such model; must be one of {', '.join(shipped_models())}")
 
 
 def _describe(name: str, path: "Path") -> str:

@@ -15,7 +15,7 @@ from solarseg.datasets import FolderDataset
 from solarseg.datasets.description import read_description
 from solarseg.datasets.folder import folder_of, list_files, open_pairs
 from solarseg.datasets.left_out import LeftOut
-from solarseg.datasets.splits import read_split
+from solarseg.datasets.splits import SPLIT_NAME, read_split
 from solarseg.duplicates.leakage import Leak, find_leaks
 from solarseg.duplicates.perceptual_hash import SYMMETRIES
 from solarseg.duplicates.search import DuplicatePair
@@ -115,7 +115,7 @@ def check(
         found = survey.find_copies(progress=progress)
         copies = found.pairs
         problems += [_copy(data, pair) for pair in (*copies, *found.different_masks)]
-    file = Path(split) if split is not None else root / "split.csv"
+    file = Path(split) if split is not None else root / SPLIT_NAME
     if split is not None or file.exists():
         known, own_groups = images.keys() | masks.keys(), groups is None and group_regex is None
         problems += find_split_problems(file, data, seen, known, own_groups=own_groups)

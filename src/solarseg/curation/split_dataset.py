@@ -13,9 +13,17 @@ from rich.progress import track
 
 from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.datasets.left_out import LeftOutItems
-from solarseg.datasets.splits import SPLITS, check_shares, folds_by_group, split_by_group, write_split
+from solarseg.datasets.splits import (
+    SPLIT_NAME,
+    SPLITS,
+    check_shares,
+    folds_by_group,
+    split_by_group,
+    write_split,
+)
 from solarseg.duplicates.leakage import find_copies_in_dataset, join_groups
-from solarseg.errors import ArgumentError, MaskError, OutputError
+from solarseg.errors import ArgumentError, ExistsError, MaskError
+from solarseg.files import check_folder
 from solarseg.threads import count_cores, fan_out
 
 __all__ = ["SplitDataset", "split_dataset"]
@@ -86,7 +94,8 @@ def split_dataset(
     Raises:
         ArgumentError: shares, folds or groups that cannot be.
         DataError: the dataset cannot be read, or has too few groups.
-        OutputError: the split exists, or could not be written.
+        ExistsError: there is a split already.
+        OutputError: the split could not be written.
     """
     if folds is not None and test is not None:
         raise ArgumentError(
@@ -97,9 +106,10 @@ def split_dataset(
     data = open_dataset(dataset, groups=groups, group_regex=group_regex)
     if folds is not None and folds < 2:
         raise ArgumentError(f"`folds={folds}`: must be 2 or more")
-    names = [f"folds/fold{number}.csv" for number in range(1, folds + 1)] if folds else ["split.csv"]
+    names = [f"folds/fold{number}.csv" for number in range(1, folds + 1)] if folds else [SPLIT_NAME]
     files = tuple(data.root / name for name in names)
     old = sorted((data.root / "folds").glob("fold*.csv")) if folds else []
+    check_folder(data.root)
     _check_free((*files, *old), overwrite)
     group_of = data.group_of
     if by == "images":
@@ -135,7 +145,7 @@ def split_dataset(
 def _check_free(files: tuple[Path, ...], overwrite: bool) -> None:
     existing = [file for file in files if file.exists()]
     if existing and not overwrite:
-        raise OutputError(f"{existing[0]}: exists already; remove it, or give `overwrite=True` to replace it")
+        raise ExistsError(existing[0], "`overwrite=True` to replace it")
 
 
 def _present(data: FolderDataset, progress: bool) -> dict[str, frozenset[int]]:

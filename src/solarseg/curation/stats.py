@@ -7,7 +7,7 @@ from solarseg.curation.statistics import Statistics, summarise
 from solarseg.curation.statistics_figure import draw_statistics
 from solarseg.curation.survey import survey_dataset
 from solarseg.datasets import FolderDataset, open_dataset
-from solarseg.files import write_text
+from solarseg.files import check_folder, write_text
 
 __all__ = ["stats"]
 
@@ -28,6 +28,8 @@ def stats(
         DataError: the folder is no dataset, or no sample can be read.
         OutputError: a file could not be written.
     """
+    if out is not None:
+        check_folder(Path(out))
     data = open_dataset(dataset)
     survey = survey_dataset(data, regions=True, progress=progress)
     found = summarise(survey)

@@ -14,6 +14,7 @@ from solarseg.files import write_table
 
 __all__ = [
     "SPLITS",
+    "SPLIT_NAME",
     "check_shares",
     "check_split",
     "find_split_by_name",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 SPLITS = ("train", "val", "test")
+SPLIT_NAME = "split.csv"  # of the table in a dataset folder and in a run folder
 _FOLDERS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "val"),

@@ -23,7 +23,7 @@ from rich.progress import track
 
 from solarseg.download.safe_names import unsafe_name_reason
 from solarseg.download.volumes import open_zip
-from solarseg.errors import DataError, OutputError
+from solarseg.errors import DataError, ExistsError, OutputError
 from solarseg.files import atomic_folder, check_space
 
 __all__ = ["archive_stem", "find_damage", "is_archive", "unpack"]
@@ -99,10 +99,11 @@ def unpack(archive: Path, folder: Path, *, progress: bool = False) -> Path:
 
     Raises:
         DataError: the archive is damaged, or has unsafe content.
-        OutputError: the folder exists, or there is not enough space.
+        ExistsError: the folder exists.
+        OutputError: there is not enough space.
     """
     if folder.exists():
-        raise OutputError(f"{folder}: exists already; remove it, or give another folder")
+        raise ExistsError(folder, "another `out`")
     members = _zip_members if archive.name.lower().endswith(_ZIP) else _tar_members
     with atomic_folder(folder) as temporary:
         try:

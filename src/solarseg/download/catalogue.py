@@ -184,11 +184,9 @@ def find_public_dataset(name: str) -> PublicDataset:
         2624
         >>> find_public_dataset("elvp")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        solarseg.errors.ArgumentError: unknown dataset 'elvp'; choose one of: glosofarid, pv-multires, ...
+        solarseg.errors.ArgumentError: `name='elvp'`: must be one of glosofarid, pv-multires, ...
     """
     for entry in CATALOGUE:
         if entry.name == name:
             return entry
-    raise ArgumentError(
-        f"unknown dataset '{name}'; choose one of: {', '.join(entry.name for entry in CATALOGUE)}"
-    )
+    raise ArgumentError(f"`name={name!r}`: must be one of {', '.join(entry.name for entry in CATALOGUE)}")

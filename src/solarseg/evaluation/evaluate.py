@@ -13,7 +13,7 @@ from rich.progress import track
 
 from solarseg.classes import IGNORE_INDEX
 from solarseg.datasets import FolderDataset, open_dataset
-from solarseg.datasets.splits import SPLITS, check_split, read_split
+from solarseg.datasets.splits import SPLIT_NAME, SPLITS, check_split, read_split
 from solarseg.errors import ArgumentError, DatasetError, ImageError
 from solarseg.evaluation.figures import Example, draw_confusion_matrix, draw_examples
 from solarseg.evaluation.reliability import Reliability, count_bins, without_temperature
@@ -170,7 +170,7 @@ def _choose(data: FolderDataset, own: RunSplit | None, asked: Split | None) -> t
 
 
 def _split_of_dataset(data: FolderDataset, asked: str) -> dict[str, str]:
-    file = data.root / "split.csv"
+    file = data.root / SPLIT_NAME
     if not file.exists():
         raise ArgumentError(
             f"`split='{asked}'`: neither the run nor {data.root} has a split.csv for these images; "

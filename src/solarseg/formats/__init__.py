@@ -57,7 +57,7 @@ def open_source(
     if not path.exists():
         raise ArgumentError(f"{path}: no such file or folder; check the path")
     name = format_name or _detect(path)
-    reader: Reader = lookup("format", READERS, name)
+    reader: Reader = lookup("format_name", READERS, name)
     for option in options.changed():
         if option not in reader.options:
             raise ArgumentError(
@@ -67,7 +67,7 @@ def open_source(
 
 
 def _detect(path: Path) -> str:
-    found = [name for name in READERS if lookup("format", READERS, name).detect(path)]
+    found = [name for name in READERS if lookup("format_name", READERS, name).detect(path)]
     if len(found) == 1:
         return found[0]
     if not found:

@@ -18,14 +18,22 @@ from solarseg.datasets.description import write_description
 from solarseg.datasets.folder import UNFINISHED, open_pairs, read_pairs
 from solarseg.datasets.groups import write_groups
 from solarseg.datasets.sample import Sample
-from solarseg.datasets.splits import SPLITS, check_split, find_split_by_name, read_split, write_split
+from solarseg.datasets.splits import (
+    SPLIT_NAME,
+    SPLITS,
+    check_split,
+    find_split_by_name,
+    read_split,
+    write_split,
+)
 from solarseg.datasets.walk import walk
 from solarseg.duplicates.leakage import join_groups
 from solarseg.duplicates.same_place import find_same_places
 from solarseg.duplicates.search import DuplicatePair
-from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
+from solarseg.errors import ArgumentError, DataError, DatasetError, ExistsError, OutputError
 from solarseg.files import (
     atomic_path,
+    check_folder,
     folder_lock,
     is_empty,
     remove_empty_folder,
@@ -122,6 +130,7 @@ def convert(
     if workers is not None and workers < 1:
         raise ArgumentError(f"`workers={workers}`: must be 1 or more")
     options, folder = options or ReadOptions(), Path(dataset)
+    check_folder(folder)
     opened = open_source(source, format_name, options)
     _make(folder)
     with folder_lock(folder):
@@ -201,7 +210,7 @@ def _begin(folder: Path, source: Source, format_name: str | None, options: ReadO
         remove_temporary(folder)
         _remove_images_without_mask(folder)
     elif not is_empty(folder):
-        raise OutputError(f"{folder}: exists already; give another folder")
+        raise ExistsError(folder, "another `dataset`")
     else:
         write_json(mark, what)
 
@@ -321,7 +330,7 @@ def _group(
 
 def _keep_split(folder: Path, source: Path, groups: Mapping[str, str]) -> None:
     """Write the split that the source has, in ``split.csv`` or in its folders, unless that divides a group."""
-    table = source / "split.csv"
+    table = source / SPLIT_NAME
     split = read_split(table) if table.is_file() else find_split_by_name(groups)
     if split is None or not groups.keys() <= split.keys():
         return
@@ -330,7 +339,7 @@ def _keep_split(folder: Path, source: Path, groups: Mapping[str, str]) -> None:
     except DatasetError as error:
         logger.warning("%s; the split of the source is not kept", error)
         return
-    write_split(folder / "split.csv", split, groups)
+    write_split(folder / SPLIT_NAME, split, groups)
     counts = Counter(split[name] for name in groups)
     spelled = ", ".join(f"{part} {counts[part]:,}" for part in SPLITS)
     logger.info("the split of the source is kept in split.csv: %s", spelled)

@@ -12,9 +12,9 @@ from solarseg.datasets.description import write_description
 from solarseg.datasets.folder import folder_of
 from solarseg.datasets.groups import write_groups
 from solarseg.datasets.left_out import LeftOutItems
-from solarseg.datasets.splits import read_split, write_split
-from solarseg.errors import ArgumentError, DataError, DatasetError, OutputError
-from solarseg.files import atomic_folder
+from solarseg.datasets.splits import SPLIT_NAME, read_split, write_split
+from solarseg.errors import ArgumentError, DataError, DatasetError, ExistsError
+from solarseg.files import atomic_folder, check_folder
 from solarseg.formats import WRITERS
 from solarseg.formats.labels import Labelled, Writer, open_labels
 from solarseg.registry import lookup
@@ -68,14 +68,16 @@ def export_dataset(
     Raises:
         ArgumentError: an unknown format, or a tolerance below 0.
         DataError: the dataset cannot be read, or nothing in it.
-        OutputError: the folder exists, or could not be written.
+        ExistsError: the folder exists.
+        OutputError: the folder could not be written.
     """
-    write: Writer = lookup("format", WRITERS, format_name)
+    write: Writer = lookup("format_name", WRITERS, format_name)
     if not 0 <= tolerance < inf:
         raise ArgumentError(f"`tolerance={tolerance}`: must be a number of pixels, 0 or more")
     folder = Path(out)
+    check_folder(folder)
     if folder.exists():
-        raise OutputError(f"{folder}: exists already; give another `out`")
+        raise ExistsError(folder, "another `out`")
     data = _open(folder_of(dataset), Path(images) if images is not None else None)
     failed: dict[str, str] = {}
     with atomic_folder(folder) as temporary:
@@ -85,10 +87,10 @@ def export_dataset(
         write_description(temporary, data.description, data.classes)
         if data.grouped:
             write_groups(temporary, data.group_of)
-        table = data.root / "split.csv"
+        table = data.root / SPLIT_NAME
         split = read_split(table) if table.is_file() else {}
         if split.keys() >= data.group_of.keys():
-            write_split(temporary / "split.csv", split, data.group_of)
+            write_split(temporary / SPLIT_NAME, split, data.group_of)
     return Exported(folder, len(data) - len(failed), failed, data.left_out)
 
 

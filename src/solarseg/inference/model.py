@@ -10,7 +10,7 @@ from PIL import Image
 
 from solarseg.classes import ClassMap
 from solarseg.errors import ArgumentError
-from solarseg.inference.backends import Compute, open_backend
+from solarseg.inference.backends import BACKENDS, Compute, open_backend
 from solarseg.inference.model_file import ModelInfo, check_graph, find_model_file, read_info
 from solarseg.inference.options import PredictOptions
 from solarseg.inference.pipeline import GPU_BATCH, Pipeline, Probabilities, gather
@@ -24,6 +24,7 @@ __all__ = ["Model", "as_model", "load_model"]
 
 OneImage = NDArray[Any] | Image.Image | Path | str
 AnyImage = TypeVar("AnyImage", bound=OneImage)
+Images = list[AnyImage] | tuple[AnyImage, ...]
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,14 +79,14 @@ class Model:
     def predict(self, image: OneImage) -> NDArray[np.uint8]: ...
 
     @overload
-    def predict(self, image: list[AnyImage]) -> list[NDArray[np.uint8]]: ...
+    def predict(self, image: Images[AnyImage]) -> list[NDArray[np.uint8]]: ...
 
-    def predict(self, image: OneImage | list[AnyImage]) -> NDArray[np.uint8] | list[NDArray[np.uint8]]:
+    def predict(self, image: OneImage | Images[AnyImage]) -> NDArray[np.uint8] | list[NDArray[np.uint8]]:
         """Segment an image, or a list of images.
 
         Args:
             image: a file; ``(H, W)`` or ``(H, W, C)`` of ``uint8``, ``uint16``, ``bool`` or floats; a Pillow image;
-                or a list of these.
+                or a list or tuple of these.
 
         Returns:
             ``(H, W) uint8`` class ids, at the image's own size, 255 where a TIFF shows nothing; of a list, a list.
@@ -100,7 +101,7 @@ class Model:
             >>> [mask.shape for mask in model.predict(cells)]
             [(64, 64), (64, 64)]
         """
-        if isinstance(image, list):
+        if isinstance(image, (list, tuple)):
             return [self.predict(one) for one in image]
         source = as_source(image)
         return gather(source, self.pipeline.predict(source), probabilities=False).mask
@@ -139,6 +140,8 @@ def load_model(
     file, options = find_model_file(path), options or PredictOptions()
     info = read_info(file)
     options.check_classes(info.classes)
+    if backend not in (*BACKENDS, "auto"):
+        raise ArgumentError(f"`backend={backend!r}`: must be one of auto, {', '.join(BACKENDS)}")
     check_graph(file, info)
     chosen = (
         (read_preferred_backend(info.fingerprint, device) or "onnxruntime") if backend == "auto" else backend

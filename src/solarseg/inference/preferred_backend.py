@@ -13,6 +13,7 @@ from platformdirs import user_config_path
 from solarseg.errors import OutputError
 from solarseg.files import write_json
 from solarseg.inference.backends import BACKENDS
+from solarseg.threads import count_cores
 
 __all__ = ["check_settings_folder", "read_preferred_backend", "settings_file", "store_preferred_backend"]
 
@@ -57,7 +58,7 @@ def read_preferred_backend(fingerprint: str, device: str) -> str | None:
 
 
 def _key(fingerprint: str, device: str) -> str:
-    return f"{fingerprint} on {platform.node()}, {platform.machine()}, {os.cpu_count()} cores, {device}"
+    return f"{fingerprint} on {platform.node()}, {platform.machine()}, {count_cores()} cores, {device}"
 
 
 def _read() -> dict[str, str]:

@@ -52,7 +52,7 @@ def build_loss(
         (1.0, 0.5)
         >>> build_loss("iou", num_classes=2)  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        solarseg.errors.ArgumentError: unknown loss 'iou'; choose one of: cross_entropy, dice, focal, ...
+        solarseg.errors.ArgumentError: `loss='iou'`: must be one of cross_entropy, dice, focal, ...
     """
     factors, names = zip(*(_parse_term(term, name) for term in name.split("+")), strict=True)
     losses = [lookup("loss", LOSSES, each)(num_classes, ignore_index, class_weights) for each in names]

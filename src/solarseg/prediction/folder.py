@@ -9,7 +9,7 @@ from typing import Any
 
 from solarseg.classes import ClassMap
 from solarseg.datasets.description import FILE_NAME, Description, write_description
-from solarseg.errors import OutputError
+from solarseg.errors import ExistsError, OutputError
 from solarseg.files import remove_temporary, write_json, write_table
 from solarseg.geotiff import is_georeferenced
 from solarseg.prediction.measurements import JSON_NAME, TABLE_NAME, Measured, write_measurements
@@ -92,9 +92,10 @@ class PredictionFolder:
         except (OSError, ValueError):
             return False
         if found != request:
+            differ = [name for name, value in request.items() if found.get(name) != value]
             raise OutputError(
-                f"{file}: has predictions of other images, by another model or with other options; give another "
-                "`out`, or `overwrite=True` to replace them"
+                f"{self.root}: has predictions with another value of {', '.join(differ)}; give another `out`, or "
+                "`overwrite=True` to replace them"
             )
         return True
 
@@ -126,9 +127,7 @@ class PredictionFolder:
         files = [*(self.root / name for name in names), *(path for job in jobs for path in job.outputs)]
         existing = [file for file in files if file.exists()]
         if existing:
-            raise OutputError(
-                f"{existing[0]}: exists already; give another `out`, or `overwrite=True` to replace it"
-            )
+            raise ExistsError(existing[0], "another `out`", "`overwrite=True` to replace it")
 
     def begin(self, request: dict[str, Any], *, resume: bool) -> None:
         """Say what the folder is made with."""

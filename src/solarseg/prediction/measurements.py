@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap, few
-from solarseg.errors import ArgumentError, DataError, DatasetError, ImageError, OutputError
-from solarseg.files import write_json, write_table
+from solarseg.errors import ArgumentError, DataError, DatasetError, ExistsError, ImageError
+from solarseg.files import check_folder, write_json, write_table
 from solarseg.formats.labels import open_masks
 from solarseg.images import read_image
 from solarseg.measurement import CellMeasurement, check_cell_size, find_warnings, is_measurable, measure_cell
@@ -90,12 +90,14 @@ def measure(
     Raises:
         ArgumentError: no class is one that is measured, or ``cell_mm`` is not above 0.
         DataError: the masks cannot be read, or none of them.
-        OutputError: the files exist, or could not be written.
+        ExistsError: the files exist.
+        OutputError: the files could not be written.
     """
     from rich.progress import track  # takes a while to import
 
     check_cell_size(cell_mm)
     folder = Path(out)
+    check_folder(folder)
     _refuse_existing(folder, overwrite)
     data = open_masks(Path(masks), Path(images) if images is not None else None)
     if not is_measurable(data.classes):
@@ -131,9 +133,7 @@ def _image_of(file: Path, mask: NDArray[np.uint8]) -> NDArray[Any]:
 def _refuse_existing(folder: Path, overwrite: bool) -> None:
     for name in (TABLE_NAME, JSON_NAME):
         if not overwrite and (folder / name).exists():
-            raise OutputError(
-                f"{folder / name}: exists already; give another `out`, or `overwrite=True` to replace it"
-            )
+            raise ExistsError(folder / name, "another `out`", "`overwrite=True` to replace it")
 
 
 def measure_one(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from solarseg.classes import ClassMap
 from solarseg.datasets.image_files import find_images, is_inside, name_objection, name_outputs
 from solarseg.errors import ArgumentError, ImageError
-from solarseg.files import digest
+from solarseg.files import check_folder, digest
 from solarseg.images import read_image, true_colour, write_bands, write_image
 from solarseg.inference.model import Model, as_model
 from solarseg.inference.options import PredictOptions
@@ -112,9 +112,11 @@ def predict(
     Raises:
         ArgumentError: no images were found, or an option cannot be used.
         ModelFileError: the model cannot be used.
-        OutputError: a file of that name exists, or could not be written.
+        ExistsError: a file of that name exists.
+        OutputError: a file could not be written.
     """
     check_cell_size(cell_mm)
+    check_folder(Path(out))
     sources = [images] if isinstance(images, (str, Path)) else list(images)
     folder = PredictionFolder(Path(out))
     named = name_outputs(_without_own(find_images(sources), folder.root))

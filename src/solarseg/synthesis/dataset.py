@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from solarseg.datasets.description import Description, write_description
-from solarseg.errors import ArgumentError, OutputError
-from solarseg.files import atomic_folder, write_table
+from solarseg.errors import ArgumentError, ExistsError
+from solarseg.files import atomic_folder, check_folder, write_table
 from solarseg.images import write_image
 from solarseg.masks import write_mask
 from solarseg.synthesis.camera import Camera, IntegerDepth
@@ -52,7 +52,8 @@ def write_cells(
 
     Raises:
         ArgumentError: ``count``, ``size``, ``seed``, ``cell`` or ``depth`` is out of range.
-        OutputError: the folder is not empty, or could not be written.
+        ExistsError: the folder is not empty.
+        OutputError: the folder could not be written.
 
     Examples:
         >>> import tempfile
@@ -69,6 +70,7 @@ def write_cells(
     """
     folder = Path(folder)
     _check_arguments(count, size, seed, cell, depth)
+    check_folder(folder)
     _remove_if_empty(folder)
     with atomic_folder(folder) as temporary:
         _write_files(temporary, count, size, seed, _KINDS[cell], depth, progress)
@@ -142,8 +144,8 @@ def _check_arguments(count: int, size: int, seed: int, cell: str, depth: str) ->
 
 def _remove_if_empty(folder: Path) -> None:
     if folder.exists():
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise OutputError(f"{folder}: exists already and is not empty; remove it, or give another folder")
+        if any(folder.iterdir()):
+            raise ExistsError(folder, "another `folder`")
         folder.rmdir()
 
 

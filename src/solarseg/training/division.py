@@ -9,7 +9,7 @@ from pathlib import Path
 
 from solarseg.curation.survey import Survey
 from solarseg.datasets import FolderDataset
-from solarseg.datasets.splits import check_split, read_split, split_by_group
+from solarseg.datasets.splits import SPLIT_NAME, check_split, read_split, split_by_group
 from solarseg.datasets.tables import read_table
 from solarseg.duplicates.leakage import Leak, find_leaks, join_groups
 from solarseg.errors import ArgumentError, DatasetError
@@ -90,7 +90,7 @@ def read_given_split(data: FolderDataset, config: TrainConfig) -> Division | Non
 
 
 def _given_file(data: FolderDataset, config: TrainConfig) -> Path:
-    return Path(config.split) if config.split else data.root / "split.csv"
+    return Path(config.split) if config.split else data.root / SPLIT_NAME
 
 
 def _warn_if_divided(found: Division, data: FolderDataset, config: TrainConfig) -> None:
@@ -125,7 +125,7 @@ def _check_shares_unused(file: Path, config: TrainConfig) -> None:
 
 
 def _refusal(file: Path, leaks: Sequence[Leak], root: Path, config: TrainConfig) -> str:
-    first, own = leaks[0], root / "split.csv"
+    first, own = leaks[0], root / SPLIT_NAME
     asked = [
         ("--groups", config.groups and _shown(Path(config.groups))),
         ("--group-regex", config.group_regex),

@@ -14,10 +14,10 @@ import numpy as np
 import onnx
 
 from solarseg._version import __version__
-from solarseg.errors import ArgumentError, ModelFileError, OutputError, RunError
+from solarseg.errors import ArgumentError, ExistsError, ModelFileError, RunError
 from solarseg.evaluation.gate import LIMIT, ExportComparison, compare_networks
 from solarseg.extras import require
-from solarseg.files import atomic_folder, atomic_path
+from solarseg.files import atomic_folder, atomic_path, check_file
 from solarseg.inference.backends import Compute, open_backend
 from solarseg.inference.model_file import (
     ModelInfo,
@@ -98,7 +98,8 @@ def export_model(
         RunError: the folder contains no finished run.
         DataError: the dataset was moved, has changed, or has no image to compare or to calibrate on.
         ModelFileError: the export loses too much, or the checkpoint cannot be used.
-        OutputError: the export exists, or could not be written.
+        ExistsError: the export exists.
+        OutputError: the export could not be written.
         MissingExtraError: ``openvino`` is true and OpenVINO is not installed.
     """
     if int8 and half:
@@ -108,6 +109,7 @@ def export_model(
     folder, precision = RunFolder(Path(run)), _precision(int8, half)
     info = _describe(folder, precision)
     model = _target(folder, precision, None if out is None else Path(out), overwrite)
+    check_file(model)
     ir = model.with_name(f"{model.stem}-openvino") if openvino else None
     if ir is not None:
         require("openvino", "openvino")
@@ -158,7 +160,7 @@ def _target(folder: RunFolder, precision: Precision, out: Path | None, overwrite
 
 def _check_free(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
-        raise OutputError(f"{path}: exists already; give another `out`, or `overwrite=True` to replace it")
+        raise ExistsError(path, "another `out`", "`overwrite=True` to replace it")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.digests import DatasetDigests
 from solarseg.duplicates.leakage import write_leaks
-from solarseg.errors import ArgumentError, RunError
+from solarseg.errors import ArgumentError, ExistsError, RunError
 from solarseg.files import write_table
 from solarseg.preprocessing import Preprocessing
 from solarseg.runs import RunFolder
@@ -37,13 +37,11 @@ _REMEDY = "remove the run folder and train again"
 
 
 def check_new(run: RunFolder) -> None:
-    """Raise `RunError` if the folder of a new run is not free."""
+    """Raise `ExistsError` or `RunError` if the folder of a new run is not free."""
     if run.is_free:
         return
     if run.config.exists():
-        raise RunError(
-            f"{run.path}: exists already; give another `out`, `resume=True` to resume this run, or remove it"
-        )
+        raise ExistsError(run.path, "another `out`", "`resume=True` to resume this run")
     raise RunError(f"{run.path}: has files, but no run; give another `out`, or empty the folder")
 
 

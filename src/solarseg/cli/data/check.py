@@ -7,7 +7,6 @@ import typer
 
 from solarseg.cli.options import Dataset, GroupRegex, Groups, Quiet
 from solarseg.cli.report import counted, is_shown
-from solarseg.errors import ArgumentError
 
 if TYPE_CHECKING:
     from solarseg.curation.check import Check
@@ -43,9 +42,10 @@ def command(
     Example: solarseg data check my-cells --out problems.csv
     """
     from solarseg.curation.check import check
+    from solarseg.files import check_file
 
-    if out is not None and out.is_dir():
-        raise ArgumentError(f"--out {out}: is a folder; give a file, such as {out / 'problems.csv'}")
+    if out is not None:
+        check_file(out)
     found = check(
         dataset, groups=groups, group_regex=group_regex, split=split, search=search, progress=is_shown(quiet)
     )

@@ -142,7 +142,7 @@ def _check_name(name: str) -> None:
     known = [*encoder_names(), *(f"tu-{model}" for model in timm.list_models())]
     close = ", ".join(get_close_matches(name, known)) or "resnet34"
     raise ArgumentError(
-        f"unknown encoder '{name}'; similar names are: {close}; "
+        f"`encoder={name!r}`: no such encoder; similar names are: {close}; "
         "solarseg.networks.encoders.encoder_names() lists all, and tu-NAME is any model of timm"
     )
 

@@ -19,9 +19,9 @@ from rich.progress import track
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.decoding.guards import check_pixels
-from solarseg.errors import OutputError
+from solarseg.errors import ExistsError
 from solarseg.extras import require
-from solarseg.files import atomic_path, digest
+from solarseg.files import atomic_path, check_folder, digest
 from solarseg.images import true_colour, write_image
 from solarseg.inference.model import Model, as_model
 from solarseg.inference.options import PredictOptions
@@ -104,9 +104,11 @@ def predict_raster(
 
     Raises:
         ImageError: the raster cannot be read, or its bands are not those the model takes.
-        OutputError: a file of that name exists, or could not be written.
+        ExistsError: a file of that name exists.
+        OutputError: a file could not be written.
         MissingExtraError: the extra ``geo`` is not installed.
     """
+    check_folder(Path(out))
     path, loaded = Path(raster), as_model(model, backend=backend, device=device, options=options)
     outputs = _Outputs.below(Path(out), name or path.stem, probabilities)
     with open_raster(path, loaded.preprocessing) as opened:
@@ -145,9 +147,7 @@ class _Outputs:
     def refuse_existing(self) -> None:
         for file in self.files:
             if file.exists():
-                raise OutputError(
-                    f"{file}: exists already; give another `out`, or `overwrite=True` to replace it"
-                )
+                raise ExistsError(file, "another `out`", "`overwrite=True` to replace it")
 
 
 @dataclass(frozen=True)
