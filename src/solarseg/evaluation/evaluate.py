@@ -16,7 +16,7 @@ from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.datasets.splits import SPLIT_NAME, SPLITS, check_split, read_split
 from solarseg.errors import ArgumentError, DatasetError, ImageError
 from solarseg.evaluation.figures import Example, draw_confusion_matrix, draw_examples
-from solarseg.evaluation.reliability import Reliability, count_bins, without_temperature
+from solarseg.evaluation.reliability import BINS, Reliability, count_bins, without_temperature
 from solarseg.evaluation.reliability_figure import draw_reliability
 from solarseg.evaluation.report import Report, show_options
 from solarseg.evaluation.scores import check_matrices, confusion_matrix, iou
@@ -33,6 +33,7 @@ __all__ = ["evaluate"]
 
 logger = logging.getLogger(__name__)
 
+_COUNTED = 2**22  # probabilities that are counted at once
 _SHOWN_OF_EACH = 2  # best, median and worst images in the picture
 
 Split = Literal["train", "val", "test", "all"]
@@ -241,11 +242,14 @@ def _count(model: Model, data: FolderDataset, names: list[str], progress: bool) 
     def count(_: str, found: _Found) -> tuple[NDArray[Any], ...]:
         assert found.probabilities is not None
         truth = found.source.truth  # 255 where the mask or the image says so
-        return (
-            confusion_matrix(truth, found.mask, len(data.classes), IGNORE_INDEX),
-            count_bins(found.probabilities, truth, IGNORE_INDEX),
-            count_bins(without_temperature(found.probabilities, temperature), truth, IGNORE_INDEX),
-        )
+        matrix = confusion_matrix(truth, found.mask, len(data.classes), IGNORE_INDEX)
+        bins, before = np.zeros((2, BINS, 3))
+        rows = max(1, _COUNTED // found.probabilities[0].size)
+        for top in range(0, len(truth), rows):  # some at a time, since each step makes a copy
+            probabilities, some = found.probabilities[top : top + rows], truth[top : top + rows]
+            bins += count_bins(probabilities, some, IGNORE_INDEX)
+            before += count_bins(without_temperature(probabilities, temperature), some, IGNORE_INDEX)
+        return matrix, bins, before
 
     shown = track(names, "evaluating", disable=not progress, transient=True)
     counts = list(_predict(model, data, shown, count))

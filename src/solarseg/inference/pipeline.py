@@ -8,6 +8,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import product
+from math import prod
+from threading import Semaphore
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -28,6 +30,7 @@ __all__ = ["GPU_BATCH", "Pipeline", "Predicted", "PredictedRows", "Probabilities
 _MUCH_LARGER = 2  # times the training images' side, above which an image is split into tiles
 _OVERLAP = 0.25  # share of a tile that neighbours share; see docs/results/speed.md
 GPU_BATCH = 64
+_MANY = 2**26  # probabilities of an image, 256 MB, above which no other image is finished at the same time
 _THREADS = 4  # for decoding and for encoding; more would only wait for the network
 
 Probabilities = NDArray[np.float32]
@@ -78,6 +81,7 @@ class _Work(Generic[Item, AnySource]):
     output: Probabilities | None = None  # what the network gave for them
     done: Predicted[AnySource] | None = None
     error: ImageError | None = None
+    large: Semaphore | None = None  # what it holds
 
 
 @dataclass(frozen=True)
@@ -255,6 +259,7 @@ class Pipeline:
             `ImageError` of ``read``, which ``use`` is given.
         """
         threads = min(_THREADS, count_cores())
+        large = Semaphore()  # held for an image with many probabilities until it has been used, one at a time
         with (
             closing(
                 map_ahead(
@@ -266,8 +271,8 @@ class Pipeline:
             ) as prepared,
             closing(
                 map_ahead(
-                    lambda work: use(work.item, self._finish_work(work, probabilities)),
-                    self._compute_all(prepared, probabilities),
+                    lambda work: self._use(work, use, probabilities),
+                    self._compute_all(prepared, probabilities, large),
                     threads=threads,
                     ahead=2 * threads,
                 )
@@ -286,12 +291,18 @@ class Pipeline:
         return work
 
     def _compute_all(
-        self, prepared: Iterable[_Work[Item, AnySource]], probabilities: bool
+        self, prepared: Iterable[_Work[Item, AnySource]], probabilities: bool, large: Semaphore
     ) -> Iterator[_Work[Item, AnySource]]:
         for batch in _batches(prepared, self.batch_size):
             inputs = [work.inputs for work in batch if work.inputs is not None]
             found = iter(self.probabilities(np.stack(inputs)) if inputs else ())
             for work in batch:
+                is_kept = (
+                    probabilities or work.inputs is not None
+                )  # of tiles, only the mask is kept otherwise
+                if is_kept and work.source and prod(work.source.size) * len(self.classes) > _MANY:
+                    large.acquire()
+                    work.large = large
                 if work.inputs is not None:
                     work.inputs, work.output = None, next(found)
                 elif work.source is not None and work.error is None:
@@ -303,6 +314,19 @@ class Pipeline:
             work.done = gather(source, self.predict(source), probabilities=probabilities, tiled=True)
         except ImageError as error:
             work.error = error
+
+    def _use(
+        self,
+        work: _Work[Item, AnySource],
+        use: Callable[[Item, "Predicted[AnySource] | ImageError"], Result],
+        probabilities: bool,
+    ) -> Result:
+        try:
+            return use(work.item, self._finish_work(work, probabilities))
+        finally:
+            work.done = None
+            if work.large is not None:
+                work.large.release()
 
     def _finish_work(
         self, work: _Work[Item, AnySource], probabilities: bool
