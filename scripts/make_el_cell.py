@@ -29,7 +29,7 @@ from solarseg.training.callbacks import History
 from solarseg.training.config import Machine, TrainConfig, make_config
 from solarseg.training.datamodule import TrainingData
 from solarseg.training.division import find_division
-from solarseg.training.fit import Parts, build_parts, describe_computing, finish_run, read_samples
+from solarseg.training.fit import Parts, build_parts, describe_computing, finish_run, survey_samples
 from solarseg.training.run_folder import write_beginning
 from solarseg.training.task import ForegroundIoU, warmup_cosine
 
@@ -118,7 +118,7 @@ def check_recipe(work: Path, recipe: dict[str, object]) -> None:
 def make_run(cells: Path, work: Path, config: TrainConfig) -> None:
     """Make a run folder like that of `train`, from saved weights or from a new training."""
     run, machine, data = RunFolder(work / "run"), Machine(), open_dataset(cells)
-    survey, store = read_samples(data, config, machine, copies=config.search)
+    survey, store = survey_samples(data, config, machine, copies=config.search)
     division = find_division(run, survey, config, progress=True)
     parts = build_parts(survey, division.split, config, machine, store)
     computing = describe_computing(config, machine)

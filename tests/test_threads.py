@@ -33,8 +33,17 @@ def fail_at_30():
     raise ValueError("stream")
 
 
+@pytest.fixture
+def threads_end():
+    """Wait at the end of a test until the threads that it started have ended, or fail by the limit for every test."""
+    before = set(threading.enumerate())
+    yield
+    while set(threading.enumerate()) - before:
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("where", ["stream", "work"])
-def test_what_is_raised_arrives_and_ends_all(where):
+def test_what_is_raised_arrives_and_ends_all(where, threads_end):
     def work(item):
         if where == "work" and item == 30:
             raise ValueError("work")
@@ -43,18 +52,9 @@ def test_what_is_raised_arrives_and_ends_all(where):
     streams = [fail_at_30 if where == "stream" else (lambda: range(10_000)), lambda: range(20_000, 30_000)]
     with pytest.raises(ValueError, match=where):
         list(fan_out(streams, work, threads=2))
-    assert_no_threads_left()
 
 
-def test_a_caller_that_stops_iterating_stops_the_work():
+def test_a_caller_that_stops_iterating_stops_the_work(threads_end):
     results = fan_out([lambda: iter(range(10**9))] * 3, lambda item: item, threads=2)
     next(results)
     results.close()
-    assert_no_threads_left()
-
-
-def assert_no_threads_left():
-    deadline = time.monotonic() + 10
-    while any("ThreadPoolExecutor" in thread.name for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -60,6 +60,7 @@ def inputs_of(dataset, info, names):
     return np.stack([info.preprocessing.to_input(data[name].image) for name in names])
 
 
+@pytest.mark.slow
 def test_a_float32_export_is_the_network_again(run, trained, capsys, monkeypatch):
     monkeypatch.setattr(job, "write_graph", write_graph)
     before = read_info(run / "model.onnx")
@@ -77,6 +78,7 @@ def test_a_float32_export_is_the_network_again(run, trained, capsys, monkeypatch
     assert np.abs(load_model(run).probabilities(inputs) - expected).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_int8_says_what_it_is_and_what_it_costs(exported, trained):
     whole, info = read_info(exported / "model.onnx"), read_info(exported / "model-int8.onnx")
     assert (whole.precision, info.precision) == ("float32", "int8")
@@ -137,6 +139,7 @@ def test_half_is_half_and_goes_elsewhere_when_asked(run, tmp_path, capsys):
     assert "model-half.onnx" not in files_of(run)
 
 
+@pytest.mark.slow
 def test_an_export_that_loses_too_much_is_not_written(run, capsys, caplog, monkeypatch):
     real = job.quantise_until_it_passes
 
@@ -188,6 +191,7 @@ def test_without_test_images_val_is_the_gate_and_chooses_nothing(run):
     assert {split[name] for name in images.choice.data.names} == {"train"}
 
 
+@pytest.mark.slow
 def test_a_run_that_never_had_a_best_epoch_exports_its_last(run, capsys, monkeypatch):
     monkeypatch.setattr(job, "write_graph", write_graph)
     (run / "checkpoints" / "best.ckpt").unlink()

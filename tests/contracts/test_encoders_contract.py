@@ -63,6 +63,7 @@ def test_gradients_reach_every_weight(name: str) -> None:
     assert [key for key, weight in filters.items() if not weight.grad.norm() > 0] == []  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 @each_encoder
 def test_trains_from_scratch_with_the_jaccard_loss(name: str) -> None:
     torch.manual_seed(0)

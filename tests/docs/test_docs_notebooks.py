@@ -22,6 +22,7 @@ def shown(notebook):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path, tmp_path):
     committed = nbformat.read(path, as_version=4)

@@ -50,6 +50,7 @@ def advised(capsys):
     return [word.replace("DATASET", "squares") for word in shlex.split(command)]
 
 
+@pytest.mark.slow
 def test_the_advice_to_evaluate_works_for_runs_model_files_and_shipped_models(
     squares, tmp_path, monkeypatch, capsys
 ):

@@ -233,6 +233,7 @@ def test_confusion_matrix_text_fits_its_cell_and_contrasts(tmp_path, monkeypatch
         assert (edge == 255).all()
 
 
+@pytest.mark.slow
 def test_confusion_matrix_of_all_classes_shows_colours_only(tmp_path, monkeypatch):
     matrix = np.eye(255, dtype=np.int64) * 7
     axes = texts(monkeypatch, matrix, ClassMap(tuple(f"c{i}" for i in range(255))), tmp_path / "m.png")

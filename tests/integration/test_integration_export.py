@@ -57,6 +57,7 @@ def test_probabilities_equal_torchs(tmp_path, encoder, classes, bands, depth):
     check_probabilities(*export(tmp_path / "m.onnx", encoder, classes, preprocessing))
 
 
+@pytest.mark.slow
 def test_probabilities_of_a_binary_network_equal_torchs(exported):
     check_probabilities(*exported)
 

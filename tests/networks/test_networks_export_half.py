@@ -34,6 +34,7 @@ def run(model, inputs):
     return session.run(["probabilities"], {"images": inputs})[0]
 
 
+@pytest.mark.slow
 def test_half_the_size_and_exactly_the_rounded_weights(written):
     inputs = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     rounded, half = onnx.load(written), onnx.load(written)

@@ -72,6 +72,7 @@ def multiply_in_16_bits(activations, weights):
     return pairs.clip(INT16.min, INT16.max).sum(axis=1)
 
 
+@pytest.mark.slow
 def test_weights_have_seven_bits_so_that_pairs_fit_into_sixteen(files):
     weights = weights_of(files[1])
     assert len(weights) == sum(node.op_type == "Conv" for node in onnx.load(files[0]).graph.node) - 1

@@ -133,6 +133,7 @@ def spots(side=400, grain=20, seed=0):
     return (smooth + rng.integers(0, grain, (side, side)) > 120).astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grain", [1, 20, 60])
 def test_simplified_outlines_stay_near_keep_holes_and_do_not_cross(tmp_path, grain):
     mask = spots(grain=grain)

@@ -33,6 +33,7 @@ def banded(squares: Path) -> Path:
     return squares
 
 
+@pytest.mark.slow
 def test_some_bands_are_trained_on_and_found_again(banded, tmp_path):
     run = train(banded, tmp_path / "run", machine=quiet(), bands=("B8A", "2"), **{**TINY, "epochs": 8})
     model = load_model(run.path)

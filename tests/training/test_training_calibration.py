@@ -77,6 +77,7 @@ def test_a_network_that_is_too_sure_is_found_out():
     assert calibrate(network, [], "float32") == 1
 
 
+@pytest.mark.slow
 def test_the_model_file_has_it_inside(trained, tmp_path):
     """Plain probabilities of the network, softened by hand, are what a file of that temperature gives."""
     run, _ = trained

@@ -207,6 +207,7 @@ def test_an_encoder_that_cannot_take_the_size_leaves_nothing(squares, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_file_of_weights_may_be_gone_when_a_run_is_resumed(squares, tmp_path):
     weights = tmp_path / "w.pt"
     torch.save(build_encoder("resnet18", 3, None).state_dict(), weights)
@@ -277,6 +278,7 @@ def test_resuming_refuses_settings_without_a_usable_normalisation(trained, tmp_p
         train(dataset, copy, resume=True, machine=quiet())
 
 
+@pytest.mark.slow
 def test_what_stopped_early_is_not_trained_on(squares, tmp_path, monkeypatch):
     """With a learning rate of nearly nothing epochs soon cease to be better."""
     options = {**TINY, "epochs": 50, "patience": 1, "learning_rate": 1e-12}
@@ -357,6 +359,7 @@ def test_a_damaged_image_is_named_before_training_begins(squares, tmp_path, part
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_split_without_val_and_test_trains_to_the_last_epoch(squares, tmp_path):
     lines = ["name,split", *(f"im{i:02},train" for i in range(12))]
     (squares / "split.csv").write_text("\n".join(lines))

@@ -104,6 +104,7 @@ def results(run):
     )
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_what_is_kept(squares, tmp_path, monkeypatch):
     for kind in ("images", "masks"):  # a copy in another group
         content = (squares / kind / "im00.png").read_bytes()
@@ -276,6 +277,7 @@ def test_images_with_nodata_are_read_at_most_twice(tmp_path, monkeypatch, kept):
     assert set(reads.values()) == {1, 2}  # once in the test split
 
 
+@pytest.mark.slow
 def test_a_training_does_not_depend_on_what_nodata_is(tmp_path):
     """With 65535 instead of 0, the train IoU after 30 epochs was 0.07 instead of 0.51."""
     runs = {}

@@ -88,6 +88,7 @@ def test_shares_that_a_split_makes_useless_are_refused(squares, tmp_path, monkey
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_leak_that_is_allowed_is_reported_ever_after(leaking, tmp_path, monkeypatch):
     run = train(leaking, tmp_path / "run", machine=quiet(), **SHORT, allow_leak=True)
     assert read_leaks(run.path / "leaks.csv") == [
@@ -125,10 +126,11 @@ def test_a_split_of_its_own_keeps_copies_together(squares, tmp_path, caplog):
     assert {name for name in groups if groups[name] == groups["im00"]} == joined
     assert read_leaks(run.path / "leaks.csv") == []
     assert run.report.related == ()
-    assert "None of these images has a copy or near copy" in run.report.summary_text()
+    assert "None of these images has a copy or near-duplicate" in run.report.summary_text()
     assert "Only exact copies" not in compare([run.path, run.path]).markdown()
 
 
+@pytest.mark.slow
 def test_images_that_came_later_were_not_searched(squares, tmp_path):
     run = train(squares, tmp_path / "run", machine=quiet(), **SHORT)
     turn_sample(squares, "im00", 1, "new")
@@ -154,14 +156,14 @@ def test_copies_in_another_dataset_were_not_searched_for(trained, make_squares):
     assert report.related is None
     assert json.loads(json.dumps(report.to_dict()))["related"] is None
     assert json.loads(json.dumps(report.to_dict()))["looked_for"] == "exact copies"
-    assert "Only exact copies of the images trained on were looked for" in report.summary_text()
+    assert "Only exact copies of training images were searched for" in report.summary_text()
 
 
 def test_what_was_not_searched_for_is_not_reported_as_absent(leaking, tmp_path):
     run = train(leaking, tmp_path / "run", machine=quiet(), **SHORT, search=False)
     assert not (run.path / "leaks.csv").exists()
     assert run.report.related is None
-    assert "Only exact copies of the images trained on were looked for" in run.report.summary_text()
+    assert "Only exact copies of training images were searched for" in run.report.summary_text()
     assert "Only exact copies" in compare([run.path, run.path]).markdown()
 
 
