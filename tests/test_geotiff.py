@@ -7,7 +7,7 @@ import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from solarseg.geotiff import is_georeferenced, metres_per_pixel, read_facts
+from solarseg.geotiff import is_georeferenced, read_facts
 from solarseg.images import read_picture
 from solarseg.prediction.rasters.ground import Grid
 
@@ -102,7 +102,7 @@ def test_side_of_a_pixel_is_that_on_the_ellipsoid(tmp_path, crs, origin, scale, 
     path = write(tmp_path / "a.tif", np.zeros((1, 40, 60), np.uint8), crs=crs, transform=transform)
     with rasterio.open(path) as file:
         exact = Grid(40, 60, file.crs.to_wkt(), tuple(file.transform)[:6]).metres_per_pixel
-    assert metres_per_pixel(path) == pytest.approx(exact, rel=5e-3)
+    assert read_facts(path).metres_per_pixel == pytest.approx(exact, rel=5e-3)
     assert is_georeferenced(path)
 
 
@@ -112,7 +112,8 @@ def test_without_a_coordinate_system_there_is_no_place(tmp_path):
     (tmp_path / "c.tif").write_bytes(b"none")
     for file in (path, tmp_path / "b.tif", tmp_path / "c.tif", tmp_path / "d.png"):
         assert not is_georeferenced(file)
-        assert metres_per_pixel(file) is None
+        facts = read_facts(file)
+        assert facts is None or facts.metres_per_pixel is None
     assert read_facts(tmp_path / "c.tif") is None
 
 

@@ -12,7 +12,7 @@ from rasterio.errors import NotGeoreferencedWarning
 
 import solarseg.decoding.guards
 from solarseg.errors import ImageError
-from solarseg.geotiff import metres_per_pixel
+from solarseg.geotiff import read_facts
 from solarseg.images import as_rgb, read_image, true_colour, write_bands
 
 RNG = np.random.default_rng(0)
@@ -225,12 +225,6 @@ def test_how_wide_a_pixel_is_on_the_ground(tmp_path, crs, scale, expected):
         tmp_path / "a.tif", "w", driver="GTiff", crs=crs, transform=transform, **shape
     ) as file:
         file.write(np.zeros((1, 4, 4), np.uint8))
-    assert metres_per_pixel(tmp_path / "a.tif") == (
+    assert read_facts(tmp_path / "a.tif").metres_per_pixel == (
         None if expected is None else pytest.approx(expected, rel=5e-3)
     )
-
-
-def test_other_files_say_nothing_of_the_ground(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 4), np.uint8))
-    (tmp_path / "b.tif").write_bytes(b"none")
-    assert [metres_per_pixel(tmp_path / name) for name in ("a.tif", "b.tif", "c.png")] == [None] * 3

@@ -18,18 +18,19 @@ from solarseg.decoding.colours import has_colour_space
 from solarseg.decoding.tiff import is_lossless, open_tiff
 
 __all__ = [
+    "NODATA_TAG",
     "TIFF_SUFFIXES",
     "TiffFacts",
     "facts_of",
     "georeference_tags",
     "is_georeferenced",
-    "metres_per_pixel",
     "read_facts",
 ]
 
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 
-_PIXEL_SCALE, _TIEPOINT, _TRANSFORMATION, _NODATA = 33550, 33922, 34264, 42113  # tags
+NODATA_TAG = 42113  # of GDAL
+_PIXEL_SCALE, _TIEPOINT, _TRANSFORMATION = 33550, 33922, 34264  # tags
 _GEO_KEYS = (34735, 34736, 34737)  # tags of the coordinate system
 _PROJECTED, _GEOGRAPHIC = 1, 2  # GTModelTypeGeoKey of GeoTIFF 1.1
 _METRES = {9001: 1.0, 9002: 0.3048, 9003: 1200 / 3937}  # metre, international foot, US survey foot
@@ -199,12 +200,6 @@ def is_georeferenced(path: Path) -> bool:
     return facts is not None and facts.georeferenced
 
 
-def metres_per_pixel(path: Path) -> float | None:
-    """Say how wide a pixel of a file is on the ground, m; see `TiffFacts`."""
-    facts = read_facts(path)
-    return facts.metres_per_pixel if facts is not None else None
-
-
 def georeference_tags(path: Path) -> list[tuple[int, int, int, Any, bool]]:
     """Return the tags that say where a TIFF lies, as tifffile writes them.
 
@@ -241,7 +236,7 @@ def _find_alpha(kinds: Sequence[int], samples: int) -> int | None:
 
 
 def _nodata(page: Any) -> float | None:
-    tag = page.tags.get(_NODATA)
+    tag = page.tags.get(NODATA_TAG)
     try:
         return None if tag is None else float(str(tag.value).strip("\0 "))
     except ValueError:

@@ -22,7 +22,7 @@ from solarseg.decoding.orientation import turn_upright
 from solarseg.decoding.tiff import is_tiff, open_tiff, page_orientation, read_page, read_samples, read_stack
 from solarseg.errors import ImageError
 from solarseg.files import atomic_path, write_bytes
-from solarseg.geotiff import TiffFacts, facts_of, georeference_tags
+from solarseg.geotiff import NODATA_TAG, TiffFacts, facts_of, georeference_tags
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
@@ -62,10 +62,12 @@ class Picture:
         pixels: ``(H, W, C)``, ``uint8`` (0 to 255), ``uint16`` (0 to 65535) or ``float32`` (as in the file).
         valid: ``(H, W) bool``; None where all pixels show something. TIFFs have pixels that show nothing: nodata,
             transparent, outside of their mask, or floats that are not finite; these floats are 0 in ``pixels``.
+        facts: what its tags say; None of other files than TIFFs.
     """
 
     pixels: Pixels
     valid: NDArray[np.bool_] | None = None
+    facts: TiffFacts | None = None
 
 
 def read_image(path: Path | str) -> Pixels:
@@ -175,7 +177,7 @@ def _read_tiff(file: Path | io.BytesIO, source: str) -> Picture:
         # The transform of a map is for pixels as stored, whatever the orientation says.
         orientation = 1 if facts.georeferenced else page_orientation(page)
     upright = turn_upright(as_image(pixels, source), orientation)
-    return Picture(upright, None if valid is None else turn_upright(valid, orientation))
+    return Picture(upright, None if valid is None else turn_upright(valid, orientation), facts)
 
 
 def samples_to_pixels(
@@ -222,7 +224,13 @@ def fill_missing(pixels: Pixels, valid: NDArray[np.bool_] | None) -> Pixels:
     return np.where(valid[..., None], pixels, filler.astype(pixels.dtype))
 
 
-def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path | None = None) -> None:
+def write_bands(
+    path: Path,
+    image: Pixels,
+    names: Sequence[str] = (),
+    like: Path | None = None,
+    valid: NDArray[np.bool_] | None = None,
+) -> None:
     """Write an image of any number of bands and any depth as a compressed TIFF.
 
     Bands are stored one after another, so that some can be read without the others, and carry their names where
@@ -233,6 +241,8 @@ def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path
         image: ``(H, W, C)`` ``uint8``, ``uint16`` or ``float32``.
         names: of the bands, or nothing.
         like: TIFF that shows the same place, pixel by pixel, whose georeference is taken over where it has one.
+        valid: ``(H, W) bool``: which pixels show something; the others become nodata, which is NaN or 0. None where all
+            do.
 
     Raises:
         OutputError: the file could not be written.
@@ -245,6 +255,10 @@ def write_bands(path: Path, image: Pixels, names: Sequence[str] = (), like: Path
     )
     metadata = f"<GDALMetadata>{items}</GDALMetadata>".encode()
     tags = [(_GDAL_METADATA, "s", 0, metadata, True)] if names else []
+    if valid is not None:
+        nodata = np.array(np.nan if image.dtype == np.float32 else 0, image.dtype)
+        image = np.where(valid[..., None], image, nodata)
+        tags.append((NODATA_TAG, "s", 0, str(nodata).encode(), True))
     with atomic_path(path) as temporary:
         tifffile.imwrite(
             temporary,

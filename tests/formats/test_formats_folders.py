@@ -159,7 +159,7 @@ def test_nothing_is_decoded_on_opening_but_masks_that_name_no_classes(squares, m
     def forbidden(path):
         raise AssertionError(path)
 
-    monkeypatch.setattr(folders_module, "read_image", forbidden)
+    monkeypatch.setattr(folders_module, "read_picture", forbidden)
     entries = entries_of(open_source(squares))
     assert len(entries) == 12
     (squares / "dataset.yaml").write_text("classes: {0: background, 255: panel}\n")

@@ -8,6 +8,7 @@ import tifffile
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
+from solarseg.datasets import open_dataset
 from solarseg.errors import DatasetError, ImageError, MaskError
 from solarseg.formats import READERS, ReadOptions, open_source
 from solarseg.formats.convert import convert
@@ -144,18 +145,25 @@ def test_nodata_of_masks_is_ignored_unless_it_is_0(nodata, tmp_path):
 @pytest.mark.parametrize(
     ("nodata", "dtype"), [(np.nan, np.float32), (-9999.0, np.float64), (-32768, np.int16)]
 )
-def test_odd_nodata_does_not_stay_in_the_image(nodata, dtype, tmp_path):
+def test_odd_nodata_is_ignored_and_stays_in_the_file(nodata, dtype, tmp_path):
     expected = (1000 * rng.random((2, 12, 16))).astype(dtype)
-    expected[:, :3] = expected[1, 5, 5] = 0
     image = expected.copy()
     image[:, :3] = image[1, 5, 5] = nodata  # the last in one band alone
-    entry = only(write_pair(tmp_path, image, nodata=nodata))
-    sample = entry.load()
-    assert entry.load().file is None
+    expected[:, :3] = expected[:, 5, 5] = 0
+    folder = write_pair(tmp_path / "in", image, nodata=nodata)
+    sample = only(folder).load()
+    assert sample.file == folder / "images" / "a.tif"
     assert sample.image.dtype == np.float32
     assert np.array_equal(sample.image, expected.transpose(1, 2, 0).astype(np.float32))
-    assert (sample.mask[:3] == 255).all()
-    assert np.array_equal(sample.mask[3:], MASK[0, 3:])
+    missing = np.zeros((12, 16), bool)
+    missing[:3] = missing[5, 5] = True
+    assert np.array_equal(sample.mask, np.where(missing, 255, MASK[0]))
+    for name, options in (("kept", ReadOptions()), ("one", ReadOptions(bands=("2",)))):
+        convert(folder, tmp_path / name, options=options)
+        converted = open_dataset(tmp_path / name)["a"]
+        assert np.array_equal(~converted.valid, missing)
+        assert np.array_equal(converted.mask, sample.mask)
+        assert np.array_equal(converted.image, sample.image if name == "kept" else sample.image[..., 1:])
 
 
 def test_band_names_are_the_descriptions(tmp_path):

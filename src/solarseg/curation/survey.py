@@ -22,7 +22,6 @@ from solarseg.duplicates.leakage import find_copies_in_dataset
 from solarseg.duplicates.search import MAX_KEPT, Duplicates, ImageDescriptor, describe_image
 from solarseg.errors import DataError
 from solarseg.files import digest
-from solarseg.geotiff import metres_per_pixel
 from solarseg.images import fill_missing
 from solarseg.threads import count_cores, fan_out
 
@@ -191,7 +190,7 @@ def survey_dataset(
 def _look(data: FolderDataset, sample: Sample, *, copies: bool, regions: bool, keep: bool) -> _Look:
     image, mask = data.image_path(sample.name), data.mask_path(sample.name)
     facts = measure_sample(sample, len(data.classes), regions=regions)
-    facts = replace(facts, metres_per_pixel=metres_per_pixel(image))
+    facts = replace(facts, metres_per_pixel=sample.facts.metres_per_pixel if sample.facts else None)
     filled = fill_missing(sample.image, sample.valid)
     descriptor = describe_image(filled, keep=keep) if copies else None
     return _Look(facts, digest(image), digest(mask), descriptor)

@@ -105,7 +105,7 @@ class FolderDataset:
         check_mask_size(entry.image, image.shape, entry.mask, mask.shape)
         if valid is not None:
             mask = np.where(valid, mask, np.uint8(IGNORE_INDEX))
-        return Sample(image, mask, name, entry.group, valid, entry.image)
+        return Sample(image, mask, name, entry.group, valid, entry.image, picture.facts)
 
     def read_mask(self, name: str) -> NDArray[np.uint8]:
         """Read the mask of one sample alone: ``(H, W) uint8`` class ids.

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.geotiff import TiffFacts
+
 __all__ = ["Sample"]
 
 
@@ -21,6 +23,7 @@ class Sample:
         group: what must not be divided by a split, such as the module or site the image shows.
         valid: ``(H, W) bool``: which pixels show something; None where all do. Where one does not, its mask is 255.
         file: image file with just these pixels; None if there is none, as of images within another file.
+        facts: what the tags of the image file say; None of other files than TIFFs.
     """
 
     image: NDArray[Any]
@@ -29,6 +32,7 @@ class Sample:
     group: str
     valid: NDArray[np.bool_] | None = None
     file: Path | None = None
+    facts: TiffFacts | None = None
 
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.image.shape))

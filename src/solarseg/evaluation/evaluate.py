@@ -21,12 +21,11 @@ from solarseg.evaluation.reliability_figure import draw_reliability
 from solarseg.evaluation.report import Report, show_options
 from solarseg.evaluation.scores import check_matrices, confusion_matrix, iou
 from solarseg.files import check_folder, digest
-from solarseg.geotiff import read_facts
 from solarseg.images import true_colour
 from solarseg.inference.model import Model, as_model
 from solarseg.inference.options import PredictOptions
 from solarseg.inference.pipeline import Predicted
-from solarseg.inference.sources import ArraySource
+from solarseg.inference.sources import ArraySource, place_of
 from solarseg.runs import RunFolder, RunSplit
 
 __all__ = ["evaluate"]
@@ -202,15 +201,9 @@ _Found = Predicted[_SampleSource]
 
 
 def _read(data: FolderDataset, name: str) -> _SampleSource:
-    sample, path = data[name], data.image_path(name)
-    facts = read_facts(path)
+    sample = data[name]
     return _SampleSource(
-        str(path),
-        sample.image,
-        sample.valid,
-        facts is not None and facts.georeferenced,
-        facts.metres_per_pixel if facts is not None else None,
-        sample.mask,
+        str(sample.file), sample.image, sample.valid, **place_of(sample.facts), truth=sample.mask
     )
 
 

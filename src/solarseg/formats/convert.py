@@ -290,7 +290,7 @@ def _write_pixels(stem: Path, sample: Sample, item: Entry, bands: Sequence[str])
         grey = sample.image.shape[-1] == 1
         write_image(stem.with_name(f"{stem.name}.png"), sample.image[..., 0] if grey else sample.image)
     else:
-        write_bands(stem.with_name(f"{stem.name}.tif"), sample.image, bands, item.grid)
+        write_bands(stem.with_name(f"{stem.name}.tif"), sample.image, bands, item.grid, sample.valid)
 
 
 def _describe(folder: Path, source: Source, failed: Mapping[str, str]) -> None:

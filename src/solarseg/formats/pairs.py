@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice, takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from solarseg.formats.source import Entry, Part
 from solarseg.images import Pixels
 from solarseg.masks import MaskLook, check_mask_size
 
-__all__ = ["Glance", "Pair", "find_mask_classes", "find_pairs", "glance", "part_of"]
+__all__ = ["Glance", "Loaded", "Pair", "find_mask_classes", "find_pairs", "glance", "part_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -143,10 +144,18 @@ def find_mask_classes(root: Path, masks: Sequence[Path], look: Callable[[Path], 
         raise DatasetError(str(error)) from error
 
 
+class Loaded(NamedTuple):
+    """An image, its mask of class ids, and which pixels show something (None where all do)."""
+
+    image: Pixels
+    mask: NDArray[np.uint8]
+    valid: NDArray[np.bool_] | None = None
+
+
 def part_of(
     root: Path,
     pairs: Mapping[str, Pair],
-    load: Callable[[Pair], tuple[Pixels, NDArray[np.uint8]]],
+    load: Callable[[Pair], Loaded],
     keeps_file: Callable[[Pair], bool],
 ) -> Part:
     """Make a part of pairs, with the groups of ``groups.csv``.
@@ -176,12 +185,10 @@ def part_of(
     return Part(str(root), entries, len(pairs))
 
 
-def _load(
-    name: str, pair: Pair, group: str, load: Callable[[Pair], tuple[Pixels, NDArray[np.uint8]]], kept: bool
-) -> Sample:
-    image, mask = load(pair)
+def _load(name: str, pair: Pair, group: str, load: Callable[[Pair], Loaded], kept: bool) -> Sample:
+    image, mask, valid = load(pair)
     check_mask_size(pair.image, image.shape, pair.mask, mask.shape)
-    return Sample(image, mask, name, group, file=pair.image if kept else None)
+    return Sample(image, mask, name, group, valid, pair.image if kept else None)
 
 
 def _find_folders(root: Path) -> list[_Folders]:

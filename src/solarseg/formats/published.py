@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from solarseg.classes import ClassMap
 from solarseg.errors import ImageError
 from solarseg.formats.glosofarid.read import BANDS, CLASSES
-from solarseg.formats.pairs import Pair
-from solarseg.images import Pixels, as_image, read_image, read_pages
+from solarseg.formats.pairs import Loaded, Pair
+from solarseg.images import as_image, read_image, read_pages
 from solarseg.masks import read_mask_values
 
 __all__ = ["Published", "find_published"]
@@ -34,7 +34,7 @@ class Published:
     """
 
     is_of: Callable[[Pair], bool]
-    read: Callable[[Pair], tuple[Pixels, NDArray[np.uint8]]]
+    read: Callable[[Pair], Loaded]
     classes: ClassMap = CLASSES
     bands: tuple[str, ...] | None = None
     keeps_files: bool = True
@@ -67,12 +67,12 @@ def _read_bands(image: Path) -> NDArray[Any]:
     return pages[..., 0] if is_row else np.moveaxis(pages[..., 0], 0, -1)
 
 
-def _read_glosofarid(pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
+def _read_glosofarid(pair: Pair) -> Loaded:
     """Give ``(H, W, 13) uint16`` where all numbers are whole, as they should be, else ``float32``."""
     image = _read_bands(pair.image)
     if (image >= 0).all() and (image <= np.iinfo(np.uint16).max).all() and (image % 1 == 0).all():
         image = image.astype(np.uint16)
-    return as_image(image, str(pair.image)), _read_codes(pair.mask, (1, 255))
+    return Loaded(as_image(image, str(pair.image)), _read_codes(pair.mask, (1, 255)))
 
 
 # In Zenodo record 5171712 the values of masks say what is below the panels: 11 and 12 in PV08, 111 to 125 in PV03
@@ -85,8 +85,8 @@ def _is_pv(pair: Pair) -> bool:
     return _PV_MASK.fullmatch(pair.mask.stem) is not None
 
 
-def _read_pv(pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
-    return read_image(pair.image), _read_codes(pair.mask, _PV_CODES)
+def _read_pv(pair: Pair) -> Loaded:
+    return Loaded(read_image(pair.image), _read_codes(pair.mask, _PV_CODES))
 
 
 def _read_codes(mask: Path, codes: Iterable[int]) -> NDArray[np.uint8]:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from solarseg.errors import ImageError
-from solarseg.geotiff import read_facts
+from solarseg.geotiff import TiffFacts
 from solarseg.images import as_image, from_pillow, read_picture
 
-__all__ = ["ArraySource", "ImageSource", "PixelRows", "as_source", "read_source"]
+__all__ = ["ArraySource", "ImageSource", "PixelRows", "as_source", "place_of", "read_source"]
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,15 @@ def read_source(path: Path) -> ArraySource:
     Raises:
         ImageError: the file is missing, damaged, too large or not an image.
     """
-    picture, facts = read_picture(path), read_facts(path)
+    picture = read_picture(path)
+    return ArraySource(str(path), picture.pixels, picture.valid, **place_of(picture.facts))
+
+
+def place_of(facts: TiffFacts | None) -> dict[str, Any]:
+    """Return what `ArraySource` needs of the tags of a TIFF."""
     if facts is None:
-        return ArraySource(str(path), picture.pixels, picture.valid)
-    return ArraySource(str(path), picture.pixels, picture.valid, facts.georeferenced, facts.metres_per_pixel)
+        return {}
+    return {"georeferenced": facts.georeferenced, "metres_per_pixel": facts.metres_per_pixel}
 
 
 def as_source(image: NDArray[Any] | Image.Image | Path | str, name: str = "image") -> ArraySource:

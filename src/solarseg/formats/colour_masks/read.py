@@ -17,9 +17,9 @@ from solarseg.datasets.description import read_description
 from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.tables import read_rows
 from solarseg.errors import ArgumentError, DatasetError, MaskError
-from solarseg.formats.pairs import Pair, find_pairs, glance, part_of
+from solarseg.formats.pairs import Loaded, Pair, find_pairs, glance, part_of
 from solarseg.formats.source import Reader, ReadOptions, Source
-from solarseg.images import Pixels, read_image
+from solarseg.images import read_image
 from solarseg.masks import mask_palette, read_mask_colours
 
 __all__ = ["READER"]
@@ -165,7 +165,7 @@ def _spell(colour: Sequence[int]) -> str:
     return f"#{bytes(colour).hex()}"
 
 
-def _load(table: _Table, max_unknown: float, said: Event, pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
+def _load(table: _Table, max_unknown: float, said: Event, pair: Pair) -> Loaded:
     image, colours = read_image(pair.image), _read_colours(table, pair.mask)
     mask = _decode(table, colours, pair.mask)
     unknown = mask == IGNORE_INDEX
@@ -189,7 +189,7 @@ def _load(table: _Table, max_unknown: float, said: Event, pair: Pair) -> tuple[P
             found,
         )
         said.set()
-    return image, mask
+    return Loaded(image, mask)
 
 
 def _read_colours(table: _Table, file: Path) -> NDArray[np.uint8]:

@@ -4,9 +4,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from solarseg.classes import ClassMap
 from solarseg.datasets.bands import choose_bands, take_bands
 from solarseg.datasets.description import read_description
@@ -14,15 +11,15 @@ from solarseg.datasets.left_out import LeftOut
 from solarseg.formats.class_lists import read_stated_classes
 from solarseg.formats.colour_masks import read as colour_masks
 from solarseg.formats.geotiff import read as geotiff
-from solarseg.formats.pairs import Pair, find_mask_classes, find_pairs, glance, part_of
+from solarseg.formats.pairs import Loaded, Pair, find_mask_classes, find_pairs, glance, part_of
 from solarseg.formats.published import find_published
 from solarseg.formats.source import Reader, ReadOptions, Source
-from solarseg.images import Pixels, read_image
+from solarseg.images import read_picture
 from solarseg.masks import inspect_mask, read_mask
 
 __all__ = ["READER"]
 
-_Read = Callable[[Pair], tuple[Pixels, NDArray[np.uint8]]]
+_Read = Callable[[Pair], Loaded]
 
 
 def _detect(path: Path) -> bool:
@@ -61,15 +58,14 @@ def _open(path: Path, options: ReadOptions) -> Source:
     return Source(path, classes, [part], stated_bands, unknown_places, left_out)
 
 
-def _read(classes: ClassMap, pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
-    return read_image(pair.image), read_mask(pair.mask, classes)
+def _read(classes: ClassMap, pair: Pair) -> Loaded:
+    picture = read_picture(pair.image)
+    return Loaded(picture.pixels, read_mask(pair.mask, classes), picture.valid)
 
 
-def _load(
-    read: _Read, places: Sequence[int] | None, named: int | None, pair: Pair
-) -> tuple[Pixels, NDArray[np.uint8]]:
-    image, mask = read(pair)
-    return (take_bands(image, places, pair.image, named) if places else image), mask
+def _load(read: _Read, places: Sequence[int] | None, named: int | None, pair: Pair) -> Loaded:
+    found = read(pair)
+    return found._replace(image=take_bands(found.image, places, pair.image, named)) if places else found
 
 
 READER = Reader(

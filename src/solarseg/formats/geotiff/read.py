@@ -7,25 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets.bands import choose_bands, take_bands
 from solarseg.datasets.description import read_description
 from solarseg.datasets.left_out import LeftOut
-from solarseg.decoding.tiff import open_tiff
 from solarseg.errors import DataError, ImageError, MaskError
 from solarseg.extras import require
 from solarseg.formats.colour_masks import read as colour_masks
-from solarseg.formats.pairs import Pair, find_mask_classes, find_pairs, glance, part_of
+from solarseg.formats.pairs import Loaded, Pair, find_mask_classes, find_pairs, glance, part_of
 from solarseg.formats.source import Reader, ReadOptions, Source
-from solarseg.images import Pixels, as_image, read_image
+from solarseg.geotiff import is_georeferenced, read_facts
+from solarseg.images import read_picture
 from solarseg.masks import inspect_mask, read_mask
 
 __all__ = ["READER"]
 
 _SUFFIXES = {".tif", ".tiff"}
-_GEOREFERENCE = (33550, 34264, 34735)  # size of a pixel, transformation, and coordinate system
 _SHIFT = 0.1  # pixels that a mask's grid may be off its image's, by rounding
 
 
@@ -33,15 +31,7 @@ def _detect(path: Path) -> bool:
     found = glance(path)
     if found is None or any(file.suffix.lower() not in _SUFFIXES for file in (found.image, *found.masks)):
         return False
-    return _is_georeferenced(found.image) and not colour_masks.READER.detect(path)
-
-
-def _is_georeferenced(file: Path) -> bool:
-    try:
-        with open_tiff(file, str(file)) as tiff:
-            return any(tag in tiff.pages.first.tags for tag in _GEOREFERENCE)
-    except Exception:  # decoders raise whatever they like on a damaged file
-        return False
+    return is_georeferenced(found.image) and not colour_masks.READER.detect(path)
 
 
 def _open(path: Path, options: ReadOptions) -> Source:
@@ -57,7 +47,7 @@ def _open(path: Path, options: ReadOptions) -> Source:
         path,
         pairs,
         partial(_load, spelled, places, len(names) if names else None),
-        lambda pair: places is None and not _has_odd_nodata(pair.image),
+        lambda pair: places is None,
     )
     chosen = [names[place] for place in places] if names and places else names
     description = description.model_copy(update={"bands": chosen})
@@ -68,10 +58,11 @@ def _band_names(images: Sequence[Path]) -> list[str] | None:
     for image in images:
         try:
             with _opened(image, ImageError) as file:
-                names = [file.descriptions[band - 1] for band in _data_bands(file)]
+                facts = read_facts(image)
+                names = [file.descriptions[place] for place in facts.bands] if facts else []
         except ImageError:
             continue
-        return names if all(names) and len(set(names)) == len(names) else None
+        return names if names and all(names) and len(set(names)) == len(names) else None
     return None
 
 
@@ -80,48 +71,25 @@ def _opened(file: Path, kind: type[DataError]) -> Iterator[Any]:
     """Open a file with rasterio, and raise an error of ours where it cannot be read."""
     rasterio = require("rasterio", "data")
     try:
-        with rasterio.open(file, driver="GTiff") as opened:  # a VRT may name any file there is
+        # No file next to it is read, as nowhere else; a VRT may name any file there is.
+        with (
+            rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"),
+            rasterio.open(file, driver="GTiff") as opened,
+        ):
             yield opened
     except rasterio.errors.RasterioError as error:
         reason = " ".join(str(error).split())
         raise kind(f"{file}: cannot be read as a GeoTIFF ({reason}); replace or remove the file") from error
 
 
-def _data_bands(file: Any) -> list[int]:
-    """Numbers of the bands, from 1 on, that are not transparency."""
-    return [band for band, kind in zip(file.indexes, file.colorinterp, strict=True) if kind.name != "alpha"]
-
-
-def _has_odd_nodata(image: Path) -> bool:
-    """Whether nodata is a number that would spoil the image, such as NaN or -9999."""
-    try:
-        with _opened(image, ImageError) as file:
-            return _is_odd(file)
-    except ImageError:
-        return False  # loading it raises the error
-
-
-def _is_odd(file: Any) -> bool:
-    return file.nodata not in (None, 0) and file.dtypes[0] not in ("uint8", "uint16")
-
-
-def _load(
-    spelled: ClassMap, places: Sequence[int] | None, named: int | None, pair: Pair
-) -> tuple[Pixels, NDArray[np.uint8]]:
-    with _opened(pair.image, ImageError) as image:
-        with _opened(pair.mask, MaskError) as mask:
-            _check_grids(pair, image, mask)
-        missing = image.dataset_mask() == 0
-        pixels = _read_without_nodata(image, missing) if _is_odd(image) else read_image(pair.image)
-    class_ids = read_mask(pair.mask, spelled)
-    class_ids[missing] = IGNORE_INDEX
-    return (take_bands(pixels, places, pair.image, named) if places else pixels), class_ids
-
-
-def _read_without_nodata(image: Any, missing: NDArray[np.bool_]) -> Pixels:
-    pixels = np.moveaxis(image.read(_data_bands(image)), 0, -1)
-    odd = missing[..., None] | (pixels == image.nodata) | np.isnan(pixels)
-    return as_image(np.where(odd, 0, pixels).astype(np.float32), image.name)
+def _load(spelled: ClassMap, places: Sequence[int] | None, named: int | None, pair: Pair) -> Loaded:
+    with _opened(pair.image, ImageError) as image, _opened(pair.mask, MaskError) as mask:
+        _check_grids(pair, image, mask)
+    picture, class_ids = read_picture(pair.image), read_mask(pair.mask, spelled)
+    if picture.valid is not None and picture.valid.shape == class_ids.shape:  # other sizes are refused later
+        class_ids[~picture.valid] = IGNORE_INDEX
+    pixels = take_bands(picture.pixels, places, pair.image, named) if places else picture.pixels
+    return Loaded(pixels, class_ids, picture.valid)
 
 
 def _check_grids(pair: Pair, image: Any, mask: Any) -> None:

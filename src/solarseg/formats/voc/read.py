@@ -20,9 +20,9 @@ from solarseg.datasets.folder import list_files
 from solarseg.datasets.left_out import LeftOut
 from solarseg.errors import DatasetError, MaskError
 from solarseg.formats.annotations import class_map
-from solarseg.formats.pairs import Pair, part_of
+from solarseg.formats.pairs import Loaded, Pair, part_of
 from solarseg.formats.source import Reader, ReadOptions, Source
-from solarseg.images import Pixels, read_image
+from solarseg.images import read_image
 from solarseg.masks import mask_palette, read_mask_colours, read_mask_values
 
 __all__ = ["LABEL_MAP", "READER", "VOID", "VOID_LABELS", "voc_colours"]
@@ -192,8 +192,8 @@ def _find_classes(path: Path, masks: list[Path]) -> ClassMap:
     return ClassMap(names, colours, ignore=True)
 
 
-def _load(decode: _Decode, pair: Pair) -> tuple[Pixels, NDArray[np.uint8]]:
-    return read_image(pair.image), decode(pair.mask)
+def _load(decode: _Decode, pair: Pair) -> Loaded:
+    return Loaded(read_image(pair.image), decode(pair.mask))
 
 
 def _decode(labels: _Labels, mask: Path) -> NDArray[np.uint8]:
