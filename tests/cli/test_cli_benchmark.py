@@ -134,3 +134,12 @@ def test_turns_are_taken_and_the_middle_counts(monkeypatch):
 
     assert timing.take_turns({"a": lambda: work("a"), "b": lambda: work("b")}) == {"a": 3, "b": 7}
     assert order == [*"aaaaaabbbbbb"] * 3
+
+
+def test_a_folder_of_images_that_cannot_be_read_is_refused(tmp_path, capsys):
+    write_tiny(tmp_path / "model.onnx")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(b"none")
+    command = ["benchmark", str(tmp_path / "model.onnx"), "--images", str(tmp_path / "photos"), "--quiet"]
+    assert main(command) == 2
+    assert "a.png: cannot be read as an image" in capsys.readouterr().err

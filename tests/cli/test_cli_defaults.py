@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 
+from solarseg.cli import messages
 from solarseg.cli.main import app, main
 
 # The Python function that each command is made of.
@@ -30,7 +31,7 @@ FUNCTIONS = {
 WITHOUT_FUNCTION = {"benchmark", "demo", "models", "data list"}  # print, or call several functions
 # Options that are no parameter: of the terminal, or used by the command itself.
 NO_PARAMETER = {("data check", "out")}
-RENAMED = {"threshold": "thresholds", "bits": "depth"}
+RENAMED = {option: argument for argument, option in messages.RENAMED.items()}
 # Values that an option's type does not suggest.
 VALUES = {
     "accelerator": "cpu",

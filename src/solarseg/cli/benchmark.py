@@ -1,9 +1,10 @@
 """``solarseg benchmark``."""
 
+import logging
 import platform
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from solarseg.inference.model import Model
 
 __all__ = ["command"]
+
+logger = logging.getLogger(__name__)
 
 _BATCHES = (1, 8)
 _COMPARED = 16  # images, at most
@@ -79,7 +82,7 @@ def _compare(models: "dict[str, Model]", files: Sequence[Path]) -> "dict[str, Ex
     from solarseg.inference.timing import generate_inputs
 
     reference = models["onnxruntime"]
-    inputs = list(_read_inputs(reference, files)) or list(generate_inputs(reference, _COMPARED))
+    inputs = _read_inputs(reference, files) or list(generate_inputs(reference, _COMPARED))
     masks = [reference.probabilities(one[None])[0].argmax(axis=-1).astype("uint8") for one in inputs]
     return {
         name: compare_networks(
@@ -92,20 +95,23 @@ def _compare(models: "dict[str, Model]", files: Sequence[Path]) -> "dict[str, Ex
     }
 
 
-def _read_inputs(model: "Model", files: Sequence[Path]) -> Iterator[Any]:
-    """Read some images as the network takes them; predict names those that cannot be read."""
+def _read_inputs(model: "Model", files: Sequence[Path]) -> list[Any]:
+    """Read the first images that can be read, as the network takes them."""
     from solarseg.errors import ImageError
-    from solarseg.images import read_image
+    from solarseg.inference.sources import read_source
 
-    left = _COMPARED
+    found: list[Any] = []
     for file in files:
-        if not left:
-            return
         try:
-            yield model.preprocessing.to_input(read_image(file), str(file))
-            left -= 1
-        except ImageError:
-            continue
+            source = read_source(file)
+            found.append(model.preprocessing.to_input(source.pixels, source.name, source.valid))
+        except ImageError as error:
+            if file == files[-1] and not found:
+                raise
+            logger.warning("%s", error)
+        if len(found) == _COMPARED:
+            break
+    return found
 
 
 def _print_rows(

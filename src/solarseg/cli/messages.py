@@ -6,10 +6,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["OptionFormatter", "as_options", "find_command"]
+__all__ = ["RENAMED", "OptionFormatter", "as_options", "find_command"]
 
 _ARGUMENT = re.compile(r"`(\w+)(?:=([^`]*))?`")
-_RENAMED: Mapping[str, str] = {"thresholds": "threshold"}  # Python's argument -> the command's
+RENAMED: Mapping[str, str] = {
+    "thresholds": "threshold",
+    "depth": "bits",
+}  # Python's argument -> the command's
 
 
 def find_command(app: Any, words: Sequence[str]) -> Any:
@@ -53,7 +56,7 @@ def as_options(message: str, command: Any) -> str:
 
     def translate(found: re.Match[str]) -> str:
         name, value = found.groups()
-        parameter = parameters.get(_RENAMED.get(name, name))
+        parameter = parameters.get(RENAMED.get(name, name))
         if parameter is None:
             return found[0].strip("`")
         if parameter.param_type_name == "argument":
