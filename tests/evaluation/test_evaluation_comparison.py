@@ -15,6 +15,7 @@ from solarseg.errors import ArgumentError, ModelFileError
 from solarseg.evaluation.comparison import Comparison, Row, compare
 from solarseg.evaluation.intervals import Difference, Interval
 from solarseg.evaluation.report import Report
+from solarseg.inference.model import load_model
 from solarseg.inference.model_file import find_model_file
 from solarseg.inference.options import PredictOptions
 from solarseg.inference.shipped import shipped_models
@@ -101,6 +102,16 @@ def test_arguments_are_checked_before_anything_is_measured(tmp_path, monkeypatch
         compare([tmp_path / "a.onnx", tmp_path / "a.onnx"])
     with pytest.raises(ModelFileError, match="no such model file"):
         compare([tmp_path / "a.onnx", tmp_path / "b.onnx"])
+
+
+def test_options_with_the_names_of_classes_name_a_folder_in_the_run(squares, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").touch()
+    model = load_model(write_tiny(tmp_path / "run" / "model.onnx"))
+    names = (model.info.class_names[0], "../../crack: 1")
+    model = replace(model, info=model.info.model_copy(update={"class_names": names}))
+    evaluate(replace(model, options=PredictOptions(thresholds={names[1]: 0.3})), squares)
+    assert (tmp_path / "run" / "evaluation-squares-all-.._.._crack__1=0.3" / "report.json").exists()
 
 
 def test_scores_with_other_options_are_kept_apart(trained, tmp_path):

@@ -1,6 +1,7 @@
 """Score a model on a dataset."""
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -186,7 +187,8 @@ def _default_folder(model: Model, report: Report, data: FolderDataset, is_own: b
     if run is None:
         return None
     of_others = [] if is_own and report.split == "test" else [data.root.resolve().name, report.split]
-    with_options = [show_options(report.options, "-")] if report.options else []
+    # Names of classes come from the model file, and may contain what no name of a folder may.
+    with_options = [re.sub(r"[^\w=.-]", "_", show_options(report.options, "-"))] if report.options else []
     return run.evaluation(model.path, "-".join([*of_others, *with_options]))
 
 
