@@ -264,7 +264,7 @@ def test_where_nothing_can_be_read_a_link_is_left_and_what_it_leads_to_emptied(u
 
 def test_a_file_where_the_folder_is_to_be_is_said(use, tmp_path):
     (tmp_path / "out").write_text("mine")
-    with pytest.raises(OutputError, match="out: is a file; give another folder"):
+    with pytest.raises(ArgumentError, match="out: is a file; give a folder"):
         convert(use([make_sample("a")]), tmp_path / "out")
 
 

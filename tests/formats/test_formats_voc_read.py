@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from solarseg.datasets.splits import read_split
 from solarseg.errors import DatasetError, ImageError, MaskError
 from solarseg.formats import open_source
+from solarseg.formats.convert import convert
 from solarseg.formats.source import Entry, Source
 from solarseg.formats.voc.read import READER, VOID, voc_colours
 
@@ -224,6 +226,19 @@ def test_lists_say_which_samples_there_are(tmp_path):
     left_out = source.left_out.items()
     assert sorted(map(len, left_out.values())) == [1, 1]
     assert left_out["image that ImageSets does not list"] == (str(tmp_path / "JPEGImages/d.png"),)
+
+
+def test_the_split_of_the_lists_is_kept(tmp_path):
+    for name in ("a", "b", "c", "d"):
+        label(add(tmp_path / "in", name))
+    lists = tmp_path / "in" / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    for title, names in {"train": "a\nb\n", "val": "c\n", "test": "d\n", "trainval": "a\nb\nc\n"}.items():
+        (lists / f"{title}.txt").write_text(names)
+    convert(tmp_path / "in", tmp_path / "out", places=False)
+    assert read_split(tmp_path / "out" / "split.csv") == {"a": "train", "b": "train", "c": "val", "d": "test"}
+    (lists / "val.txt").write_text("c\na\n")  # an image is in two of them
+    assert open_source(tmp_path / "in").split is None
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,30 @@ def test_class_ids_are_one_more_than_yolos(tmp_path):
     assert entry.load().mask.tolist() == expected.tolist()
 
 
+def turned_box(centre, size, angle, image=(40, 60)):
+    """A line of Ultralytics' oriented boxes, for an image of height and width."""
+    box = cv2.boxPoints((centre, size, angle)) / np.array(image[::-1])
+    return "0 " + " ".join(f"{number:.6f}" for number in box.ravel()) + "\n"
+
+
+def test_oriented_boxes_are_refused_by_what_they_are(tmp_path):
+    for name, angle in (("a", 0), ("b", 31)):
+        add(tmp_path, f"images/{name}.jpg", turned_box((30, 20), (20, 9), angle) * 2, (40, 60))
+    with pytest.raises(DatasetError, match=r"exact rotated rectangles.*these are oriented boxes"):
+        open_source(state(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [SQUARE, "0 0.1 0.1 0.5 0.15 0.6 0.6 0.1 0.55\n", "0 0.1 0.1 0.5 0.15 0.6 0.6\n", "0 0.5 0.5 0.1 0.1\n"],
+)
+def test_regions_of_four_corners_are_not_taken_for_oriented_boxes(tmp_path, other):
+    """Upright rectangles, as of panels seen from above; and rotated ones among other outlines."""
+    add(tmp_path, "images/a.jpg", other, (40, 60))
+    add(tmp_path, "images/b.jpg", SQUARE if other == SQUARE else turned_box((30, 20), (20, 9), 31), (40, 60))
+    assert open_source(state(tmp_path)).classes.names == ("background", "cell", "crack")
+
+
 @pytest.mark.parametrize(
     "text", ["names: {0: cell, 1: crack}", "names:\n- cell\n- crack", "nc: 2\nnames: [cell, crack]"]
 )

@@ -324,18 +324,18 @@ def _group(
     shared = sum(size for size in Counter(groups.values()).values() if size > 1)
     if has_groups or shared:
         write_groups(folder, groups)
-    _keep_split(folder, source.path, groups)
+    _keep_split(folder, source, groups)
     return 0 if has_groups else shared
 
 
-def _keep_split(folder: Path, source: Path, groups: Mapping[str, str]) -> None:
-    """Write the split that the source has, in ``split.csv`` or in its folders, unless that divides a group."""
-    table = source / SPLIT_NAME
-    split = read_split(table) if table.is_file() else find_split_by_name(groups)
+def _keep_split(folder: Path, source: Source, groups: Mapping[str, str]) -> None:
+    """Write the split that the source has, in a table, in lists or in its folders, unless that divides a group."""
+    table = source.path / SPLIT_NAME
+    split = read_split(table) if table.is_file() else source.split or find_split_by_name(groups)
     if split is None or not groups.keys() <= split.keys():
         return
     try:
-        check_split(split, groups, str(source))
+        check_split(split, groups, str(source.path))
     except DatasetError as error:
         logger.warning("%s; the split of the source is not kept", error)
         return

@@ -5,7 +5,7 @@ names the classes and the samples; a sample's own files are read when it is load
 costs itself alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -65,6 +65,7 @@ class Source:
         unknown_places: whether the samples are tiles of the ground, and their places are unknown, so that some
             may show the same one in other years.
         left_out: what is not read; loading a sample may add to it.
+        split: name -> ``"train"``, ``"val"`` or ``"test"``, where the format states it.
     """
 
     path: Path
@@ -73,6 +74,7 @@ class Source:
     description: Description = field(default_factory=Description)
     unknown_places: bool = False
     left_out: LeftOut = field(default_factory=LeftOut)
+    split: Mapping[str, str] | None = None
 
     def __iter__(self) -> Iterator[Sample]:
         return (entry.load() for part in self.parts for entry in part.entries())

@@ -81,7 +81,7 @@ class _Work(Generic[Item, AnySource]):
     output: Probabilities | None = None  # what the network gave for them
     done: Predicted[AnySource] | None = None
     error: ImageError | None = None
-    large: Semaphore | None = None  # what it holds
+    large: Semaphore | None = None  # acquired for this image
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ https://docs.cvat.ai/docs/dataset_management/formats/format-smask/.
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from solarseg.classes import IGNORE_INDEX, MAX_UNNAMED, ClassMap
 from solarseg.datasets.folder import list_files
 from solarseg.datasets.left_out import LeftOut
+from solarseg.datasets.splits import SPLITS
 from solarseg.errors import DatasetError, MaskError
 from solarseg.formats.annotations import class_map
 from solarseg.formats.pairs import Loaded, Pair, part_of
@@ -77,17 +78,23 @@ def _open(path: Path, options: ReadOptions) -> Source:
     images, masks = (
         list_files(path, each, left_out=left_out) for each in ("JPEGImages", "SegmentationClass")
     )
-    names = _names(path, images, masks, left_out)
+    lists = _read_lists(path, images)
+    names = _names(path, images, masks, lists, left_out)
     classes, decode = _classes(path, [masks[name] for name in names])
     pairs = {name: Pair(images[name], masks[name]) for name in names}
     part = part_of(path, pairs, partial(_load, decode), lambda pair: True)
-    return Source(path, classes, [part], left_out=left_out)
+    return Source(path, classes, [part], left_out=left_out, split=_find_split(lists))
 
 
-def _names(path: Path, images: Mapping[str, Path], masks: Mapping[str, Path], left_out: LeftOut) -> list[str]:
+def _names(
+    path: Path,
+    images: Mapping[str, Path],
+    masks: Mapping[str, Path],
+    lists: Mapping[str, list[str]],
+    left_out: LeftOut,
+) -> list[str]:
     """The samples that ``ImageSets`` lists, or all, where they have masks."""
-    listed = _listed(path, images)
-    wanted = set(listed) if listed is not None else {*images, *masks}
+    wanted = {name for names in lists.values() for name in names} if lists else {*images, *masks}
     unknown = sorted(wanted - set(images))
     if unknown:
         raise DatasetError(
@@ -104,17 +111,34 @@ def _more(names: list[str]) -> str:
     return f" (and of {len(names) - 1} more)" if len(names) > 1 else ""
 
 
-def _listed(path: Path, images: Mapping[str, Path]) -> list[str] | None:
+def _read_lists(path: Path, images: Mapping[str, Path]) -> dict[str, list[str]]:
+    """Read the lists in ``ImageSets``: name of the list, such as ``"train"`` -> names of images."""
     files = sorted((path / "ImageSets" / "Segmentation").glob("*.txt"))
     try:
-        lines = [line for file in files for line in file.read_text(encoding="utf-8-sig").splitlines()]
+        lines = {file.stem: file.read_text(encoding="utf-8-sig").splitlines() for file in files}
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"{path / 'ImageSets'}: cannot be read ({error}); a list is text, a name a line"
         ) from error
-    # A name may begin with # or end with a space.
-    names = [line if line in images else line.strip() for line in lines if line.strip()]
-    return [name for name in names if name in images or not name.startswith("#")] if files else None
+    return {title: list(_names_of(listed, images)) for title, listed in lines.items()}
+
+
+def _names_of(lines: Sequence[str], images: Mapping[str, Path]) -> Iterator[str]:
+    for line in lines:
+        name = line if line in images else line.strip()  # a name may begin with # or end with a space
+        if name in images or (name and not name.startswith("#")):
+            yield name
+
+
+def _find_split(lists: Mapping[str, list[str]]) -> dict[str, str] | None:
+    """The split that lists state; None where train or another is missing, or an image is in two of them."""
+    listed = [(name, split) for split in SPLITS for name in dict.fromkeys(lists.get(split, ()))]
+    split = dict(listed)
+    return (
+        split
+        if len(split) == len(listed) and "train" in split.values() and len({*split.values()}) > 1
+        else None
+    )
 
 
 def _classes(path: Path, masks: list[Path]) -> tuple[ClassMap, _Decode]:

@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 _MAX_LABELS = 2**28  # bytes
 _LISTS = ("classes.txt", "obj.names")
 _ENOUGH = 20  # YAML files that are looked at to find data.yaml
+_LOOKED_AT = 50  # label files that are looked at to detect oriented boxes
+_EXACT, _TURNED = 0.002, 0.005  # shares of the image: rounding to pixels, and the least slant
 _OUTSIDE = 0.01  # share of the image that a point may lie outside, as Ultralytics allows
 
 
@@ -104,6 +106,7 @@ def _open(path: Path, options: ReadOptions) -> Source:
     note_unused(path, images, f"image in no folder of {file.name}", left_out)
     labels = {image: path / label_file(image.relative_to(path)) for image in images}
     _note_missing(path, list(labels.values()), left_out)
+    _refuse_oriented_boxes(path, list(labels.values()))
     class_ids = [ids[name] for name in names]
     entries = [_entry(name, image, labels[image], class_ids) for image, name in images.items()]
     return Source(path, classes, [Part(str(path), lambda: iter(entries), len(entries))], left_out=left_out)
@@ -222,6 +225,32 @@ def _note_missing(path: Path, labels: Sequence[Path], left_out: LeftOut) -> None
     for file in walk(path):
         if file.suffix == ".txt" and "labels" in file.relative_to(path).parts[:-1] and file not in known:
             left_out.add("label file without image", file)
+
+
+def _refuse_oriented_boxes(path: Path, labels: Sequence[Path]) -> None:
+    """Raise DatasetError if all outlines are exact rotated rectangles, which no hand draws.
+
+    Such a line has a class and four corners, as the outline of a region with four corners has.
+    """
+    written = [label for label in labels if label.is_file() and 0 < label.stat().st_size < _MAX_LABELS]
+    try:
+        lines = [
+            line for label in written[:_LOOKED_AT] for line in label.read_text(encoding="utf-8").splitlines()
+        ]
+        shapes = np.array([line.split()[1:] for line in lines if line.strip()], dtype=np.float64)
+    except (OSError, ValueError):  # other numbers of corners; what cannot be read is named with its image
+        return
+    if shapes.ndim != 2 or shapes.shape[1] != 8:
+        return
+    first, second, third, fourth = (shapes[:, at : at + 2] for at in (0, 2, 4, 6))
+    # Shares of an image that is not square keep parallelograms, and not right angles.
+    closes = np.abs(first - second + third - fourth).max() < _EXACT
+    is_turned = np.abs(first - second).min(axis=-1) > _TURNED
+    if closes and is_turned.any():
+        raise DatasetError(
+            f"{path}: all outlines are exact rotated rectangles, such as {written[0]}; these are oriented boxes, and a "
+            "box is no region; outline what is in it, or export as segmentation"
+        )
 
 
 def _entry(name: str, image: Path, label: Path, class_ids: Sequence[int]) -> Entry:
