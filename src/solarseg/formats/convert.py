@@ -174,8 +174,6 @@ def _convert_all(
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise OutputError(f"{folder}: is a file; give another folder") from error
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made ({error.strerror}); give another folder") from error
 
