@@ -1,14 +1,17 @@
 import errno
 import subprocess
 import sys
+from pathlib import Path
 
 import filelock
 import pytest
 
-from solarseg.errors import OutputError
+from solarseg.errors import ArgumentError, OutputError
 from solarseg.files import (
     LOCK_NAME,
     atomic_path,
+    check_file,
+    check_folder,
     digest,
     folder_lock,
     is_empty,
@@ -133,3 +136,25 @@ def test_the_lock_file_is_nothing_and_everything_else_is_something(tmp_path):
         (folder / "mine").unlink()
         remove_empty_folder(folder)
     assert not folder.exists()
+
+
+def test_places_for_results_are_checked_before_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "note.txt").write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
+    for path in ("new", "new/deep/er", ".", str(tmp_path / "new")):
+        check_folder(Path(path))
+    check_file(Path("new/note.csv"))
+    check_file(Path("note.txt"))
+    for check, path, match in (
+        (check_folder, "note.txt", r"note\.txt: is a file; give a folder"),
+        (check_folder, "note.txt/in", r"note\.txt: is a file; give a folder"),
+        (check_folder, "link/in", "link: is a link to nothing; give a folder"),
+        (check_file, ".", "is a folder; give a file"),
+        (check_file, "note.txt/in", r"note\.txt: is a file; give a folder"),
+    ):
+        with pytest.raises(ArgumentError, match=match):
+            check(Path(path))
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(OutputError, match="may not be written to"):
+        check_folder(Path("new"))

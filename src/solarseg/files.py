@@ -58,11 +58,14 @@ def check_folder(path: Path) -> None:
         ArgumentError: the path, or one above it, is a file.
         OutputError: this user may not write there.
     """
-    there = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
+    there = next((each for each in (path, *path.absolute().parents) if os.path.lexists(each)), None)
+    if there is None:
+        raise ArgumentError(f"{path}: no such drive; check the path")
     if not there.is_dir():
-        raise ArgumentError(f"{there}: is a file; give a folder")
+        found = "a link to nothing" if there.is_symlink() and not there.exists() else "a file"
+        raise ArgumentError(f"{there}: is {found}; give a folder")
     if not os.access(there, os.W_OK):
-        raise OutputError(f"{there}: may not be written to; give another folder")
+        raise OutputError(f"{there}: may not be written to; allow it, or choose another place")
 
 
 def check_file(path: Path) -> None:

@@ -224,6 +224,14 @@ def fill_missing(pixels: Pixels, valid: NDArray[np.bool_] | None) -> Pixels:
     return np.where(valid[..., None], pixels, filler.astype(pixels.dtype))
 
 
+def _free_level(image: Pixels, valid: NDArray[np.bool_]) -> int:
+    """Find a level that no valid pixel has in all bands: 0 or the highest, where one of these is free."""
+    grey = image[valid & (image == image[..., :1]).all(axis=-1)][:, 0]
+    highest = 65_535 if image.dtype == np.uint16 else 255
+    used = set(np.unique(grey).tolist())
+    return next((level for level in (0, highest, *range(1, highest)) if level not in used), 0)
+
+
 def write_bands(
     path: Path,
     image: Pixels,
@@ -241,8 +249,8 @@ def write_bands(
         image: ``(H, W, C)`` ``uint8``, ``uint16`` or ``float32``.
         names: of the bands, or nothing.
         like: TIFF that shows the same place, pixel by pixel, whose georeference is taken over where it has one.
-        valid: ``(H, W) bool``: which pixels show something; the others become nodata, which is NaN or 0. None where all
-            do.
+        valid: ``(H, W) bool``: which pixels show something; the others become nodata, which is NaN, or a level that
+            no other pixel has in all bands. None where all pixels show something.
 
     Raises:
         OutputError: the file could not be written.
@@ -256,7 +264,7 @@ def write_bands(
     metadata = f"<GDALMetadata>{items}</GDALMetadata>".encode()
     tags = [(_GDAL_METADATA, "s", 0, metadata, True)] if names else []
     if valid is not None:
-        nodata = np.array(np.nan if image.dtype == np.float32 else 0, image.dtype)
+        nodata = np.array(np.nan if image.dtype == np.float32 else _free_level(image, valid), image.dtype)
         image = np.where(valid[..., None], image, nodata)
         tags.append((NODATA_TAG, "s", 0, str(nodata).encode(), True))
     with atomic_path(path) as temporary:

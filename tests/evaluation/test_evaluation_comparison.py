@@ -111,7 +111,8 @@ def test_options_with_the_names_of_classes_name_a_folder_in_the_run(squares, tmp
     names = (model.info.class_names[0], "../../crack: 1")
     model = replace(model, info=model.info.model_copy(update={"class_names": names}))
     evaluate(replace(model, options=PredictOptions(thresholds={names[1]: 0.3})), squares)
-    assert (tmp_path / "run" / "evaluation-squares-all-.._.._crack__1=0.3" / "report.json").exists()
+    [folder] = (tmp_path / "run").glob("evaluation-squares-all-.._.._crack__1=0.3-*")
+    assert (folder / "report.json").exists()
 
 
 def test_scores_with_other_options_are_kept_apart(trained, tmp_path):

@@ -166,6 +166,18 @@ def test_odd_nodata_is_ignored_and_stays_in_the_file(nodata, dtype, tmp_path):
         assert np.array_equal(converted.image, sample.image if name == "kept" else sample.image[..., 1:])
 
 
+def test_black_pixels_that_are_seen_do_not_become_nodata(tmp_path):
+    image = IMAGE.copy()
+    image[:, 0, 0], image[:, 0, 1], image[:, 2] = 0, 255, 9
+    folder = write_pair(tmp_path / "in", image, nodata=9)
+    convert(folder, tmp_path / "out", options=ReadOptions(bands=("3", "1")))
+    converted = open_dataset(tmp_path / "out")["a"]
+    missing = np.zeros((12, 16), bool)
+    missing[2] = True
+    assert np.array_equal(~converted.valid, missing)
+    assert converted.image[0, :2].tolist() == [[0, 0], [255, 255]]
+
+
 def test_band_names_are_the_descriptions(tmp_path):
     image = rng.integers(0, 10_000, (4, 12, 16), dtype=np.uint16)
     folder = write_pair(tmp_path, image, names=["B2", "B3", "B4", "B8"])

@@ -241,6 +241,18 @@ def test_the_split_of_the_lists_is_kept(tmp_path):
     assert open_source(tmp_path / "in").split is None
 
 
+def test_lists_whose_test_images_have_no_masks_state_no_split(tmp_path):
+    for name in ("a", "b"):
+        label(add(tmp_path / "in", name))
+    add(tmp_path / "in", "c", None)
+    lists = tmp_path / "in" / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("a\nb\n")
+    (lists / "test.txt").write_text("c\n")
+    convert(tmp_path / "in", tmp_path / "out", places=False)
+    assert not (tmp_path / "out" / "split.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("listed", "match"),
     [

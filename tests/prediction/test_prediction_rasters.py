@@ -116,6 +116,16 @@ def test_tiles_of_a_network_that_sees_little_are_the_whole(tmp_path, height, wid
     assert np.abs(np.concatenate([block.probabilities for block in blocks]) - look(pixels)).max() < 1e-3
 
 
+@pytest.mark.parametrize("compression", [{"compress": "DEFLATE"}, {"compress": "LERC", "max_z_error": 0}])
+def test_bands_that_the_model_picks_are_read_from_every_compression(tmp_path, compression):
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 40, 4), np.uint8)
+    model = model_of(info=INFO.model_copy(update={"picked": (2, 1, 0), "picked_from": 4}))
+    file = write(tmp_path / "r.tif", pixels, photometric="MINISBLACK", **compression)
+    with open_raster(file, model.preprocessing) as raster:
+        assert np.array_equal(raster.rows(20, 10).pixels, pixels[20:30, :, 2::-1])
+        assert np.array_equal(raster.overview((50, 40)), pixels[..., 2::-1])
+
+
 def test_mask_is_that_of_the_image_with_grid_tags_and_colours(tmp_path):
     pixels = noise(150, 211)
     turned = PLACE @ rasterio.Affine.rotation(20)

@@ -37,7 +37,7 @@ def command(
         Path | None,
         typer.Option(
             help="Output folder for the report and figures. Default: evaluation/ in the run folder for its test split, "
-            "otherwise evaluation-DATASET-SPLIT/."
+            "otherwise evaluation-DATASET-SPLIT/; options such as --tta are part of the name."
         ),
     ] = None,
     groups: Groups = None,

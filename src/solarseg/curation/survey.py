@@ -113,6 +113,10 @@ class Survey:
     digests: DatasetDigests
     _descriptors: Mapping[str, ImageDescriptor]
 
+    def without_descriptors(self) -> "Survey":
+        """Return the survey without what the search for copies needs."""
+        return replace(self, _descriptors={})
+
     def facts_of(self, names: Collection[str]) -> list[SampleFacts]:
         """Return the facts of some samples, in the order of the dataset."""
         wanted = set(names)

@@ -249,7 +249,8 @@ def _check_same(paths: list[Path], reports: list[Report]) -> None:
         if report.options != reports[0].options:
             said = [show_options(one.options) or "the default options" for one in (report, reports[0])]
             raise ArgumentError(
-                f"{path}: was scored with {said[0]}, {paths[0]} with {said[1]}; evaluate both with the same options"
+                f"{path}: was scored with {said[0]}, {paths[0]} with {said[1]}; evaluate both with the same "
+                f"options, and `out={str(_report_folder(path))!r}`"
             )
         if report.groups != reports[0].groups:
             raise ArgumentError(

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -34,6 +35,7 @@ __all__ = ["evaluate"]
 logger = logging.getLogger(__name__)
 
 _COUNTED = 2**22  # probabilities that are counted at once
+_NAME = 80  # characters of a folder's name that options take
 _SHOWN_OF_EACH = 2  # best, median and worst images in the picture
 
 Split = Literal["train", "val", "test", "all"]
@@ -95,6 +97,9 @@ def evaluate(
         data.warn_if_ungrouped()
     elif groups is None and group_regex is None:
         group_of = group_of | own.groups  # it may have been trained with --groups or --group-regex
+    folder = Path(out) if out is not None else _default_folder(loaded, chosen, data, own is not None)
+    if folder is not None:
+        check_folder(folder)
     counts = _count(loaded, data, names, progress)
     group_names = tuple(group_of[name] for name in names)
     reliability = Reliability(counts.bins, counts.before, loaded.info.temperature, group_names)
@@ -111,7 +116,6 @@ def evaluate(
         calibration=reliability.to_dict(),
         options=loaded.options.changed(),
     )
-    folder = Path(out) if out is not None else _default_folder(loaded, report, data, own is not None)
     if folder is not None:
         report.save(folder)
         _draw(report, loaded, data, folder)
@@ -182,14 +186,25 @@ def _split_of_dataset(data: FolderDataset, asked: str) -> dict[str, str]:
     return split
 
 
-def _default_folder(model: Model, report: Report, data: FolderDataset, is_own: bool) -> Path | None:
+def _default_folder(model: Model, split: str, data: FolderDataset, is_own: bool) -> Path | None:
     run = RunFolder.of_model(model.path)
     if run is None:
         return None
-    of_others = [] if is_own and report.split == "test" else [data.root.resolve().name, report.split]
-    # Names of classes come from the model file, and may contain what no name of a folder may.
-    with_options = [re.sub(r"[^\w=.-]", "_", show_options(report.options, "-"))] if report.options else []
+    of_others = [] if is_own and split == "test" else [data.root.resolve().name, split]
+    options = model.options.changed()
+    with_options = [_name_folder(show_options(options, "-"))] if options else []
     return run.evaluation(model.path, "-".join([*of_others, *with_options]))
+
+
+def _name_folder(text: str) -> str:
+    """Make a name of a folder from text with names of classes, which may be long and contain any character.
+
+    Examples:
+        >>> _name_folder("tile=64"), _name_folder("../a b=0.3")
+        ('tile=64', '.._a_b=0.3-82557483')
+    """
+    name = re.sub(r"[^\w=.-]", "_", text)[:_NAME]
+    return name if name == text else f"{name}-{blake2b(text.encode(), digest_size=4).hexdigest()}"
 
 
 @dataclass(frozen=True)
@@ -210,16 +225,21 @@ def _read(data: FolderDataset, name: str) -> _SampleSource:
 
 
 def _predict(
-    model: Model, data: FolderDataset, names: Iterable[str], use: Callable[[str, _Found], Result]
+    model: Model,
+    data: FolderDataset,
+    names: Iterable[str],
+    use: Callable[[str, _Found], Result],
+    *,
+    probabilities: bool,
 ) -> Iterator[Result]:
-    """Predict samples as `predict` would, with the probabilities behind the masks."""
+    """Predict samples as `predict` would, with the probabilities behind the masks where they are asked for."""
 
     def checked(name: str, found: "Predicted[_SampleSource] | ImageError") -> Result:
         if isinstance(found, ImageError):
             raise found
         return use(name, found)
 
-    return model.pipeline.predict_all(names, partial(_read, data), checked, probabilities=True)
+    return model.pipeline.predict_all(names, partial(_read, data), checked, probabilities=probabilities)
 
 
 @dataclass(frozen=True)
@@ -247,7 +267,7 @@ def _count(model: Model, data: FolderDataset, names: list[str], progress: bool) 
         return matrix, bins, before
 
     shown = track(names, "evaluating", disable=not progress, transient=True)
-    counts = list(_predict(model, data, shown, count))
+    counts = list(_predict(model, data, shown, count, probabilities=True))
     return _Counts(*(np.stack(parts) for parts in zip(*counts, strict=True)))
 
 
@@ -258,7 +278,7 @@ def _draw(report: Report, model: Model, data: FolderDataset, folder: Path) -> No
         shown = true_colour(found.source.pixels, data.description.bands)
         return Example(name, shown, found.source.truth, found.mask, ranked[name])
 
-    examples = list(_predict(model, data, ranked, show))
+    examples = list(_predict(model, data, ranked, show, probabilities=False))
     count = "1 image" if report.n_images == 1 else f"{report.n_images} images"
     title = f"{data.root.resolve().name}, {report.split}: {_chosen(list(ranked.items()))} of {count}"
     draw_examples(examples, data.classes, folder / "examples.png", title)

@@ -379,8 +379,9 @@ def show_options(options: Mapping[str, Any], separator: str = ", ") -> str:
         >>> show_options({"tile": 64, "tta": True, "thresholds": {"crack": 0.4}})
         'tile=64, tta=True, crack=0.4'
     """
-    parts = {**options, **options.get("thresholds", {})}
-    return separator.join(f"{name}={value}" for name, value in parts.items() if name != "thresholds")
+    others = [(name, value) for name, value in options.items() if name != "thresholds"]
+    parts = [*others, *sorted(options.get("thresholds", {}).items())]
+    return separator.join(f"{name}={value}" for name, value in parts)
 
 
 def _calibration_note(calibration: Mapping[str, Any]) -> str:

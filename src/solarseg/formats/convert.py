@@ -284,7 +284,9 @@ def _write_pixels(stem: Path, sample: Sample, item: Entry, bands: Sequence[str])
     if file is not None:
         with atomic_path(stem.with_name(f"{stem.name}{file.suffix.lower()}")) as temporary:
             shutil.copyfile(file, temporary)
-    elif item.grid is None and depth == np.uint8 and sample.image.shape[-1] in (1, 3):
+    elif (
+        item.grid is None and sample.valid is None and depth == np.uint8 and sample.image.shape[-1] in (1, 3)
+    ):
         grey = sample.image.shape[-1] == 1
         write_image(stem.with_name(f"{stem.name}.png"), sample.image[..., 0] if grey else sample.image)
     else:
@@ -330,7 +332,7 @@ def _keep_split(folder: Path, source: Source, groups: Mapping[str, str]) -> None
     """Write the split that the source has, in a table, in lists or in its folders, unless that divides a group."""
     table = source.path / SPLIT_NAME
     split = read_split(table) if table.is_file() else source.split or find_split_by_name(groups)
-    if split is None or not groups.keys() <= split.keys():
+    if split is None or not groups.keys() <= split.keys() or len({split[name] for name in groups}) == 1:
         return
     try:
         check_split(split, groups, str(source.path))

@@ -40,6 +40,7 @@ class PredictOptions:
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "thresholds", dict(self.thresholds))
         if self.tile:
             Tiling(1, 1, self.tile, self.overlap or 0)  # raises what is wrong with them
         elif self.tile == 0 and self.overlap is not None:

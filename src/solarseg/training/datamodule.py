@@ -30,7 +30,7 @@ class TrainingData(Dataset[Tensors]):
         names: of the samples.
         preprocessing: of the images.
         keep: keep in memory what was read once.
-        store: inputs that were made before; those of these samples are taken out.
+        store: inputs that were made before; those of these samples are taken out if they are kept.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class TrainingData(Dataset[Tensors]):
         self._dataset = dataset
         self._preprocessing = preprocessing
         self._keep = keep
-        self._kept = {} if store is None else store.take(names, preprocessing)
+        self._kept = store.take(names, preprocessing) if store is not None and keep else {}
 
     def __len__(self) -> int:
         return len(self.names)

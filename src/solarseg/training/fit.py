@@ -26,6 +26,7 @@ from solarseg.errors import ArgumentError
 from solarseg.evaluation.curves import draw_curves
 from solarseg.evaluation.evaluate import evaluate
 from solarseg.evaluation.report import Report
+from solarseg.evaluation.scores import check_matrices
 from solarseg.files import check_folder
 from solarseg.inference.model_file import ModelInfo
 from solarseg.losses import build_loss, class_weights_from_frequency
@@ -139,6 +140,8 @@ def train(
     if facts is not None:
         check_content(run, facts, survey.digests)
     division = find_division(run, survey, config, machine.progress)
+    check_matrices(sum(split == "test" for split in division.split.values()), len(data.classes))
+    survey = survey.without_descriptors()  # up to a gigabyte, which only the search needed
     parts = build_parts(survey, division.split, config, machine, store, stored)
     trainer, history = _trainer(run, config, machine, parts.watched, callbacks)
     if trainer.is_global_zero:

@@ -17,7 +17,7 @@ from solarseg.extras import require
 from solarseg.formats.colour_masks import read as colour_masks
 from solarseg.formats.pairs import Loaded, Pair, find_mask_classes, find_pairs, glance, part_of
 from solarseg.formats.source import Reader, ReadOptions, Source
-from solarseg.geotiff import is_georeferenced, read_facts
+from solarseg.geotiff import georeference_tags, read_facts
 from solarseg.images import read_picture
 from solarseg.masks import inspect_mask, read_mask
 
@@ -31,7 +31,15 @@ def _detect(path: Path) -> bool:
     found = glance(path)
     if found is None or any(file.suffix.lower() not in _SUFFIXES for file in (found.image, *found.masks)):
         return False
-    return is_georeferenced(found.image) and not colour_masks.READER.detect(path)
+    return _is_placed(found.image) and not colour_masks.READER.detect(path)
+
+
+def _is_placed(image: Path) -> bool:
+    """Whether a file says anything of its place, also what we cannot read."""
+    try:
+        return bool(georeference_tags(image))
+    except Exception:  # decoders raise whatever they like on a damaged file
+        return False
 
 
 def _open(path: Path, options: ReadOptions) -> Source:

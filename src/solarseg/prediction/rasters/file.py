@@ -79,11 +79,13 @@ class RasterFile:
         mask = self._mask(shape, **window)
         with guarded(self.path):
             samples = self._decoder.read(top, bottom)
-            return PixelRows(*samples_to_pixels(samples, mask, self.facts, self._page, str(self.path)))
+            pixels, valid = samples_to_pixels(samples, mask, self.facts, self._page, str(self.path))
+        is_as_stored = pixels.shape[-1] == len(self.facts.bands)
+        return PixelRows(pixels[..., self.picked] if is_as_stored else pixels, valid)
 
     def overview(self, size: tuple[int, int]) -> NDArray[Any]:
-        """Read the whole at another size: ``(H, W, C)``, each pixel the nearest of the file."""
-        if self._decoder is None:
+        """Read the whole at another size, to look at: ``(H, W, C)``, each pixel the nearest of the file."""
+        if not self.facts.other_colours:  # GDAL takes the smaller images that a file may have
             return self._read(size).pixels
         rows, columns = (
             ((np.arange(count) + 0.5) * (side / count)).astype(np.intp)
