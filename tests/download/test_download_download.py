@@ -737,7 +737,7 @@ def test_a_folder_that_is_a_file_is_reported(httpserver, web, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ArgumentError, match="file: is a file; give a folder"):
         download_dataset(zenodo.entry, tmp_path / "file", web)
-    with pytest.raises(OutputError, match="deeper: cannot be created"):
+    with pytest.raises(ArgumentError, match="file: is a file; give a folder"):
         download_dataset(zenodo.entry, tmp_path / "file" / "deeper", web)
     assert not httpserver.log  # before any request
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from solarseg.datasets import open_dataset
-from solarseg.errors import ArgumentError, OutputError
+from solarseg.errors import ArgumentError, ExistsError
 from solarseg.synthesis import CELL_CLASSES, write_cells
 
 
@@ -83,9 +83,9 @@ def test_arguments_out_of_range(tmp_path, arguments, named):
 
 def test_existing_files_are_not_overwritten(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="remove it, or give another folder"):
+    with pytest.raises(ExistsError, match="exists already; give another `folder`"):
         write_cells(tmp_path, count=1, size=32)
-    with pytest.raises(OutputError, match=r"notes\.txt"):
+    with pytest.raises(ArgumentError, match=r"notes\.txt: is a file"):
         write_cells(tmp_path / "notes.txt", count=1, size=32)
     (tmp_path / "empty").mkdir()
     write_cells(tmp_path / "empty", count=1, size=32)

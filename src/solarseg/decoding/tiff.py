@@ -358,13 +358,13 @@ def _check_page(file: "TiffFile", page: "TiffPage", source: str) -> None:
         tall, broad = max(1, page.rowsperstrip), wide
         rows, columns = ceil(high / tall), 1
     expected, offsets, counts = rows * columns * planes, page.dataoffsets, page.databytecounts
-    if expected > _MAX_SEGMENTS:
-        raise ImageError(
-            f"{source}: has {expected:,} strips or tiles; at most {_MAX_SEGMENTS:,} are read; save it with larger ones"
-        )
     if not expected == len(offsets) == len(counts):
         raise ImageError(
             f"{source}: needs {expected:,} strips or tiles and lists {len(offsets):,}; replace or remove the file"
+        )
+    if expected > _MAX_SEGMENTS:
+        raise ImageError(
+            f"{source}: has {expected:,} strips or tiles; at most {_MAX_SEGMENTS:,} are read; save it with larger ones"
         )
     bits = tall * broad * (samples // planes) * page.bitspersample
     claimed = expected * bits // 8 if page.is_tiled else wide * high * samples * page.bitspersample // 8
