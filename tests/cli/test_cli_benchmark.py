@@ -143,3 +143,10 @@ def test_a_folder_of_images_that_cannot_be_read_is_refused(tmp_path, capsys):
     command = ["benchmark", str(tmp_path / "model.onnx"), "--images", str(tmp_path / "photos"), "--quiet"]
     assert main(command) == 2
     assert "a.png: cannot be read as an image" in capsys.readouterr().err
+
+
+def test_what_a_backend_cannot_compute_is_said_without_python(capsys):
+    assert main(["benchmark", "el-cell", "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "  torch        computes no int8; use backend='onnxruntime'" in out
+    assert "`" not in out

@@ -143,7 +143,7 @@ def _print_rows(
         columns.append(f"differs from onnxruntime by at most {found.largest_difference:.0e}")
         print(f"  {name:<12} {', '.join(columns)}")
     for name, reason in failed.items():
-        print(f"  {name:<12} {reason}")
+        print(f"  {name:<12} {reason.removeprefix(f'`backend={name!r}`: ').replace('`', '')}")
     for name, found in differences.items():
         if not _passes(found):
             change = f"changes the class {found.worst} by {max(found.lost):.2f} points of IoU"
