@@ -120,7 +120,7 @@ def test_a_settings_folder_that_cannot_be_made_is_said_first(tmp_path, monkeypat
     (tmp_path / "file").touch()
     monkeypatch.setenv("SOLARSEG_SETTINGS", str(tmp_path / "file" / "settings"))
     assert main(["benchmark", str(write_tiny(tmp_path / "m.onnx")), "--save"]) == 2
-    assert "set SOLARSEG_SETTINGS to another folder" in capsys.readouterr().err
+    assert "SOLARSEG_SETTINGS names another folder" in capsys.readouterr().err
 
 
 def test_turns_are_taken_and_the_middle_counts(monkeypatch):

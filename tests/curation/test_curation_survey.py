@@ -2,12 +2,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from rasterio.transform import from_origin
-from tiny_runs import write_squares
+from tiny_runs import write_half_empty, write_raster
 
 from solarseg.curation import survey as module
 from solarseg.curation.check import check
@@ -126,25 +124,6 @@ def test_a_sample_that_cannot_be_read_is_left_out(squares):
     with pytest.raises(DataError, match=r"im03\.png"):
         survey.raise_unreadable()
     assert survey.find_copies().pairs == ()
-
-
-def write_raster(path, bands, nodata):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    place = {"crs": "EPSG:32650", "transform": from_origin(5e5, 4e6, 0.1, 0.1), "nodata": nodata}
-    size = {"width": bands.shape[2], "height": bands.shape[1], "count": len(bands), "dtype": bands.dtype}
-    with rasterio.open(path, "w", driver="GTiff", **size, **place) as file:
-        file.write(bands)
-
-
-def write_half_empty(root, nodata):
-    """The squares as uint16 GeoTIFF whose left half is nodata."""
-    write_squares(root)
-    for file in sorted((root / "images").iterdir()):
-        bands = np.moveaxis(np.asarray(Image.open(file)), -1, 0).astype(np.uint16) * 16 + 1
-        bands[:, :, :32] = nodata
-        file.unlink()
-        write_raster(file.with_suffix(".tif"), bands, nodata)
-    return root
 
 
 def test_statistics_do_not_depend_on_what_nodata_is(tmp_path):

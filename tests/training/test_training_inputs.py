@@ -1,15 +1,11 @@
 """Inputs that are made while a dataset is surveyed."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-import rasterio
 import torch
 from lightning.pytorch.callbacks import Callback
 from PIL import Image
-from rasterio.transform import from_origin
-from tiny_runs import TINY, quiet, write_squares
+from tiny_runs import TINY, quiet, write_half_empty
 
 from solarseg.curation.survey import survey_dataset
 from solarseg.datasets import open_dataset
@@ -239,24 +235,6 @@ def test_every_image_counts_the_same_in_the_normalisation(tmp_path):
     found = find_preprocessing(survey_dataset(data), data.names, 64, None)
     assert found.mean == pytest.approx((100 / 255,) * 3)
     assert found.std == pytest.approx((50 / 255,) * 3)
-
-
-def write_raster(path, bands, nodata):
-    place = {"crs": "EPSG:32650", "transform": from_origin(5e5, 4e6, 0.1, 0.1), "nodata": nodata}
-    size = {"width": bands.shape[2], "height": bands.shape[1], "count": len(bands), "dtype": bands.dtype}
-    with rasterio.open(path, "w", driver="GTiff", **size, **place) as file:
-        file.write(bands)
-
-
-def write_half_empty(root: Path, nodata: int) -> Path:
-    """The squares as 12-bit GeoTIFFs whose left half is nodata."""
-    write_squares(root)
-    for file in sorted((root / "images").iterdir()):
-        bands = np.moveaxis(np.asarray(Image.open(file)), -1, 0).astype(np.uint16) * 16 + 1
-        bands[:, :, :32] = nodata
-        file.unlink()
-        write_raster(file.with_suffix(".tif"), bands, nodata)
-    return root
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from platformdirs import user_config_path
 
-from solarseg.errors import OutputError
-from solarseg.files import write_json
+from solarseg.errors import ArgumentError, OutputError
+from solarseg.files import check_file, write_json
 from solarseg.inference.backends import BACKENDS
 from solarseg.threads import count_cores
 
@@ -26,15 +26,10 @@ def settings_file() -> Path:
 
 def check_settings_folder() -> None:
     """Raise `OutputError` if `store_preferred_backend` could not write its file."""
-    folder = settings_file().parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: cannot be made ({error.strerror}); set SOLARSEG_SETTINGS to another folder"
-        ) from error
-    if not os.access(folder, os.W_OK):
-        raise OutputError(f"{folder}: is not writable; set SOLARSEG_SETTINGS to another folder")
+        check_file(settings_file())
+    except (ArgumentError, OutputError) as error:
+        raise OutputError(f"{error}; SOLARSEG_SETTINGS names another folder") from error
 
 
 def store_preferred_backend(fingerprint: str, device: str, backend: str) -> None:
