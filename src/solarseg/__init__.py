@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from solarseg import data
     from solarseg.classes import ClassMap
     from solarseg.datasets import FolderDataset, open_dataset
+    from solarseg.evaluation.benchmark import benchmark
     from solarseg.evaluation.comparison import compare
     from solarseg.evaluation.evaluate import evaluate
     from solarseg.evaluation.report import Report
@@ -40,6 +41,7 @@ __all__ = [
     "Report",
     "SolarsegError",
     "__version__",
+    "benchmark",
     "compare",
     "data",
     "evaluate",
@@ -66,6 +68,7 @@ _HOMES = {
     "Report": "solarseg.evaluation.report",
     "predict_raster": "solarseg.prediction.rasters.predict",
     "Machine": "solarseg.training.config",
+    "benchmark": "solarseg.evaluation.benchmark",
     "compare": "solarseg.evaluation.comparison",
     "evaluate": "solarseg.evaluation.evaluate",
     "export_model": "solarseg.training.export",

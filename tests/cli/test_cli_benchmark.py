@@ -8,13 +8,14 @@ from tiny_model import write_tiny
 
 from solarseg.cli import main
 from solarseg.errors import MissingExtraError
+from solarseg.evaluation import benchmark
 from solarseg.inference import timing
 from solarseg.inference.model import load_model
 
 
 @pytest.fixture(autouse=True)
 def fast_timing(tmp_path, monkeypatch):
-    monkeypatch.setattr(timing, "SECONDS", 0.0)
+    monkeypatch.setattr(benchmark, "SECONDS", 0.0)
     monkeypatch.setenv("SOLARSEG_SETTINGS", str(tmp_path / "settings"))
 
 
@@ -71,7 +72,7 @@ def photos(tmp_path):
 
 def disturb(monkeypatch, columns):
     """Let openvino, which is the fastest, take the class from some columns that onnxruntime finds bright."""
-    real = timing.open_backends
+    real = benchmark.open_backends
 
     def opened(path, device):
         models, failed = real(path, device)
@@ -85,9 +86,9 @@ def disturb(monkeypatch, columns):
         models["openvino"] = replace(reference, backend="openvino", compute=compute)
         return models, failed
 
-    monkeypatch.setattr(timing, "open_backends", opened)
+    monkeypatch.setattr(benchmark, "open_backends", opened)
     taken = {"onnxruntime": {1: 2.0, 8: 2.0}, "openvino": {1: 1.0, 8: 1.0}}
-    monkeypatch.setattr(timing, "time_models", lambda *_: taken)
+    monkeypatch.setattr(benchmark, "time_models", lambda *_: taken)
 
 
 @pytest.mark.parametrize(("columns", "kept"), [(0, "openvino"), (1, "onnxruntime")])
@@ -110,30 +111,17 @@ def test_a_backend_that_changes_a_class_is_not_stored_however_fast(
 
 @pytest.mark.parametrize("options", [["--images", "nowhere"], ["--device", "tpu"]])
 def test_arguments_are_checked_before_anything_is_measured(tmp_path, monkeypatch, capsys, options):
-    monkeypatch.setattr(timing, "time_models", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(benchmark, "time_models", lambda *_: pytest.fail("measured"))
     assert main(["benchmark", str(write_tiny(tmp_path / "m.onnx")), *options]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_settings_folder_that_cannot_be_made_is_said_first(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(timing, "time_models", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(benchmark, "time_models", lambda *_: pytest.fail("measured"))
     (tmp_path / "file").touch()
     monkeypatch.setenv("SOLARSEG_SETTINGS", str(tmp_path / "file" / "settings"))
     assert main(["benchmark", str(write_tiny(tmp_path / "m.onnx")), "--save"]) == 2
     assert "SOLARSEG_SETTINGS names another folder" in capsys.readouterr().err
-
-
-def test_turns_are_taken_and_the_middle_counts(monkeypatch):
-    now, order = [0.0], []
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
-    lasting = {"a": iter([100, 1, 2, 3, 4, 5] * 3), "b": iter([0, 7, 7, 7, 7, 7] * 3)}
-
-    def work(name):
-        order.append(name)
-        now[0] += next(lasting[name])
-
-    assert timing.take_turns({"a": lambda: work("a"), "b": lambda: work("b")}) == {"a": 3, "b": 7}
-    assert order == [*"aaaaaabbbbbb"] * 3
 
 
 def test_a_folder_of_images_that_cannot_be_read_is_refused(tmp_path, capsys):

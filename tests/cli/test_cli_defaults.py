@@ -18,6 +18,7 @@ FUNCTIONS = {
     "predict": "solarseg.prediction.predict.predict",
     "evaluate": "solarseg.evaluation.evaluate.evaluate",
     "measure": "solarseg.prediction.measurements.measure",
+    "benchmark": "solarseg.evaluation.benchmark.benchmark",
     "compare": "solarseg.evaluation.comparison.compare",
     "export": "solarseg.training.export.export_model",
     "synth el": "solarseg.synthesis.write_cells",
@@ -28,7 +29,7 @@ FUNCTIONS = {
     "data split": "solarseg.curation.split_dataset.split_dataset",
     "data stats": "solarseg.curation.stats.stats",
 }
-WITHOUT_FUNCTION = {"benchmark", "demo", "models", "data list"}  # print, or call several functions
+WITHOUT_FUNCTION = {"demo", "models", "data list"}  # print, or call several functions
 # Options that are no parameter: of the terminal, or used by the command itself.
 NO_PARAMETER = {("data check", "out")}
 RENAMED = {option: argument for argument, option in messages.RENAMED.items()}

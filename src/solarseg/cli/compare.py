@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from solarseg.cli.options import Quiet
+from solarseg.cli.report import is_shown
+
 __all__ = ["command"]
 
 
@@ -15,6 +18,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Output folder for compare.md, compare.csv and compare.png.")
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Compare the scores and the cost of runs.
 
@@ -24,4 +28,4 @@ def command(
     """
     from solarseg.evaluation.comparison import compare
 
-    print(compare(runs, out).markdown())
+    print(compare(runs, out, progress=is_shown(quiet)).markdown())

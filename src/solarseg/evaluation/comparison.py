@@ -2,13 +2,11 @@
 
 import csv
 import io
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import isnan
 from pathlib import Path
 from shlex import quote
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -27,11 +25,12 @@ from solarseg.evaluation.scores import Counts, dice, iou, mean_defined, support
 from solarseg.files import check_folder, write_figure, write_text
 from solarseg.inference.model import Model, load_model
 from solarseg.inference.model_file import find_model_file
+from solarseg.inference.timing import show_measuring, time_models
 from solarseg.runs import RunFolder
 
 __all__ = ["Comparison", "Row", "compare"]
 
-_TIMED = 9  # passes over one image; the median counts
+_SECONDS = 0.5  # of measuring each network, at least
 
 
 def _foreground_iou(matrices: Counts) -> np.ndarray:
@@ -177,12 +176,15 @@ class Comparison:
         _draw(self.runs, folder / "compare.png", f"IoU on {self.n_images} images{seen}, with 95% interval")
 
 
-def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Comparison:
+def compare(
+    runs: Sequence[Path | str], out: Path | str | None = None, *, progress: bool = False
+) -> Comparison:
     """Compare runs: scores with intervals, cost, and whether a difference is larger than the noise.
 
     Args:
         runs: run folders, model files, or names of shipped models, whose reports score the same images.
         out: folder for table and picture; by default none is written.
+        progress: show progress on the terminal.
 
     Raises:
         ArgumentError: fewer than two runs, ``out`` is a file, a run without evaluation, or runs scored on different
@@ -199,7 +201,8 @@ def compare(runs: Sequence[Path | str], out: Path | str | None = None) -> Compar
     reports = [_load_report(path) for path in paths]
     _check_same(paths, reports)
     models = [load_model(path) for path in paths]
-    seconds = _time(models)
+    with show_measuring(progress):
+        seconds = _time(models)
     rows = [_row(*one) for one in zip(_names(paths), models, reports, seconds, strict=True)]
     order = sorted(range(len(rows)), key=lambda i: (isnan(rows[i].iou), -rows[i].iou))
     best = reports[order[0]]
@@ -296,18 +299,10 @@ def _row(name: str, model: Model, report: Report, seconds: float) -> Row:
     )
 
 
-def _time(models: list[Model]) -> list[float]:
-    """Return the median seconds for one image; the models take turns, so that other work affects all alike."""
-    inputs = [np.zeros((1, m.info.image_size, m.info.image_size, m.info.bands), m.info.depth) for m in models]
-    for model, image in zip(models, inputs, strict=True):
-        model.probabilities(image)
-    taken: list[list[float]] = [[] for _ in models]
-    for _ in range(_TIMED):
-        for model, image, times in zip(models, inputs, taken, strict=True):
-            began = time.perf_counter()
-            model.probabilities(image)
-            times.append(time.perf_counter() - began)
-    return [median(times) for times in taken]
+def _time(models: Sequence[Model]) -> list[float]:
+    """Return the median seconds for one image."""
+    taken = time_models({str(number): model for number, model in enumerate(models)}, (1,), _SECONDS)
+    return [milliseconds[1] / 1000 for milliseconds in taken.values()]
 
 
 def _draw(rows: Sequence[Row], path: Path, label: str) -> None:

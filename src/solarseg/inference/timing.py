@@ -2,7 +2,8 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ from solarseg.errors import SolarsegError
 from solarseg.inference.backends import BACKENDS
 from solarseg.inference.model import Model, load_model
 
-__all__ = ["generate_inputs", "open_backends", "take_turns", "time_models"]
+__all__ = ["generate_inputs", "open_backends", "show_measuring", "take_turns", "time_models"]
 
-SECONDS = 3.0  # for each call, at least
 _TURNS = 3  # at least
 _IN_A_ROW = 5
 _BLOCKS = 8  # along each side of a generated input
@@ -55,12 +55,27 @@ def open_backends(path: Path | str, device: str) -> tuple[dict[str, Model], dict
     return models, failed
 
 
-def time_models(models: Mapping[str, Model], batches: Sequence[int]) -> dict[str, dict[int, float]]:
+@contextmanager
+def show_measuring(progress: bool) -> Iterator[None]:
+    """Show on the terminal that something is measured, if ``progress`` is true."""
+    if not progress:
+        yield
+        return
+    from rich.console import Console  # takes a while to import
+
+    with Console(stderr=True).status("measuring"):
+        yield
+
+
+def time_models(
+    models: Mapping[str, Model], batches: Sequence[int], seconds: float
+) -> dict[str, dict[int, float]]:
     """Measure how long models take; they take turns, so that other work of the machine affects all alike.
 
     Args:
-        models: the same model with different backends.
+        models: networks; one model with different backends, or different models.
         batches: numbers of images to compute at once.
+        seconds: for each model and number of images, at least.
 
     Returns:
         Name -> number of images at once -> median milliseconds per image.
@@ -70,19 +85,19 @@ def time_models(models: Mapping[str, Model], batches: Sequence[int]) -> dict[str
         calls = {name: _call(model, generate_inputs(model, batch)) for name, model in models.items()}
         for call in calls.values():
             call()  # the first call takes longer
-        for name, seconds in take_turns(calls).items():
-            found[name][batch] = 1000 * seconds / batch
+        for name, taken in take_turns(calls, seconds).items():
+            found[name][batch] = 1000 * taken / batch
     return found
 
 
-def take_turns(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+def take_turns(calls: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, float]:
     """Return the median seconds of each call.
 
-    The calls take turns for some seconds. A turn is several calls in a row; the first does not count: threads
-    of the previous backend still spin for a while.
+    The calls take turns, for ``seconds`` each at least. A turn is several calls in a row; the first does not count:
+    threads of the previous backend still spin for a while.
     """
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    end = time.perf_counter() + SECONDS * len(calls)
+    end = time.perf_counter() + seconds * len(calls)
     turns = 0
     while time.perf_counter() < end or turns < _TURNS:
         turns += 1
