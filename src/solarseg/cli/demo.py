@@ -71,17 +71,19 @@ def _check(train: bool, images: int | None, epochs: int | None) -> None:
 def _predict_and_score(out: Path) -> None:
     from solarseg import evaluate, predict
     from solarseg.cli.report import print_worst
+    from solarseg.prediction.layout import PredictionPaths
 
+    found = PredictionPaths(out / "found")
     print(f"2/3  segmenting and measuring the cells with the included model {_MODEL}")
-    done = predict(_MODEL, out / "cells", out / "found", cell_mm=156)
+    done = predict(_MODEL, out / "cells", found.root, cell_mm=156)
     print_worst(done.cells)
     print("3/3  scoring the predictions with the exact masks")
     print(evaluate(_MODEL, out / "cells", out=out / "evaluation").summary_text())
     print(
         f"\nSee:\n"
         f"  {out}/evaluation/examples.png   image, ground truth, prediction, differences\n"
-        f"  {out}/found/overlays/           each cell with its prediction\n"
-        f"  {out}/found/measurements.csv    severity of each cell\n"
+        f"  {found.overlays}/           each cell with its prediction\n"
+        f"  {found.measurements}    severity of each cell\n"
         f"\nNext: solarseg predict {_MODEL} YOUR_CELLS --out found\n"
         f"      solarseg demo --train --out {out}-train   # train a model"
     )
@@ -89,6 +91,7 @@ def _predict_and_score(out: Path) -> None:
 
 def _train(out: Path, epochs: int) -> None:
     from solarseg import predict, train
+    from solarseg.prediction.layout import PredictionPaths
     from solarseg.synthesis import write_cells
 
     print("2/3  training a small U-Net and evaluating it on other cells")
@@ -98,13 +101,14 @@ def _train(out: Path, epochs: int) -> None:
     print(run.report.summary_text())
     print("3/3  segmenting new cells")
     write_cells(out / "new-cells", 6, seed=1)
-    predict(run.model, out / "new-cells", out / "found")
+    found = PredictionPaths(out / "found")
+    predict(run.model, out / "new-cells", found.root)
     print(
         f"\nSee:\n"
         f"  {out}/run/evaluation/examples.png          image, ground truth, prediction, differences\n"
         f"  {out}/run/evaluation/confusion_matrix.png  which classes are confused\n"
         f"  {out}/run/curves.png                       loss and IoU of each epoch\n"
-        f"  {out}/found/overlays/                      new cells with their predictions\n"
+        f"  {found.overlays}/                      new cells with their predictions\n"
         f"\nNext: solarseg train YOUR_DATASET --out runs/first"
     )
 

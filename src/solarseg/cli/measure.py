@@ -28,9 +28,11 @@ def command(
 
     Example: solarseg measure my-cells --out measured --cell-mm 156
     """
+    from solarseg.prediction.layout import PredictionPaths
     from solarseg.prediction.measurements import measure
 
     done = measure(masks, out, images=images, cell_mm=cell_mm, overwrite=overwrite, progress=is_shown(quiet))
-    print(f"{counted(len(done.cells), 'mask')} measured: {out}/measurements.csv, {out}/measurements.json")
+    paths = PredictionPaths(done.folder)
+    print(f"{counted(len(done.cells), 'mask')} measured: {paths.measurements}, {paths.measured_regions}")
     print_worst(done.cells)
     report_failures(done.failed)

@@ -88,11 +88,19 @@ def command(
 
 
 def _print_result(done: "Predictions") -> None:
+    from solarseg.prediction.layout import PredictionPaths
+
     before = f" ({done.skipped} by an earlier call)" if done.skipped else ""
     tiled = f", {done.tiled} split into tiles" if done.tiled else ""
-    written = ["masks", *["polygons"] * bool(done.areas), *["overlays"] * done.overlays, "summary.csv"]
-    written += ["measurements.csv"] * bool(done.cells)
-    where = ", ".join(f"{done.folder}/{name}" for name in written)
+    paths = PredictionPaths(done.folder)
+    written = [
+        paths.masks,
+        *[paths.polygons] * bool(done.areas),
+        *[paths.overlays] * done.overlays,
+        paths.summary,
+    ]
+    written += [paths.measurements] * bool(done.cells)
+    where = ", ".join(map(str, written))
     print(f"{counted(len(done.pixels), 'image')} done{before}{tiled}: {where}")
     if not done.overlays:
         print("no overlays written; use --overlays to write them")

@@ -12,13 +12,10 @@ from solarseg.datasets.description import FILE_NAME, Description, write_descript
 from solarseg.errors import ExistsError, OutputError
 from solarseg.files import remove_temporary, write_json, write_table
 from solarseg.geotiff import is_georeferenced
-from solarseg.prediction.measurements import JSON_NAME, TABLE_NAME, Measured, write_measurements
+from solarseg.prediction.layout import PredictionPaths
+from solarseg.prediction.measurements import Measured, write_measurements
 
-__all__ = ["REQUEST", "ImageResult", "Job", "PredictionFolder", "summary_rows"]
-
-REQUEST = "prediction.json"  # what a folder of predictions was made with, so that a second call can resume
-_DONE = "done.jsonl"  # a line for each image that is done: name of its outputs, digest of its file
-SUMMARY = "summary.csv"
+__all__ = ["ImageResult", "Job", "PredictionFolder", "summary_rows"]
 
 
 @dataclass(frozen=True)
@@ -72,23 +69,27 @@ class PredictionFolder:
 
     root: Path
 
+    @property
+    def paths(self) -> PredictionPaths:
+        """The files in it."""
+        return PredictionPaths(self.root)
+
     def job(self, file: Path, name: str, overlay: bool, probabilities: bool) -> Job:
         """Say what is to be made of an image."""
         georeferenced = is_georeferenced(file)
         return Job(
             file,
             name,
-            self.root / "masks" / f"{name}{'.tif' if georeferenced else '.png'}",
-            self.root / "overlays" / f"{name}.jpg" if overlay else None,
-            self.root / "probabilities" / f"{name}.tif" if probabilities else None,
+            self.paths.mask(name, georeferenced=georeferenced),
+            self.paths.overlay(name) if overlay else None,
+            self.paths.probability_file(name) if probabilities else None,
             georeferenced,
         )
 
     def can_resume(self, request: dict[str, Any]) -> bool:
         """Whether an earlier call asked for the same; raise `OutputError` if it asked for something else."""
-        file = self.root / REQUEST
         try:
-            found = json.loads(file.read_text(encoding="utf-8"))
+            found = json.loads(self.paths.request.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
         if found != request:
@@ -103,7 +104,7 @@ class PredictionFolder:
         """Say what earlier calls have done: name of the outputs -> digest of the image's file."""
         found = {}
         with suppress(OSError):
-            for line in (self.root / _DONE).read_text(encoding="utf-8").splitlines():
+            for line in self.paths.done.read_text(encoding="utf-8").splitlines():
                 with suppress(ValueError, TypeError):  # the last line of a call that was killed
                     name, digest = json.loads(line)
                     found[name] = digest
@@ -113,18 +114,18 @@ class PredictionFolder:
         """Say that an image is done; its mask has been written."""
         line = json.dumps([job.name, digest]) + "\n"
         try:
-            with (self.root / _DONE).open("a", encoding="utf-8") as file:
+            with self.paths.done.open("a", encoding="utf-8") as file:
                 file.write(line)
         except OSError as error:
             raise OutputError(
-                f"{self.root / _DONE}: could not be written ({error.strerror or error}); free space or choose another "
+                f"{self.paths.done}: could not be written ({error.strerror or error}); free space or choose another "
                 "folder"
             ) from error
 
     def refuse_existing(self, jobs: Iterable[Job]) -> None:
         """Raise `OutputError` where something else is there already."""
-        names = (SUMMARY, FILE_NAME, TABLE_NAME, JSON_NAME)
-        files = [*(self.root / name for name in names), *(path for job in jobs for path in job.outputs)]
+        tables = [*self.paths.tables, self.root / FILE_NAME]
+        files = [*tables, *(path for job in jobs for path in job.outputs)]
         existing = [file for file in files if file.exists()]
         if existing:
             raise ExistsError(existing[0], "another `out`", "`overwrite=True` to replace it")
@@ -134,23 +135,23 @@ class PredictionFolder:
         if self.root.is_dir():
             remove_temporary(self.root)  # of a call that was killed
         if not resume:
-            (self.root / _DONE).unlink(missing_ok=True)
-        write_json(self.root / REQUEST, request)
+            self.paths.done.unlink(missing_ok=True)
+        write_json(self.paths.request, request)
 
     def end(self, results: Mapping[str, ImageResult], classes: ClassMap) -> None:
         """Write what is known of all images, or leave nothing where none could be done."""
         if results:
-            _write_summary(self.root / SUMMARY, results, classes)
+            _write_summary(self.paths.summary, results, classes)
             write_description(self.root, Description(), classes)
             cells = {name: one.measured for name, one in results.items() if one.measured is not None}
             if cells:
                 write_measurements(self.root, cells)
             else:  # those of an earlier call that is overwritten
-                for name in (TABLE_NAME, JSON_NAME):
-                    (self.root / name).unlink(missing_ok=True)
+                self.paths.measurements.unlink(missing_ok=True)
+                self.paths.measured_regions.unlink(missing_ok=True)
             return
-        (self.root / REQUEST).unlink()
-        (self.root / _DONE).unlink(missing_ok=True)
+        self.paths.request.unlink()
+        self.paths.done.unlink(missing_ok=True)
         with suppress(OSError):  # the folder has something else in it
             self.root.rmdir()
 

@@ -14,10 +14,9 @@ from solarseg.files import check_folder, write_json, write_table
 from solarseg.formats.labels import open_masks
 from solarseg.images import read_image
 from solarseg.measurement import CellMeasurement, check_cell_size, find_warnings, is_measurable, measure_cell
+from solarseg.prediction.layout import PredictionPaths
 
 __all__ = [
-    "JSON_NAME",
-    "TABLE_NAME",
     "Measured",
     "Measurements",
     "measure",
@@ -26,7 +25,6 @@ __all__ = [
     "write_measurements",
 ]
 
-TABLE_NAME, JSON_NAME = "measurements.csv", "measurements.json"
 _COLUMNS = tuple(field.name for field in fields(CellMeasurement) if field.name != "regions")
 
 
@@ -131,9 +129,10 @@ def _image_of(file: Path, mask: NDArray[np.uint8]) -> NDArray[Any]:
 
 
 def _refuse_existing(folder: Path, overwrite: bool) -> None:
-    for name in (TABLE_NAME, JSON_NAME):
-        if not overwrite and (folder / name).exists():
-            raise ExistsError(folder / name, "another `out`", "`overwrite=True` to replace it")
+    paths = PredictionPaths(folder)
+    for file in (paths.measurements, paths.measured_regions):
+        if not overwrite and file.exists():
+            raise ExistsError(file, "another `out`", "`overwrite=True` to replace it")
 
 
 def measure_one(
@@ -163,10 +162,11 @@ def write_measurements(folder: Path, cells: Mapping[str, Measured]) -> None:
     Raises:
         OutputError: they could not be written.
     """
+    paths = PredictionPaths(folder)
     rows = ([_spell(value) for value in row.values()] for row in measurement_rows(cells))
-    write_table(folder / TABLE_NAME, ("image", *_COLUMNS, "warnings"), rows)
+    write_table(paths.measurements, ("image", *_COLUMNS, "warnings"), rows)
     write_json(
-        folder / JSON_NAME,
+        paths.measured_regions,
         [
             {"image": name, **_rounded(asdict(one.cell)), "warnings": one.warnings}
             for name, one in cells.items()

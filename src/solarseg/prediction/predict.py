@@ -21,6 +21,7 @@ from solarseg.inference.sources import ArraySource, read_source
 from solarseg.masks import read_mask_values, write_mask
 from solarseg.measurement import check_cell_size, is_measurable
 from solarseg.prediction.folder import ImageResult, Job, PredictionFolder, summary_rows
+from solarseg.prediction.layout import PredictionPaths
 from solarseg.prediction.measurements import Measured, measure_one, measurement_rows
 from solarseg.prediction.overlay import side_by_side
 
@@ -161,7 +162,7 @@ def predict(
 
 def _without_own(found: list[tuple[Path, Path]], out: Path) -> list[tuple[Path, Path]]:
     """Leave out what an earlier call wrote into a folder that is searched."""
-    written = [out / kind for kind in ("masks", "overlays", "probabilities", "polygons")]
+    written = PredictionPaths(out).folders
     others = [(file, base) for file, base in found if not any(is_inside(file, folder) for folder in written)]
     if not others:
         raise ArgumentError(f"{found[0][0]}: was written by an earlier call to {out}; give other images")

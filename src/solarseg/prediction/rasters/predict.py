@@ -27,6 +27,7 @@ from solarseg.inference.model import Model, as_model
 from solarseg.inference.options import PredictOptions
 from solarseg.inference.pipeline import PredictedRows
 from solarseg.inference.tiling import Tiling
+from solarseg.prediction.layout import PredictionPaths
 from solarseg.prediction.overlay import side_by_side
 from solarseg.prediction.rasters.file import CACHE, RasterFile, open_raster
 from solarseg.prediction.rasters.ground import Grid
@@ -127,11 +128,12 @@ class _Outputs:
 
     @classmethod
     def below(cls, out: Path, name: str, probabilities: bool) -> "_Outputs":
+        paths = PredictionPaths(out)
         return cls(
-            out / "masks" / f"{name}.tif",
-            out / "polygons" / f"{name}.geojson",
-            out / "polygons" / f"{name}.gpkg",
-            out / "probabilities" / f"{name}.tif" if probabilities else None,
+            paths.mask(name, georeferenced=True),
+            paths.geojson(name),
+            paths.geopackage(name),
+            paths.probability_file(name) if probabilities else None,
         )
 
     @property
