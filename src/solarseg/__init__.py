@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from solarseg.prediction.measurements import Measurements, measure
     from solarseg.prediction.predict import Predictions, predict
     from solarseg.prediction.rasters.predict import predict_raster
-    from solarseg.synthesis import generate_cell, write_cells
+    from solarseg.synthesis import generate_cell, generate_photograph, write_cells
     from solarseg.training.config import Machine
     from solarseg.training.export import export_model
     from solarseg.training.fit import train
@@ -47,6 +47,7 @@ __all__ = [
     "evaluate",
     "export_model",
     "generate_cell",
+    "generate_photograph",
     "load_model",
     "measure",
     "measure_cell",
@@ -73,6 +74,7 @@ _HOMES = {
     "evaluate": "solarseg.evaluation.evaluate",
     "export_model": "solarseg.training.export",
     "generate_cell": "solarseg.synthesis",
+    "generate_photograph": "solarseg.synthesis",
     "load_model": "solarseg.inference.model",
     "measure": "solarseg.prediction.measurements",
     "measure_cell": "solarseg.measurement",

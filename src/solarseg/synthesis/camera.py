@@ -13,7 +13,7 @@ from solarseg.synthesis.layout import Layout
 from solarseg.synthesis.parameters import Chance, Range
 from solarseg.synthesis.silicon import draw_silicon
 
-__all__ = ["Camera", "IntegerDepth", "render_image"]
+__all__ = ["Camera", "IntegerDepth", "add_defects_and_metal", "draw_noise", "render_image"]
 
 Brightness = NDArray[np.float32]
 IntegerDepth = Literal["uint8", "uint16"]
@@ -139,16 +139,21 @@ def render_image(
     Returns:
         ``(size, size, 1)`` EL intensity, from 0 to the maximum of ``depth``.
     """
-    light = draw_silicon(rng, layout)
-    for defect in defects:
-        _apply(light, defect)
-    light *= 1 - layout.busbar_coverage * np.float32(1 - layout.module.busbar_brightness)
+    light = add_defects_and_metal(draw_silicon(rng, layout), layout, defects)
     surroundings = _surroundings(rng, layout, camera)
     light = surroundings + (light - surroundings) * layout.cell_coverage
     light *= _illumination(layout.size, camera)
     light = _scatter(light, layout.size, camera)
     level = np.float32(camera.brightness * CELL_BRIGHTNESS.draw(rng))
     return _expose(rng, light * level, camera, depth)[..., None]
+
+
+def add_defects_and_metal(light: Brightness, layout: Layout, defects: Sequence[Defect]) -> Brightness:
+    """Draw defects and busbars on the brightness of sound silicon, in place, and return it."""
+    for defect in defects:
+        _apply(light, defect)
+    light *= 1 - layout.busbar_coverage * np.float32(1 - layout.module.busbar_brightness)
+    return light
 
 
 def _apply(light: Brightness, defect: Defect) -> None:
@@ -186,21 +191,13 @@ def _scatter(light: Brightness, size: int, camera: Camera) -> Brightness:
 def _expose(
     rng: np.random.Generator, light: Brightness, camera: Camera, depth: IntegerDepth
 ) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Convert brightness, as a share of the camera's range, to grey levels with noise.
-
-    With this many electrons shot noise is close to normal, which is several times faster to draw than Poisson's
-    distribution.
-    """
+    """Convert brightness, as a share of the camera's range, to grey levels with noise."""
     light = np.float32(camera.dark_level) + np.float32(1 - camera.dark_level) * light
     size = light.shape
     if camera.coarse_size:
         coarse = max(1, round(size[0] * camera.coarse_size / 256))
         light = cv2.resize(light, (coarse, coarse), interpolation=cv2.INTER_AREA)
-    noise = rng.standard_normal(light.shape, np.float32)
-    noise *= np.sqrt(
-        light / np.float32(camera.full_well) + np.float32((camera.read_noise / camera.full_well) ** 2)
-    )
-    signal = light + noise
+    signal = light + draw_noise(rng, light, camera.full_well, camera.read_noise)
     if camera.coarse_size:
         signal = cv2.resize(signal, size, interpolation=cv2.INTER_LINEAR)
     if camera.resampling_blur:
@@ -213,3 +210,22 @@ def _expose(
         return image
     _, file = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, camera.jpeg_quality])
     return np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def draw_noise(
+    rng: np.random.Generator, light: Brightness, full_well: float, read_noise: float
+) -> Brightness:
+    """Draw shot noise and read noise of an exposure, in shares of the camera's range.
+
+    With this many electrons shot noise is close to normal, which is several times faster to draw than Poisson's
+    distribution.
+
+    Args:
+        rng: random numbers.
+        light: ``float32`` of any shape, 0 or more, share of the camera's range.
+        full_well: electrons in a saturated pixel.
+        read_noise: standard deviation, electrons.
+    """
+    noise = rng.standard_normal(light.shape, np.float32)
+    noise *= np.sqrt(light / np.float32(full_well) + np.float32((read_noise / full_well) ** 2))
+    return noise

@@ -13,7 +13,7 @@ from solarseg.synthesis.interruptions import draw_interruptions
 from solarseg.synthesis.layout import Layout, Module
 from solarseg.synthesis.parameters import Chance, Range
 
-__all__ = ["check_cell_image_size", "draw_defects", "generate_cell"]
+__all__ = ["check_cell_image_size", "draw_defects", "draw_some_defects", "generate_cell"]
 
 SIZES = (
     32,
@@ -81,8 +81,11 @@ def check_cell_image_size(size: int) -> None:
 
 def draw_defects(rng: np.random.Generator, layout: Layout) -> list[Defect]:
     """Draw the defects of a cell; some cells have none."""
-    if DEFECT_FREE.draw(rng):
-        return []
+    return [] if DEFECT_FREE.draw(rng) else draw_some_defects(rng, layout)
+
+
+def draw_some_defects(rng: np.random.Generator, layout: Layout) -> list[Defect]:
+    """Draw the defects of a cell that has at least one."""
     defects: list[Defect] = []
     while not defects:
         if WITH_AREAS.draw(rng):

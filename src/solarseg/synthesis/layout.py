@@ -177,9 +177,27 @@ class Layout:
         axis = unit_vector((WIDE_ROTATION if ROTATED.draw(rng) else ROTATION).draw(rng))
         rotated = (corners[:, :1] - 0.5) * axis - (corners[:, 1:] - 0.5) * perpendicular(axis) + 0.5
         tilted = rotated + (TILT.low + (TILT.high - TILT.low) * rng.random((4, 2)))
-        placed = tilted[[0, 3, 2, 1]] if module.upright else tilted
-        if module.half and COIN_FLIP.draw(rng):
-            placed = placed[[1, 0, 3, 2]]  # the other half of the wafer
+        return cls._place(module, size, tilted, other_half=module.half and COIN_FLIP.draw(rng))
+
+    @classmethod
+    def fill(cls, module: Module, size: int, other_half: bool = False) -> Self:
+        """Place a cell so that it fills its image exactly; of a half-cut wafer, either half.
+
+        The module must have a margin of 0, so that `to_pixels` is right.
+
+        Examples:
+            >>> from dataclasses import replace
+            >>> module = replace(Module.draw(np.random.default_rng(0)), margin=0.0, upright=False)
+            >>> Layout.fill(module, 64).to_subpixels([(0, 0), (1, 1)]).tolist()
+            [[-0.5, -0.5], [255.5, 255.5]]
+        """
+        return cls._place(module, size, rectangle(0, 0, 1, 1), other_half)
+
+    @classmethod
+    def _place(cls, module: Module, size: int, corners: Points, other_half: bool) -> Self:
+        placed = corners[[0, 3, 2, 1]] if module.upright else corners
+        if other_half:
+            placed = placed[[1, 0, 3, 2]]
         return cls(module, size, _projection_to(placed * (size * SUBPIXELS) - 0.5))
 
     def to_subpixels(self, positions: ArrayLike) -> Points:

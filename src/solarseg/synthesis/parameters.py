@@ -13,7 +13,22 @@ from numpy.typing import NDArray
 
 __all__ = ["COIN_FLIP", "Chance", "Choice", "Range", "list_parameters", "parameters_as_markdown"]
 
-_MODULES = ("layout", "silicon", "cells", "cracks", "areas", "interruptions", "blemishes", "camera")
+_MODULES = (
+    "layout",
+    "silicon",
+    "cells",
+    "cracks",
+    "areas",
+    "interruptions",
+    "blemishes",
+    "camera",
+    "module_plan",
+    "module_brightness",
+    "module_light",
+    "scene",
+    "surroundings",
+    "photograph_camera",
+)
 
 
 @dataclass(frozen=True)
