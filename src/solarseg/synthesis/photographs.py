@@ -154,7 +154,7 @@ def _check_arguments(size: int, rows: int | None, columns: int | None) -> None:
 
 
 def _visible_cells(scene: Scene, corners: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Say of which cells a part may be in the picture."""
+    """Say which cells may be in the picture, at least partly."""
     low, high = corners.min(axis=2), corners.max(axis=2)
     picture = np.array([scene.width, scene.height])
     return np.asarray(((high > -_VISIBLE_MARGIN) & (low < picture + _VISIBLE_MARGIN)).all(axis=-1))

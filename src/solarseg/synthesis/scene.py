@@ -27,9 +27,9 @@ RACK_GAP = Range(0.1, 0.8, "cell", "gap between the frames of modules", "low")
 ASPECTS = Choice({"3:2": 0.4, "4:3": 0.3, "5:4": 0.2, "1:1": 0.1}, "sides of the picture")
 TURNED = Chance(0.7, "the camera was turned for modules that are taller than wide")
 FILL = Range(0.6, 0.98, "picture", "size of the modules, of the width or height, whatever fits", "high")
-OFF_CENTRE = 0.9  # share of the free space by which the modules are off the centre, at most
-CUT_OFF = Chance(0.06, "the modules are partly outside the picture")
-CUT_OFF_SHARE = Range(0.03, 0.4, "share", "part of the modules that is outside the picture")
+OFF_CENTRE = 0.9  # largest shift of the modules from the centre, as a share of the free space
+CROPPED = Chance(0.06, "the modules are partly outside the picture")
+CROPPED_SHARE = Range(0.03, 0.4, "share", "part of the modules that is outside the picture")
 FOCAL_LENGTH = Range(0.8, 3.5, "picture", "focal length: wide angle to short telephoto", "log")
 OPTICAL_AXIS = Range(-0.01, 0.01, "picture", "shift of the optical axis from the centre, along x and along y")
 DISTORTION = Range(
@@ -151,7 +151,7 @@ class _Fit:
     Attributes:
         picture: width and height, pixels.
         fill: size of the modules, as a share of the width or height.
-        shift: -1 to 1, x and y: 1 if the modules touch the right or lower edge. More if they are cut off.
+        shift: -1 to 1, x and y: 1 if the modules touch the right or lower edge. More if they are cropped.
     """
 
     picture: tuple[int, int]
@@ -163,10 +163,10 @@ class _Fit:
     def draw(cls, rng: np.random.Generator, picture: tuple[int, int], fill: float) -> Self:
         shift = OFF_CENTRE * (2 * rng.random(2) - 1)
         outside = np.zeros(2)
-        if CUT_OFF.draw(rng):
+        if CROPPED.draw(rng):
             axis, side = int(rng.integers(2)), 1 if COIN_FLIP.draw(rng) else -1
             shift[axis] = side
-            outside[axis] = side * CUT_OFF_SHARE.draw(rng)
+            outside[axis] = side * CROPPED_SHARE.draw(rng)
         return cls(picture, fill, (shift[0], shift[1]), (outside[0], outside[1]))
 
     def find(self, lens: Lens, rotation: NDArray[np.float64], extent: NDArray[np.float64]) -> Pose:
