@@ -38,6 +38,8 @@ def results(trained, tmp_path_factory):
         "comparison": solarseg.compare([run.path, run.path]),
         "measurements": solarseg.measure(masks.parent, out / "measured"),
         "cell": solarseg.measure_cell(mask, classes),
+        "estimate": solarseg.estimate_power(np.zeros((6, 10))),
+        "wiring": solarseg.default_wiring(1, 4),
         "check": solarseg.data.check(data, search=False),
         "statistics": solarseg.data.stats(data),
         "exported": solarseg.data.export(data, out / "coco", "coco"),

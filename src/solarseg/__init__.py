@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from solarseg import data
     from solarseg.classes import ClassMap
     from solarseg.datasets import FolderDataset, open_dataset
+    from solarseg.electrical import ModuleParameters, PowerEstimate, Wiring, default_wiring, estimate_power
     from solarseg.evaluation.benchmark import benchmark
     from solarseg.evaluation.comparison import compare
     from solarseg.evaluation.evaluate import evaluate
@@ -36,14 +37,19 @@ __all__ = [
     "Machine",
     "Measurements",
     "Model",
+    "ModuleParameters",
+    "PowerEstimate",
     "PredictOptions",
     "Predictions",
     "Report",
     "SolarsegError",
+    "Wiring",
     "__version__",
     "benchmark",
     "compare",
     "data",
+    "default_wiring",
+    "estimate_power",
     "evaluate",
     "export_model",
     "generate_cell",
@@ -64,13 +70,18 @@ _HOMES = {
     "FolderDataset": "solarseg.datasets",
     "Measurements": "solarseg.prediction.measurements",
     "Model": "solarseg.inference.model",
+    "ModuleParameters": "solarseg.electrical",
+    "PowerEstimate": "solarseg.electrical",
     "PredictOptions": "solarseg.inference.options",
     "Predictions": "solarseg.prediction.predict",
     "Report": "solarseg.evaluation.report",
+    "Wiring": "solarseg.electrical",
     "predict_raster": "solarseg.prediction.rasters.predict",
     "Machine": "solarseg.training.config",
     "benchmark": "solarseg.evaluation.benchmark",
     "compare": "solarseg.evaluation.comparison",
+    "default_wiring": "solarseg.electrical",
+    "estimate_power": "solarseg.electrical",
     "evaluate": "solarseg.evaluation.evaluate",
     "export_model": "solarseg.training.export",
     "generate_cell": "solarseg.synthesis",
