@@ -46,7 +46,7 @@ from solarseg.synthesis.dataset import CELLS_PER_MODULE, generate_dataset_cell
 Image = NDArray[Any]
 Alteration = Callable[[Image, np.random.Generator], Image]
 KINDS = ("cells", "tiles")
-WORKERS, SEED = 2, 11
+THREADS, SEED = 2, 11
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Images:
         """Read the images of each kind from its folder, or generate some if no folder is given."""
         read = cls([], [], [])
         for kind, folder in folders.items():
-            with ThreadPoolExecutor(WORKERS) as pool:
+            with ThreadPoolExecutor(THREADS) as pool:
                 if folder is None:
                     names = [f"{kind}-{number:04}" for number in range(count)]
                     images = list(pool.map(GENERATORS[kind], range(count)))
@@ -170,7 +170,7 @@ ALTERATIONS: dict[str, Alteration] = {
 
 def as_they_are(given: Images, sheet: Path | None) -> list[ImageHash]:
     start = time.perf_counter()
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         prints = list(pool.map(hash_image, given.images))
     duration = time.perf_counter() - start
     kinds, by_name = (
@@ -182,7 +182,7 @@ def as_they_are(given: Images, sheet: Path | None) -> list[ImageHash]:
         given.names,
         by_name.__getitem__,
         descriptors={name: ImageDescriptor(one) for name, one in zip(given.names, prints, strict=True)},
-        workers=WORKERS,
+        threads=THREADS,
     )
     searched = time.perf_counter() - start
     count = len(given.names)
@@ -263,7 +263,7 @@ def look_for(
         outcomes[given.kinds[i]].copies += 1
     reduced = [shrink_to_grey(copy) for copy in copies]
     pairs: dict[tuple[int, int], list[int]] = {}
-    for rows in propose_pairs(prints + [hash_image(copy) for copy in copies], workers=WORKERS):
+    for rows in propose_pairs(prints + [hash_image(copy) for copy in copies], threads=THREADS):
         for i, j, symmetry in rows.tolist():
             if i < len(prints) <= j:
                 pairs.setdefault((i, j - len(prints)), []).append(symmetry)
@@ -274,7 +274,7 @@ def look_for(
             for symmetry in pairs[pair]
         )
 
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         for (i, copy), agrees in zip(pairs, pool.map(agree, pairs), strict=True):
             outcome, own = outcomes[given.kinds[chosen[copy]]], i == chosen[copy]
             outcome.proposed += own
@@ -297,7 +297,7 @@ def report_growth(prints: list[ImageHash], largest: int) -> None:
             unit = coefficients / np.linalg.norm(coefficients, axis=1, keepdims=True)
             made = [ImageHash("", row) for row in unit.astype(np.float32)]
             start = time.perf_counter()
-            pairs = sum(len(rows) for rows in propose_pairs(made, workers=WORKERS))
+            pairs = sum(len(rows) for rows in propose_pairs(made, threads=THREADS))
             cells += [f"{time.perf_counter() - start:.2f}", f"{pairs:,}"]
         print(f"| {count:,} | " + " | ".join(cells) + " |", flush=True)
 
@@ -312,7 +312,7 @@ def report_places(count: int) -> None:
                 for place in range(count)
                 for year, tile in enumerate(landscape_in_two_years(place, sown, shift))
             }
-            found = find_same_places(list(tiles), tiles.__getitem__, workers=WORKERS).pairs
+            found = find_same_places(list(tiles), tiles.__getitem__, threads=THREADS).pairs
             right = sum(pair.first.split("-")[0] == pair.second.split("-")[0] for pair in found)
             print(f"| {name} | {shift} pixels | {right} of {count} | {len(found) - right} |", flush=True)
 

@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from solarseg.errors import ArgumentError, OutputError
 from solarseg.files import (
     LOCK_NAME,
+    atomic_folder,
     atomic_path,
     check_file,
     check_folder,
@@ -158,3 +160,53 @@ def test_places_for_results_are_checked_before_work(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)  # root may write anywhere
     with pytest.raises(OutputError, match="may not be written to"):
         check_folder(Path("new"))
+
+
+def make_folder(path, *names):
+    path.mkdir()
+    for name in names:
+        (path / name).touch()
+    return path
+
+
+def names_in(folder):
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_a_folder_is_replaced_only_if_asked(tmp_path):
+    there = make_folder(tmp_path / "there", "old")
+    with pytest.raises(OutputError, match="could not be written"), atomic_folder(there) as temporary:
+        (temporary / "new").touch()
+    assert names_in(there) == ["old"]
+    with atomic_folder(there, replace=True) as temporary:
+        (temporary / "new").touch()
+    assert names_in(there) == ["new"]
+    assert names_in(tmp_path) == ["there"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_a_replaced_folder_keeps_the_link_that_leads_to_it(tmp_path):
+    real, link = make_folder(tmp_path / "real", "old"), tmp_path / "link"
+    link.symlink_to(real)
+    with atomic_folder(link, replace=True) as temporary:
+        (temporary / "new").touch()
+    assert link.is_symlink()
+    assert names_in(real) == names_in(link) == ["new"]
+
+
+@pytest.mark.parametrize("failing", ["block", "rename"])
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch, failing):
+    there, rename = make_folder(tmp_path / "there", "old"), Path.rename
+
+    def refuse(path, target):
+        if failing == "rename" and (path / "new").exists():
+            raise OSError("no")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises((OutputError, ValueError)), atomic_folder(there, replace=True) as temporary:
+        (temporary / "new").touch()
+        if failing == "block":
+            raise ValueError
+    assert names_in(there) == ["old"]
+    assert names_in(tmp_path) == ["there"]

@@ -156,10 +156,14 @@ def remove_temporary(folder: Path) -> None:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give a temporary folder to write to, and rename it to ``path`` when the block ends without an exception.
 
-    ``path`` must not exist. If the block raises, the temporary folder is removed.
+    If the block raises, the temporary folder is removed, and what exists stays as it was.
+
+    Args:
+        path: the folder to create.
+        replace: remove the folder, and all that is in it, if it exists; otherwise it must not exist.
 
     Raises:
         OutputError: the operating system refused to write (full disk, no permission).
@@ -172,18 +176,33 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         >>> [file.name for file in target.iterdir()]
         ['one.txt']
     """
-    path = Path(path)
+    path = Path(path).resolve() if replace else Path(path)  # a link stays, and leads to the new folder
     temporary = path.with_name(f".{secrets.token_hex(6)}")
     try:
         temporary.mkdir(parents=True)
         yield temporary
-        temporary.rename(path)
+        if replace and path.exists():
+            _exchange(temporary, path)
+        else:
+            temporary.rename(path)
     except OutputError:
         raise
     except OSError as error:
         raise _refused(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exchange(new: Path, path: Path) -> None:
+    """Give a folder the name of another one, and remove that."""
+    old = path.with_name(f".{secrets.token_hex(6)}")
+    path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def remove_temporary_folders(folder: Path) -> None:

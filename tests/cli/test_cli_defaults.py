@@ -167,6 +167,18 @@ def test_an_option_is_passed_as_the_parameter_of_its_name_and_nothing_else(name,
     assert changed == {RENAMED.get(option.name, option.name)}
 
 
+@pytest.mark.parametrize(
+    "name", ["backend", "device", "group_regex", "groups", "overwrite", "quiet", "threads", "workers"]
+)
+def test_an_option_has_one_type_and_default_in_all_commands(name):
+    found = {(one.kind, one.default) for options in COMMANDS.values() for one in options if one.name == name}
+    assert len(found) == 1
+
+
+def test_every_command_that_calls_a_function_can_be_quiet():
+    assert {name for name in FUNCTIONS if all(one.name != "quiet" for one in COMMANDS[name])} == set()
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_help_states_the_defaults_that_only_python_knows(name):
     _, defaults = call(name)

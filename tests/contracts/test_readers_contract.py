@@ -175,7 +175,7 @@ def test_a_damaged_file_costs_its_own_sample(name: str, tmp_path: Path) -> None:
 def test_becomes_a_dataset_folder(name: str, tmp_path: Path) -> None:
     path, _, _ = build(name, tmp_path / "data")
     source = open_source(path)
-    convert(path, tmp_path / "dataset", workers=2)
+    convert(path, tmp_path / "dataset", threads=2)
     dataset = open_dataset(tmp_path / "dataset")
     assert dataset.classes.names == source.classes.names
     assert dataset.description.bands == source.description.bands

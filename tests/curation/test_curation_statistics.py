@@ -36,6 +36,14 @@ def mixed(tmp_path):
     return root
 
 
+def test_groups_may_be_given(mixed, tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text("name,group\n" + "".join(f"{i},{'ab'[i > 6]}\n" for i in range(10)))
+    assert stats(mixed).group_sizes == {"g0": 3, "g1": 3, "g2": 2, "g3": 2}
+    assert stats(mixed, groups=table).group_sizes == {"a": 7, "b": 3}
+    assert stats(mixed, group_regex=".").groups == 10
+
+
 def test_numbers_are_those_of_numpy_and_scikit_image(mixed):
     data = open_dataset(mixed)
     found = summarise(survey_dataset(data, regions=True))

@@ -120,13 +120,13 @@ def test_proposals_equal_brute_force(seed, distance, spread):
 def test_blocks_and_threads_change_nothing(monkeypatch):
     base = [texture(seed, 60, 60) for seed in range(5)]
     prints = [hash_image(np.ascontiguousarray(apply_symmetry(base[i % 5], i % 8))) for i in range(40)]
-    whole = proposals(prints, workers=1)
+    whole = proposals(prints, threads=1)
     assert {row[:2] for row in whole} == {
         (i, j) for i in range(40) for j in range(i + 1, 40) if (j - i) % 5 == 0
     }
     monkeypatch.setattr(perceptual_hash, "_ROWS", 3)
     monkeypatch.setattr(perceptual_hash, "_COLUMNS", 7)
-    assert sorted(proposals(prints, workers=3)) == sorted(whole)
+    assert sorted(proposals(prints, threads=3)) == sorted(whole)
 
 
 def test_flat_images_are_never_proposed():

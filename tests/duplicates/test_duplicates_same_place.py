@@ -42,7 +42,7 @@ def search(tiles, **options):
 
 def test_places_are_found_if_fields_change():
     tiles = {f"{place} {year}": tile(place, year) for place in range(12) for year in (2021, 2022, 2023)}
-    found = search(tiles, workers=2)
+    found = search(tiles, threads=2)
     assert {pair.kind for pair in found.pairs} == {"place"}
     assert {(pair.first, pair.second) for pair in found.pairs} == {
         (f"{place} {first}", f"{place} {second}")
@@ -138,7 +138,7 @@ def test_proposals_are_compared_in_several_threads_in_a_stream(monkeypatch):
 
     monkeypatch.setattr(same_place, "_propose", propose_pairs)
     monkeypatch.setattr(same_place, "_place_correlation", compare)
-    assert search({"a": tile(0, 1), "b": tile(1, 1)}, workers=2).proposed == proposed
+    assert search({"a": tile(0, 1), "b": tile(1, 1)}, threads=2).proposed == proposed
     assert len(set(threads)) == 2
     assert max(ahead) < 20
 

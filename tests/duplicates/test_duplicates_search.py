@@ -52,7 +52,7 @@ def test_files_with_the_same_image(tmp_path):
     (tmp_path / "g-empty.jpg").write_bytes(b"")
 
     names = sorted(path.name for path in tmp_path.iterdir())
-    found = find_duplicates(names, lambda name: read_image(tmp_path / name), workers=3)
+    found = find_duplicates(names, lambda name: read_image(tmp_path / name), threads=3)
     assert pairs_of(found) == [
         ("a-again.tif", "a-fast.png", "exact", 0),
         ("a-again.tif", "a.png", "exact", 0),
@@ -110,7 +110,7 @@ def test_each_image_is_loaded_once_and_again_only_if_it_is_proposed_and_not_kept
         loads[name] += 1
         return images[name]
 
-    found = find_duplicates(list(images), load, workers=1)
+    found = find_duplicates(list(images), load, threads=1)
     assert pairs_of(found) == [("0", "copy", "near", 0)]
     assert loads == Counter([*images, *again])
 
@@ -118,7 +118,7 @@ def test_each_image_is_loaded_once_and_again_only_if_it_is_proposed_and_not_kept
 def test_images_with_descriptors_are_not_loaded():
     images = {str(seed): texture(seed) for seed in range(3)} | {"copy": texture(0)[2:]}
     described = {name: describe_image(images[name]) for name in ("0", "1", "copy")}
-    found = find_duplicates(list(images), {}.__getitem__, descriptors=described, workers=1)
+    found = find_duplicates(list(images), {}.__getitem__, descriptors=described, threads=1)
     assert pairs_of(found) == [("0", "copy", "near", 0)]
 
 
@@ -148,7 +148,7 @@ def test_proposals_are_compared_in_a_stream(monkeypatch):
 
     monkeypatch.setattr(near_duplicates, "propose_pairs", propose_pairs)
     monkeypatch.setattr(near_duplicates, "aligned_correlation", lambda *_: compared.append(1) or 0.0)
-    found = search({"a": texture(0), "b": texture(1)}, workers=2)
+    found = search({"a": texture(0), "b": texture(1)}, threads=2)
     assert (found.proposed, len(compared)) == (proposed, proposed)
     assert max(ahead) < 20
 

@@ -72,7 +72,7 @@ def use(monkeypatch, tmp_path):
 def test_what_was_read_is_in_the_dataset(use, tmp_path, dtype, bands):
     samples = [make_sample(f"a/{i:02}", bands, dtype) for i in range(9)]
     names = [f"B{i}" for i in range(bands)]
-    done = convert(use(samples, bands=names), tmp_path / "out", workers=3)
+    done = convert(use(samples, bands=names), tmp_path / "out", threads=3)
     assert (done.written, done.kept, done.failed) == (9, 0, {})
     data = open_dataset(done.folder)
     assert data.classes == CLASSES
@@ -126,11 +126,11 @@ def test_a_conversion_that_was_interrupted_resumes_without_doing_anything_twice(
 
     monkeypatch.setattr(module, "write_mask", fail)
     with pytest.raises(OutputError, match="disk full"):
-        convert(source, tmp_path / "out", workers=1)
+        convert(source, tmp_path / "out", threads=1)
     monkeypatch.setattr(
         module, "write_mask", lambda path, *rest: (loaded.append(path.stem), write(path, *rest))
     )
-    done = convert(source, tmp_path / "out", workers=1)
+    done = convert(source, tmp_path / "out", threads=1)
     assert (done.written, done.kept) == (10, 4)
     assert sorted(loaded) == [f"{i}" for i in range(10)]
     for sample in samples:
@@ -299,7 +299,7 @@ def test_few_samples_are_in_memory_at_once(monkeypatch, tmp_path):
             yield Entry(f"{i}", load)
 
     monkeypatch.setattr(module, "open_source", lambda *_: Source(tmp_path, CLASSES, [Part("all", entries)]))
-    convert(tmp_path, tmp_path / "out", workers=2)
+    convert(tmp_path, tmp_path / "out", threads=2)
     assert most <= 4 * 2 + 2
 
 
@@ -347,7 +347,7 @@ def test_a_kill_in_the_middle_of_tfrecords_loses_and_doubles_nothing(tmp_path):
         (source / f"{year}.tfrecord.gz").write_bytes(gzip.compress(b"".join(records * 10), 1))
     names = {f"{year}_{number:05}" for year in (2021, 2023) for number in range(1, 31)}
     out, whole = tmp_path / "out", tmp_path / "whole"
-    command = [sys.executable, "-m", "solarseg", "data", "convert", str(source), str(out), "--workers", "2"]
+    command = [sys.executable, "-m", "solarseg", "data", "convert", str(source), str(out), "--threads", "2"]
     process = subprocess.Popen(
         [*command, "--no-places", "--quiet"], env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
@@ -359,7 +359,7 @@ def test_a_kill_in_the_middle_of_tfrecords_loses_and_doubles_nothing(tmp_path):
     assert 5 <= len(before) < len(names)
     with pytest.raises(DatasetError, match="unfinished conversion"):
         open_dataset(out)
-    done = convert(source, out, places=False, workers=2)
+    done = convert(source, out, places=False, threads=2)
     assert (done.written, done.kept, done.failed) == (len(names), len(before), {})
     assert all(file.stat().st_mtime_ns == time for file, time in before.items())
     assert convert(source, whole, places=False).kept == 0
@@ -405,10 +405,10 @@ def test_a_name_that_cannot_be_costs_itself(use, tmp_path, name):
     assert "must be a path within the dataset and not begin with a dot" in done.failed[name]
 
 
-@pytest.mark.parametrize("workers", [0, -2])
-def test_workers_that_cannot_be(use, tmp_path, workers):
-    with pytest.raises(ArgumentError, match=rf"`workers={workers}`: must be 1 or more"):
-        convert(use([make_sample("a")]), tmp_path / "out", workers=workers)
+@pytest.mark.parametrize("threads", [0, -2])
+def test_threads_that_cannot_be(use, tmp_path, threads):
+    with pytest.raises(ArgumentError, match=rf"`threads={threads}`: must be 1 or more"):
+        convert(use([make_sample("a")]), tmp_path / "out", threads=threads)
 
 
 def test_what_a_kill_left_half_written_is_gone_at_the_end(use, tmp_path, monkeypatch):

@@ -3,9 +3,9 @@ import pytest
 from PIL import Image
 
 from solarseg.classes import ClassMap
-from solarseg.datasets import open_dataset
+from solarseg.datasets import FolderDataset, open_dataset
 from solarseg.datasets.description import Description, write_description
-from solarseg.errors import ArgumentError
+from solarseg.errors import ArgumentError, DatasetError, ExistsError, MaskError
 from solarseg.formats import WRITERS, open_source
 from solarseg.formats.convert import convert
 from solarseg.formats.export import export_dataset
@@ -35,6 +35,53 @@ def test_predictions_find_their_images_again_where_only_suffixes_differ(tmp_path
 def test_tolerances_that_cannot_be(tolerance, squares, tmp_path):
     with pytest.raises(ArgumentError, match=r"`tolerance=.*`: must be a number of pixels, 0 or more"):
         export_dataset(squares, tmp_path / "out", "coco", tolerance=tolerance)
+
+
+def content(folder):
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_only_an_export_is_overwritten(squares, tmp_path):
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    export_dataset(squares, out, "coco")
+    (out / "added.json").touch()
+    with pytest.raises(ExistsError, match="give another `out`, or `overwrite=True` to replace it"):
+        export_dataset(squares, out, "yolo")
+    export_dataset(squares, out, "yolo", overwrite=True)
+    export_dataset(squares, mine, "yolo")
+    assert {file.relative_to(out) for file in content(out)} == {
+        file.relative_to(mine) for file in content(mine)
+    }
+    (mine / "dataset.yaml").unlink()
+    for folder in (mine, squares):
+        before = content(folder)
+        with pytest.raises(ExistsError, match="because it is not an export"):
+            export_dataset(squares, folder, "coco", overwrite=True)
+        assert content(folder) == before
+
+
+def test_an_export_with_the_images_that_are_exported_is_not_overwritten(squares, tmp_path):
+    out, found = tmp_path / "out", tmp_path / "found"
+    export_dataset(squares, out, "coco")
+    before = content(out)
+    found.mkdir()
+    (squares / "masks").rename(found / "masks")
+    with pytest.raises(ArgumentError, match="is exported; give another `out`"):
+        export_dataset(found, out, "yolo", images=out / "images", overwrite=True)
+    assert content(out) == before
+
+
+def test_an_export_that_fails_replaces_nothing(squares, tmp_path, monkeypatch):
+    def read_mask(*_):
+        raise MaskError("damaged")
+
+    out = tmp_path / "out"
+    export_dataset(squares, out, "coco")
+    before = content(out)
+    monkeypatch.setattr(FolderDataset, "read_mask", read_mask)
+    with pytest.raises(DatasetError, match="nothing can be read"):
+        export_dataset(squares, out, "coco", overwrite=True)
+    assert content(out) == before
 
 
 def describe(squares):

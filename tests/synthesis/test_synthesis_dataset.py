@@ -83,10 +83,28 @@ def test_arguments_out_of_range(tmp_path, arguments, named):
 
 def test_existing_files_are_not_overwritten(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ExistsError, match="exists already; give another `folder`"):
+    with pytest.raises(ExistsError, match="exists already; give another `out`"):
         write_cells(tmp_path, count=1, size=32)
     with pytest.raises(ArgumentError, match=r"notes\.txt: is a file"):
         write_cells(tmp_path / "notes.txt", count=1, size=32)
     (tmp_path / "empty").mkdir()
     write_cells(tmp_path / "empty", count=1, size=32)
     assert len(open_dataset(tmp_path / "empty")) == 1
+
+
+def test_only_generated_cells_are_overwritten(tmp_path):
+    folder = tmp_path / "cells"
+    write_cells(folder, count=3, size=32)
+    (folder / "split.csv").write_text("name,split\n")
+    with pytest.raises(ExistsError, match="`overwrite=True` to replace it"):
+        write_cells(folder, count=1, size=32)
+    assert len(open_dataset(folder)) == 3
+    write_cells(folder, count=2, size=32, seed=1, overwrite=True)
+    assert len(open_dataset(folder)) == 2
+    assert not (folder / "split.csv").exists()
+    description = folder / "dataset.yaml"
+    for text in (description.read_text().replace("generated", "mine"), "licence: [", ""):
+        description.write_text(text)
+        with pytest.raises(ExistsError, match="because it contains no generated cells"):
+            write_cells(folder, count=1, size=32, overwrite=True)
+        assert len(list((folder / "images").iterdir())) == 2

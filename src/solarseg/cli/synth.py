@@ -25,6 +25,7 @@ def el(
     seed: Annotated[int, typer.Option(help="Random seed; each seed gives other cells.")] = 0,
     cell: Annotated[str, typer.Option(help="Kind of cells: mono, poly or both.")] = "both",
     bits: Annotated[int, typer.Option(help="Bits per pixel, 8 or 16.")] = 8,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace earlier generated cells.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Generate electroluminescence cells with defects.
@@ -41,5 +42,7 @@ def el(
     depths: dict[int, Literal["uint8", "uint16"]] = {8: "uint8", 16: "uint16"}
     if bits not in depths:
         raise ArgumentError(f"--bits {bits}: must be 8 or 16")
-    write_cells(out, count, size, seed, cell=cell, depth=depths[bits], progress=is_shown(quiet))
+    write_cells(
+        out, count, size, seed, cell=cell, depth=depths[bits], overwrite=overwrite, progress=is_shown(quiet)
+    )
     print(f"{count} cells: {out}\nNext: solarseg train {out} --out runs/first")

@@ -15,22 +15,30 @@ _SHOWN = 24  # samples on the sheet
 
 
 def stats(
-    dataset: FolderDataset | Path | str, *, out: Path | str | None = None, progress: bool = False
+    dataset: FolderDataset | Path | str,
+    *,
+    out: Path | str | None = None,
+    groups: Path | str | None = None,
+    group_regex: str | None = None,
+    progress: bool = False,
 ) -> Statistics:
     """Measure a dataset folder, and draw the result.
 
     Args:
         dataset: folder with ``images/`` and ``masks/``, or what `open_dataset` returned.
         out: folder for ``statistics.json``, ``statistics.png`` and ``samples.png``; None to write nothing.
+        groups: CSV of ``name,group``; by default ``groups.csv`` in the folder.
+        group_regex: pattern that finds the group in a name.
         progress: show progress on the terminal.
 
     Raises:
+        ArgumentError: ``groups`` and ``group_regex`` are both given, or the pattern is not valid.
         DataError: the folder is no dataset, or no sample can be read.
         OutputError: a file could not be written.
     """
     if out is not None:
         check_folder(Path(out))
-    data = open_dataset(dataset)
+    data = open_dataset(dataset, groups=groups, group_regex=group_regex)
     survey = survey_dataset(data, regions=True, progress=progress)
     found = summarise(survey)
     if out is not None:

@@ -152,7 +152,7 @@ def survey_dataset(
     copies: bool = False,
     regions: bool = False,
     each: Callable[[Sample], None] | None = None,
-    workers: int | None = None,
+    threads: int | None = None,
     progress: bool = False,
 ) -> Survey:
     """Read every sample of a dataset once and measure it.
@@ -162,7 +162,7 @@ def survey_dataset(
         copies: keep what `Survey.find_copies` needs.
         regions: measure the regions of each class.
         each: called with every sample that can be read, in any thread and order, for more that is to be done with it.
-        workers: threads; by default as many as there are cores.
+        threads: number of threads; by default the number of cores.
         progress: show progress on the terminal.
     """
     number_of = {name: number for number, name in enumerate(data.names)}
@@ -176,7 +176,7 @@ def survey_dataset(
         except DataError as error:
             return name, error
 
-    found = fan_out([lambda: data.names], look, workers or count_cores())
+    found = fan_out([lambda: data.names], look, threads or count_cores())
     results = dict(track(found, "reading", total=len(data), disable=not progress, transient=True))
     looks = {name: one for name in data.names if isinstance(one := results[name], _Look)}
     return Survey(

@@ -157,7 +157,7 @@ def _transform(small: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def propose_pairs(
-    hashes: Sequence[ImageHash], *, max_distance: int = MAX_DISTANCE, workers: int | None = None
+    hashes: Sequence[ImageHash], *, max_distance: int = MAX_DISTANCE, threads: int | None = None
 ) -> Iterator[NDArray[np.int64]]:
     """Propose the pairs of images that may be copies.
 
@@ -167,7 +167,7 @@ def propose_pairs(
     Args:
         hashes: hashes of the images.
         max_distance: maximum number of different bits between two hashes, 0 to 64.
-        workers: number of threads; by default the number of cores.
+        threads: number of threads; by default the number of cores.
 
     Yields:
         ``(P, 3)`` rows with the index of an image, the index of a later image, and the symmetry that may transform the
@@ -184,7 +184,7 @@ def propose_pairs(
     coefficients = np.stack([one.coefficients for one in hashes])
     indices = np.flatnonzero(coefficients.any(axis=1))
     packed = _PackedHashes.pack(coefficients[indices])
-    with ThreadPoolExecutor(workers or count_cores()) as pool:
+    with ThreadPoolExecutor(threads or count_cores()) as pool:
         for row in range(0, len(indices), _ROWS):
             columns = range(row, len(indices), _COLUMNS)
             for found in pool.map(partial(_compare_block, packed, max_distance, row), columns):

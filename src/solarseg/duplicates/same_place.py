@@ -47,7 +47,7 @@ class _TileFeatures:
 
 
 def find_same_places(
-    names: Sequence[str], load: Load, *, workers: int | None = None, progress: bool = False
+    names: Sequence[str], load: Load, *, threads: int | None = None, progress: bool = False
 ) -> Duplicates:
     """Find the tiles that show the same place.
 
@@ -55,13 +55,13 @@ def find_same_places(
         names: names of the tiles.
         load: reads the image ``(H, W, C)`` of any depth and the mask ``(H, W) uint8`` of class ids of a tile, or raises
             `DataError`. Called in threads, once for each tile.
-        workers: number of threads; by default the number of cores.
+        threads: number of threads; by default the number of cores.
         progress: show progress on the terminal.
 
     Returns:
         Pairs of kind ``"place"``; their correlation is that of the outlines. `group_linked_images` groups them.
     """
-    threads = workers or count_cores()
+    threads = threads or count_cores()
     unreadable: dict[str, DataError] = {}
 
     def read(name: str) -> tuple[str, _TileFeatures | None]:

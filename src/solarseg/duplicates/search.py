@@ -111,7 +111,7 @@ def find_duplicates(
     *,
     load_mask: Load | None = None,
     descriptors: Mapping[str, ImageDescriptor] | None = None,
-    workers: int | None = None,
+    threads: int | None = None,
     progress: bool = False,
 ) -> Duplicates:
     """Find duplicates and near-duplicates among images.
@@ -125,7 +125,7 @@ def find_duplicates(
         load_mask: reads a mask ``(H, W) uint8`` of class ids, or raises `DataError`. If given, the masks of
             near-duplicates must agree. A mask that cannot be read counts as one that agrees.
         descriptors: descriptors of the images, if they are known; images without one are then left out.
-        workers: number of threads; by default the number of cores.
+        threads: number of threads; by default the number of cores.
         progress: show progress on the terminal.
 
     Examples:
@@ -137,7 +137,7 @@ def find_duplicates(
         a d exact 0 1.0
         b e near 1 1.0
     """
-    threads = workers or count_cores()
+    threads = threads or count_cores()
     unreadable: dict[str, DataError] = {}
     if descriptors is None:
         descriptors = _describe_images(names, load, threads, unreadable, progress)
@@ -145,7 +145,7 @@ def find_duplicates(
     firsts = [group[0] for group in equal]
     pairs = [DuplicatePair(group[0], other, "exact", 0, 1.0) for group in equal for other in group[1:]]
 
-    proposals = propose_pairs([descriptors[name].hash for name in firsts], workers=threads)
+    proposals = propose_pairs([descriptors[name].hash for name in firsts], threads=threads)
     check = partial(_check_pair, firsts, _small_copies(descriptors, load), load_mask, unreadable)
     checked = fan_out([lambda: _by_pair(proposals)], check, threads)
     proposed = 0

@@ -99,7 +99,7 @@ def convert(
     format_name: str | None = None,
     options: ReadOptions | None = None,
     places: bool = True,
-    workers: int | None = None,
+    threads: int | None = None,
     progress: bool = False,
 ) -> Conversion:
     """Convert data in any format that is read to a dataset folder.
@@ -114,7 +114,7 @@ def convert(
         format_name: one of `solarseg.formats.READERS`; by default the one that the data looks like.
         options: options of the reader.
         places: where nothing says which place a tile shows, look for tiles of one place, and make a group of them.
-        workers: threads; by default as many as there are processors.
+        threads: number of threads; by default the number of cores.
         progress: show progress on the terminal.
 
     Returns:
@@ -127,24 +127,24 @@ def convert(
             differently, since options or files of the source have changed; another call writes to it; or it cannot
             be written.
     """
-    if workers is not None and workers < 1:
-        raise ArgumentError(f"`workers={workers}`: must be 1 or more")
+    if threads is not None and threads < 1:
+        raise ArgumentError(f"`threads={threads}`: must be 1 or more")
     options, folder = options or ReadOptions(), Path(dataset)
     check_folder(folder)
     opened = open_source(source, format_name, options)
     _make(folder)
     with folder_lock(folder):
         _begin(folder, opened, format_name, options)
-        return _convert_all(folder, opened, places, workers, progress)
+        return _convert_all(folder, opened, places, threads, progress)
 
 
 def _convert_all(
-    folder: Path, opened: Source, places: bool, workers: int | None, progress: bool
+    folder: Path, opened: Source, places: bool, threads: int | None, progress: bool
 ) -> Conversion:
     done = fan_out(
         [partial(_items, part) for part in opened.parts],
         partial(_convert_one, folder, opened),
-        workers or count_cores(),
+        threads or count_cores(),
     )
     counts = [part.count for part in opened.parts]
     total = None if None in counts else sum(count or 0 for count in counts)
@@ -159,7 +159,7 @@ def _convert_all(
             f"{opened.path}: nothing converted; {next(iter(failed.values()), 'it contains no samples')}"
         )
     _describe(folder, opened, failed)
-    same_places = _group(folder, opened, written, places, workers, progress)
+    same_places = _group(folder, opened, written, places, threads, progress)
     (folder / UNFINISHED).unlink(missing_ok=True)
     return Conversion(
         folder=folder,
@@ -313,14 +313,14 @@ def _group(
     source: Source,
     written: Sequence[_Outcome],
     places: bool,
-    workers: int | None,
+    threads: int | None,
     progress: bool,
 ) -> int:
     """Write the groups of the data, else those found; return how many samples share a place that was found."""
     groups = {outcome.name: outcome.group or outcome.name for outcome in written}
     has_groups = any(outcome.group for outcome in written)
     if not has_groups and places and source.unknown_places:
-        groups = join_groups(groups, _same_places(folder, workers, progress))
+        groups = join_groups(groups, _same_places(folder, threads, progress))
     shared = sum(size for size in Counter(groups.values()).values() if size > 1)
     if has_groups or shared:
         write_groups(folder, groups)
@@ -345,11 +345,11 @@ def _keep_split(folder: Path, source: Source, groups: Mapping[str, str]) -> None
     logger.info("the split of the source is kept in split.csv: %s", spelled)
 
 
-def _same_places(folder: Path, workers: int | None, progress: bool) -> Sequence[DuplicatePair]:
+def _same_places(folder: Path, threads: int | None, progress: bool) -> Sequence[DuplicatePair]:
     data = open_pairs(folder, read_pairs(folder, unfinished=True))
 
     def load(name: str) -> tuple[Pixels, NDArray[np.uint8]]:
         sample = data[name]
         return sample.image, sample.mask
 
-    return find_same_places(data.names, load, workers=workers, progress=progress).pairs
+    return find_same_places(data.names, load, threads=threads, progress=progress).pairs

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.progress import track
 
 from solarseg.datasets import FolderDataset
-from solarseg.datasets.description import write_description
+from solarseg.datasets.description import FILE_NAME, write_description
 from solarseg.datasets.folder import folder_of
 from solarseg.datasets.groups import write_groups
 from solarseg.datasets.left_out import LeftOutItems
@@ -49,6 +49,7 @@ def export_dataset(
     *,
     images: Path | str | None = None,
     tolerance: float = 0.0,
+    overwrite: bool = False,
     progress: bool = False,
 ) -> Exported:
     """Write a dataset folder, or what `predict` wrote, in the format of a labelling tool.
@@ -63,12 +64,13 @@ def export_dataset(
         images: folder of the images, if they are not in the dataset folder.
         tolerance: in pixels, how far outlines may stray from the regions' borders, for formats that hold polygons;
             0 is exact, with many points.
+        overwrite: replace an earlier export, with all that was added to its folder.
         progress: show progress on the terminal.
 
     Raises:
-        ArgumentError: an unknown format, or a tolerance below 0.
+        ArgumentError: an unknown format, a tolerance below 0, or a folder to replace that contains the dataset.
         DataError: the dataset cannot be read, or nothing in it.
-        ExistsError: the folder exists.
+        ExistsError: the folder exists and may not be replaced, or is not an export.
         OutputError: the folder could not be written.
     """
     write: Writer = lookup("format_name", WRITERS, format_name)
@@ -76,11 +78,12 @@ def export_dataset(
         raise ArgumentError(f"`tolerance={tolerance}`: must be a number of pixels, 0 or more")
     folder = Path(out)
     check_folder(folder)
-    if folder.exists():
-        raise ExistsError(folder, "another `out`")
+    _refuse_existing(folder, overwrite)
     data = _open(folder_of(dataset), Path(images) if images is not None else None)
+    if folder.exists():
+        _refuse_own_input(folder, data)
     failed: dict[str, str] = {}
-    with atomic_folder(folder) as temporary:
+    with atomic_folder(folder, replace=overwrite) as temporary:
         write(_read(data, failed, progress), data.classes, temporary, tolerance)
         if len(failed) == len(data):
             raise DatasetError(f"{dataset}: nothing can be read; {next(iter(failed.values()))}")
@@ -92,6 +95,28 @@ def export_dataset(
         if split.keys() >= data.group_of.keys():
             write_split(temporary / SPLIT_NAME, split, data.group_of)
     return Exported(folder, len(data) - len(failed), failed, data.left_out)
+
+
+def _refuse_existing(folder: Path, overwrite: bool) -> None:
+    """Raise `ExistsError` unless the folder is new, or contains an export that may be replaced, or nothing."""
+    if not folder.exists():
+        return
+    if not overwrite:
+        raise ExistsError(folder, "another `out`", "`overwrite=True` to replace it")
+    written = (folder / FILE_NAME).is_file() and not (
+        folder / "masks"
+    ).exists()  # a dataset has masks, no export
+    if not written and any(folder.iterdir()):
+        raise ExistsError(folder, "another `out`, because it is not an export")
+
+
+def _refuse_own_input(folder: Path, data: FolderDataset) -> None:
+    """Raise `ArgumentError` if the folder to replace contains something that is read."""
+    own = folder.resolve()
+    read = (file for name in data.names for file in (data.image_path(name), data.mask_path(name)))
+    for file in (data.root, *read):
+        if file.resolve().is_relative_to(own):
+            raise ArgumentError(f"{folder}: contains {file}, which is exported; give another `out`")
 
 
 def _open(root: Path, images: Path | None) -> FolderDataset:

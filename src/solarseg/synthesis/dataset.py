@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from solarseg.datasets.description import Description, write_description
-from solarseg.errors import ArgumentError, ExistsError
+from solarseg.datasets.description import Description, read_description, write_description
+from solarseg.errors import ArgumentError, DatasetError, ExistsError
 from solarseg.files import atomic_folder, check_folder, write_table
 from solarseg.images import write_image
 from solarseg.masks import write_mask
@@ -28,12 +28,14 @@ _KINDS: dict[str, CellKind | None] = {"mono": "mono", "poly": "poly", "both": No
 
 
 def write_cells(
-    folder: Path,
+    out: Path | str,
     count: int,
     size: int = 256,
     seed: int = 0,
     cell: str = "both",
     depth: IntegerDepth = "uint8",
+    *,
+    overwrite: bool = False,
     progress: bool = False,
 ) -> None:
     """Write a dataset folder of generated cells.
@@ -42,17 +44,18 @@ def write_cells(
     with a larger ``count`` the first cells are the same.
 
     Args:
-        folder: folder to create; it may exist if it is empty.
+        out: folder to create; it may exist if it is empty.
         count: number of cells, 1 or more.
         size: side of each image, pixels, 32 to 4096.
         seed: 0 or more; each seed gives other cells.
         cell: kind of cells, ``"mono"``, ``"poly"`` or ``"both"``.
         depth: dtype of the images, ``"uint8"`` or ``"uint16"``.
+        overwrite: replace generated cells, with all that was added to their folder.
         progress: show progress on the terminal.
 
     Raises:
         ArgumentError: ``count``, ``size``, ``seed``, ``cell`` or ``depth`` is out of range.
-        ExistsError: the folder is not empty.
+        ExistsError: the folder is not empty and may not be replaced, or contains no generated cells.
         OutputError: the folder could not be written.
 
     Examples:
@@ -68,11 +71,11 @@ def write_cells(
         cell_00004,module_0001
         <BLANKLINE>
     """
-    folder = Path(folder)
+    folder = Path(out)
     _check_arguments(count, size, seed, cell, depth)
     check_folder(folder)
-    _remove_if_empty(folder)
-    with atomic_folder(folder) as temporary:
+    _refuse_existing(folder, overwrite)
+    with atomic_folder(folder, replace=overwrite) as temporary:
         _write_files(temporary, count, size, seed, _KINDS[cell], depth, progress)
 
 
@@ -142,11 +145,24 @@ def _check_arguments(count: int, size: int, seed: int, cell: str, depth: str) ->
     check_cell_image_size(size)
 
 
-def _remove_if_empty(folder: Path) -> None:
-    if folder.exists():
-        if any(folder.iterdir()):
-            raise ExistsError(folder, "another `folder`")
+def _refuse_existing(folder: Path, overwrite: bool) -> None:
+    """Raise `ExistsError` unless the folder contains generated cells that may be replaced; remove an empty one."""
+    if not folder.exists():
+        return
+    if not any(folder.iterdir()):
         folder.rmdir()
+        return
+    if not overwrite:
+        raise ExistsError(folder, "another `out`", "`overwrite=True` to replace it")
+    if not _is_generated(folder):
+        raise ExistsError(folder, "another `out`, because it contains no generated cells")
+
+
+def _is_generated(folder: Path) -> bool:
+    try:
+        return read_description(folder)[0].licence == _LICENCE
+    except DatasetError:
+        return False
 
 
 def _rng(seed: int, *key: int) -> np.random.Generator:

@@ -4,7 +4,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -116,7 +116,10 @@ def export_model(
         _check_free(ir, overwrite)
     images = find_export_images(folder, info, dataset, calibrate)
     job = _Job(folder, info, images, force)
-    with atomic_path(model) as temporary, _replaced_folder(ir) as temporary_ir:
+    with (
+        atomic_path(model) as temporary,
+        atomic_folder(ir, replace=True) if ir is not None else nullcontext() as temporary_ir,
+    ):
         kept = job.write(temporary)
         comparison = job.judge(temporary, kept)
         if temporary_ir is not None:
@@ -161,17 +164,6 @@ def _target(folder: RunFolder, precision: Precision, out: Path | None, overwrite
 def _check_free(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise ExistsError(path, "another `out`", "`overwrite=True` to replace it")
-
-
-@contextmanager
-def _replaced_folder(path: Path | None) -> Iterator[Path | None]:
-    """Give a temporary folder that replaces ``path`` when the block ends, or None if ``path`` is None."""
-    if path is None:
-        yield None
-        return
-    with atomic_folder(path) as temporary:
-        yield temporary
-        shutil.rmtree(path, ignore_errors=True)
 
 
 class _Job:

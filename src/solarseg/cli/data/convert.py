@@ -41,7 +41,7 @@ def command(
         bool,
         typer.Option(help="Group tiles without coordinates that show the same place in different years."),
     ] = True,
-    workers: Annotated[int | None, typer.Option(help="Number of threads. Default: one per core.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Number of threads. Default: one per core.")] = None,
     quiet: Quiet = False,
 ) -> None:
     """Convert data in any supported format to a dataset folder.
@@ -67,7 +67,7 @@ def command(
         format_name=format_name,
         options=options,
         places=places,
-        workers=workers,
+        threads=threads,
         progress=is_shown(quiet),
     )
     earlier = f", {done.kept} by an earlier call" if done.kept else ""

@@ -31,6 +31,7 @@ def command(
             help="Maximum distance of simplified outlines from the region, in pixels; 0 for exact outlines."
         ),
     ] = 0.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Export masks in the format of a labelling tool.
@@ -43,7 +44,13 @@ def command(
 
     folder = out or dataset.resolve().with_name(f"{dataset.resolve().name}-{format_name}")
     done = export_dataset(
-        dataset, folder, format_name, images=images, tolerance=tolerance, progress=is_shown(quiet)
+        dataset,
+        folder,
+        format_name,
+        images=images,
+        tolerance=tolerance,
+        overwrite=overwrite,
+        progress=is_shown(quiet),
     )
     print(f"{done.written} samples: {done.folder}")
     report_left_out(done.left_out)

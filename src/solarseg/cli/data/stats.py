@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from solarseg.cli.options import Dataset, Quiet
+from solarseg.cli.options import Dataset, GroupRegex, Groups, Quiet
 from solarseg.cli.report import counted, is_shown, report_failures, report_left_out
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Output folder for statistics.json, statistics.png and samples.png.")
     ] = None,
+    groups: Groups = None,
+    group_regex: GroupRegex = None,
     quiet: Quiet = False,
 ) -> None:
     """Describe a dataset: classes, groups, sizes, bands, regions.
@@ -29,7 +31,7 @@ def command(
     """
     from solarseg.curation.stats import stats
 
-    found = stats(dataset, out=out, progress=is_shown(quiet))
+    found = stats(dataset, out=out, groups=groups, group_regex=group_regex, progress=is_shown(quiet))
     print("\n".join(_lines(found)))
     if out is not None:
         print(f"\nSee: {out}/statistics.png, {out}/samples.png")
