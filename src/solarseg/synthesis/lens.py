@@ -125,6 +125,9 @@ def plane_map(
     y = top + (np.arange(-1, height + 1) + 0.5) * _MAP_STEP - 0.5
     nodes = pose.unproject(lens.from_pixels(np.stack(np.meshgrid(x, y), axis=-1))).astype(np.float32)
     step = _MAP_STEP * oversampling
-    full = cv2.resize(nodes, (nodes.shape[1] * step, nodes.shape[0] * step), interpolation=cv2.INTER_LINEAR)
-    kept = full[step : step + (bottom - top) * oversampling, step : step + (right - left) * oversampling]
-    return np.ascontiguousarray(kept[..., 0]), np.ascontiguousarray(kept[..., 1])
+    size = (len(x) * step, len(y) * step)
+    rows = slice(step, step + (bottom - top) * oversampling)
+    columns = slice(step, step + (right - left) * oversampling)
+    full = (cv2.resize(nodes[..., i], size, interpolation=cv2.INTER_LINEAR) for i in range(2))
+    x_map, y_map = (one[rows, columns] for one in full)
+    return x_map, y_map

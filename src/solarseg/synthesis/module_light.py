@@ -13,9 +13,9 @@ from solarseg.synthesis.cells import draw_some_defects
 from solarseg.synthesis.defects import draw_mask
 from solarseg.synthesis.layout import Layout
 from solarseg.synthesis.module_plan import ModulePlan
-from solarseg.synthesis.noise import smooth_noise
+from solarseg.synthesis.noise import MIN_BRIGHTNESS, smooth_noise
 from solarseg.synthesis.parameters import COIN_FLIP, Chance, Range
-from solarseg.synthesis.silicon import draw_silicon
+from solarseg.synthesis.silicon import draw_shading, draw_wafer
 
 __all__ = ["DARK", "ModuleLight", "draw_module"]
 
@@ -24,10 +24,12 @@ Cell = tuple[int, int]
 
 DARK = 0.05  # share: defects of a darker cell are not visible, and not in the mask
 WAFERS = 12  # drawn for each module; each appears flipped in four ways
+SHADINGS = 4  # drawn for each module
 GLOW_REACH = 0.25  # cell, standard deviation of the light that spreads behind the glass
 GLOW_SCALE = 8  # a wide blur of a small image is as good and faster
 
 DEFECTIVE = Range(0.0, 0.6, "share", "cells of a module that have defects", "low")
+OTHER_SHADING = Chance(0.2, "a cell differs in its edges and between its busbars from most cells of its module")
 RIBBON_BRIGHTNESS = Range(
     0.05, 0.5, "share", "of the ribbons that connect strings, relative to the gap around them"
 )
@@ -77,11 +79,12 @@ def draw_module(
     cells = np.zeros((plan.height, plan.width), np.float32)
     coverage, mask = np.zeros_like(cells), np.zeros(cells.shape, np.uint8)
     share = DEFECTIVE.draw(rng) if defective is None else defective
-    wafers = _draw_wafers(rng, plan)
+    wafers, shadings = _draw_wafers(rng, plan), _draw_shadings(rng, plan)
     for row, column in _visible_cells(plan, visible):
         window = _window(plan, row, column)
         layout = Layout.fill(plan.module, plan.unit, _is_other_half(plan, row, column))
-        light = wafers[rng.integers(len(wafers))][:: _flip(rng), :: _flip(rng)].copy()
+        light = _pick(rng, wafers) * (_pick(rng, shadings) if OTHER_SHADING.draw(rng) else shadings[0])
+        light = np.maximum(light, np.float32(MIN_BRIGHTNESS))
         defects = draw_blemishes(rng, layout)
         if rng.random() < share and brightness[row, column] > DARK:
             defects += draw_some_defects(rng, layout)
@@ -105,7 +108,17 @@ def _visible_cells(plan: ModulePlan, visible: NDArray[np.bool_] | None) -> Itera
 
 def _draw_wafers(rng: np.random.Generator, plan: ModulePlan) -> list[Brightness]:
     layout = Layout.fill(plan.module, plan.unit)
-    return [draw_silicon(rng, layout) for _ in range(min(WAFERS, plan.rows * plan.columns))]
+    return [draw_wafer(rng, layout) for _ in range(min(WAFERS, plan.rows * plan.columns))]
+
+
+def _draw_shadings(rng: np.random.Generator, plan: ModulePlan) -> list[Brightness]:
+    layout = Layout.fill(plan.module, plan.unit)
+    return [draw_shading(rng, layout) for _ in range(SHADINGS)]
+
+
+def _pick(rng: np.random.Generator, images: list[Brightness]) -> Brightness:
+    """Pick one of several images, flipped in one of four ways."""
+    return images[rng.integers(len(images))][:: _flip(rng), :: _flip(rng)]
 
 
 def _window(plan: ModulePlan, row: int, column: int) -> tuple[slice, slice]:

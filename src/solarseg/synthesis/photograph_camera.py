@@ -46,6 +46,8 @@ COLOUR_GAINS = {
 GAIN_SPREAD = Range(-0.1, 0.1, "share", "difference between cameras in the sensitivity of each colour")
 DEMOSAIC_BLUR = Range(0.3, 0.8, "pixels", "blur of the noise where colours are interpolated")
 PHOTOGRAPH_JPEG = Chance(0.4, "an 8-bit photograph was compressed as JPEG")
+TONE_CURVE = Chance(0.4, "grey levels follow a tone curve, as those of most cameras that write JPEG files")
+GAMMA = Range(1.4, 2.4, "exponent", "gamma of that curve, which makes dim things brighter")
 PHOTOGRAPH_DEPTH = Choice({"uint8": 0.75, "uint16": 0.25}, "type of the samples of grey photographs")
 
 
@@ -68,6 +70,7 @@ class PhotographCamera:
         noise_blur: standard deviation of the blur of the noise, pixels; 0 for none.
         depth: dtype of the photograph.
         jpeg_quality: 1 to 100; ``None`` if the photograph is not compressed. Only for 8 bits.
+        gamma: exponent of the light in a grey level, inverted: 1 for a camera with linear grey levels.
     """
 
     exposure: float
@@ -84,6 +87,7 @@ class PhotographCamera:
     noise_blur: float
     depth: IntegerDepth
     jpeg_quality: int | None
+    gamma: float = 1.0
 
     @classmethod
     def draw(cls, rng: np.random.Generator, size: int) -> Self:
@@ -111,6 +115,7 @@ class PhotographCamera:
             noise_blur=DEMOSAIC_BLUR.draw(rng) if gains else 0.0,
             depth="uint16" if depth == "uint16" and colour == "grey" else "uint8",
             jpeg_quality=JPEG_QUALITY.draw_int(rng) if PHOTOGRAPH_JPEG.draw(rng) else None,
+            gamma=GAMMA.draw(rng) if TONE_CURVE.draw(rng) else 1.0,
         )
 
 
@@ -133,6 +138,8 @@ def expose(
     else:
         channels = [_sense(rng, light * np.float32(gain), camera) for gain in camera.gains]
     signal = np.stack(channels, axis=-1)
+    if camera.gamma != 1:
+        signal **= np.float32(1 / camera.gamma)
     if camera.depth == "uint16":
         return np.rint(signal * 65535).astype(np.uint16)
     image = np.rint(signal * 255).astype(np.uint8)

@@ -76,12 +76,14 @@ class ModulePhotograph:
         modules: all modules in the photograph, those that are whole and lit first, from the upper left to the lower
             right.
         lens: focal length and distortion.
+        camera: exposure, colour, sharpness and noise.
     """
 
     image: NDArray[np.uint8] | NDArray[np.uint16]
     mask: NDArray[np.uint8]
     modules: tuple[PlacedModule, ...]
     lens: Lens
+    camera: PhotographCamera
 
 
 def generate_photograph(
@@ -137,9 +139,9 @@ def generate_photograph(
             modules.append(_placed(scene, corners, brightness))
             drawn = draw_module(rng, scene.plan, brightness, visible)
             _add_to_photograph(scene, place, drawn, light, covered, mask)
-    light += (1 - covered) * draw_surroundings(rng, light)
+    light += (1 - covered) * draw_surroundings(rng, light, covered)
     modules.sort(key=lambda module: not (module.whole and module.lit))
-    return ModulePhotograph(expose(rng, light, camera), mask, tuple(modules), scene.lens)
+    return ModulePhotograph(expose(rng, light, camera), mask, tuple(modules), scene.lens, camera)
 
 
 def _check_arguments(size: int, rows: int | None, columns: int | None) -> None:
@@ -193,10 +195,12 @@ def _add_to_photograph(
     area = (slice(top, bottom), slice(left, right))
     size = (right - left, bottom - top)
     x, y = _plan_map(scene, place, window, _OVERSAMPLING)
-    for target, source in ((light, module.light), (covered, np.ones_like(module.light))):
-        fine = cv2.remap(source, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        target[area] += cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
+    fine = cv2.remap(module.light, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    light[area] += cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
     x, y = _plan_map(scene, place, window, 1)
+    covered[area] += cv2.remap(
+        np.ones_like(module.light), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+    )
     classes = cv2.remap(module.mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
     np.maximum(mask[area], classes, out=mask[area])
 

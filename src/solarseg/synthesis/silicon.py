@@ -11,7 +11,7 @@ from solarseg.synthesis.layout import Layout
 from solarseg.synthesis.noise import MIN_BRIGHTNESS, smooth_noise
 from solarseg.synthesis.parameters import Chance, Range
 
-__all__ = ["draw_silicon", "draw_specks"]
+__all__ = ["draw_shading", "draw_silicon", "draw_specks", "draw_wafer"]
 
 Brightness = NDArray[np.float32]
 
@@ -86,12 +86,29 @@ def draw_silicon(rng: np.random.Generator, layout: Layout) -> Brightness:
     Returns:
         ``(size, size) float32``, about 1.
     """
+    light = draw_wafer(rng, layout) * draw_shading(rng, layout)
+    return np.maximum(light, MIN_BRIGHTNESS)
+
+
+def draw_wafer(rng: np.random.Generator, layout: Layout) -> Brightness:
+    """Draw the brightness of a wafer: grains, dislocations, rings and streaks.
+
+    Returns:
+        ``(size, size) float32``, about 1; may be below 0.
+    """
     light = 1 + CLOUDS.draw(rng) * smooth_noise(rng, layout.size, CLOUD_SIZE.draw(rng))
     light += _mono(rng, layout) if layout.module.cell == "mono" else _poly(rng, layout)
-    light *= _sag(rng, layout) * _edges(rng, layout)
-    if not layout.module.back_contacts:
-        light *= _fingers(layout)
-    return np.maximum(light, MIN_BRIGHTNESS)
+    return light
+
+
+def draw_shading(rng: np.random.Generator, layout: Layout) -> Brightness:
+    """Draw the losses along the edges, between busbars and below fingers, as a share of the brightness of the wafer.
+
+    Returns:
+        ``(size, size) float32``, about 1.
+    """
+    light = _sag(rng, layout) * _edges(rng, layout)
+    return light if layout.module.back_contacts else light * _fingers(layout)
 
 
 def _mono(rng: np.random.Generator, layout: Layout) -> Brightness:
