@@ -111,6 +111,30 @@ def edge_error(image, before, point, behind):
     return np.trapezoid(profile, positions) - 4  # a step at 0 has an integral of 4
 
 
+def test_a_mask_pixel_is_the_class_at_its_centre():
+    """Compare with the signed distance of each pixel's centre from the sides of the cells."""
+    scene = Scene.draw(np.random.default_rng([2, 1]), 800)
+    place = next(place for place in scene.places if place.offset == (0, 0))
+    drawn = checkerboard(scene.plan)
+    mask = np.zeros((scene.height, scene.width), np.uint8)
+    module = ModuleLight(drawn, drawn.astype(np.uint8))
+    _add_to_photograph(scene, place, module, mask * np.float32(0), mask * np.float32(0), mask)
+    x, y = np.meshgrid(np.arange(scene.width), np.arange(scene.height))
+    inside = np.full(mask.shape, -np.inf)
+    for row, column in np.ndindex(scene.plan.rows, scene.plan.columns):
+        if (row + column) % 2 == 0:
+            corners = scene.to_pixels(scene.plan.cell_corners[row, column], place)
+            sides = zip(corners, np.roll(corners, -1, axis=0), strict=True)
+            distances = [
+                ((b[0] - a[0]) * (y - a[1]) - (b[1] - a[1]) * (x - a[0])) / np.hypot(*(b - a))
+                for a, b in sides
+            ]
+            inside = np.maximum(inside, np.min(distances, axis=0))
+    assert mask[inside > 0.6].all()
+    assert not mask[inside < -0.6].any()
+    assert (mask == (inside > 0)).mean() > 0.995
+
+
 def test_the_mask_is_the_cells(photographs):
     """Filled polygons of the cells, drawn with OpenCV, cover what the mask says is not background."""
     for photograph in photographs:

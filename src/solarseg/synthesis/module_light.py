@@ -29,7 +29,9 @@ GLOW_REACH = 0.25  # cell, standard deviation of the light that spreads behind t
 GLOW_SCALE = 8  # a wide blur of a small image is as good and faster
 
 DEFECTIVE = Range(0.0, 0.6, "share", "cells of a module that have defects", "low")
-OTHER_SHADING = Chance(0.2, "a cell differs in its edges and between its busbars from most cells of its module")
+OTHER_SHADING = Chance(
+    0.2, "a cell differs in its edges and between its busbars from most cells of its module"
+)
 RIBBON_BRIGHTNESS = Range(
     0.05, 0.5, "share", "of the ribbons that connect strings, relative to the gap around them"
 )

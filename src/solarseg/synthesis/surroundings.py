@@ -27,7 +27,7 @@ STRUCTURE_REFLECTANCE = Range(0.1, 5.0, "share", "light that it reflects, relati
 REFLECTIONS = Range(0, 8, "count", "reflections in clamps, screws and glass around the modules", "low")
 REFLECTION_SIZE = Range(0.001, 0.008, "picture", "half width of such a reflection", "low")
 REFLECTION_BRIGHTNESS = Range(0.05, 1.0, "brightness", "of such a reflection", "low")
-NEAR_TRIES = 8  # places, of which the closest to a module is used
+NEAR_TRIES = 8  # places; the closest to a module is used
 NEAR_SIZE, NEAR_REACH = 64, 0.05  # pixels and picture: of the map of what is close to a module
 _LIT_SCALE = 16  # a wide blur of a small picture is as good and faster
 
