@@ -1,0 +1,135 @@
+"""Where a module is in a photograph: a homography, and the radial distortion of the lens.
+
+Grid coordinates are ``(u, v)`` in units of the distance between cells: ``u`` along a row, ``v`` down a column, and
+integers in the middle of the gaps, so that the cell in row ``i`` and column ``j``, counted from 0, is within
+``u`` from ``j`` to ``j + 1`` and ``v`` from ``i`` to ``i + 1``. Pixel coordinates are those of OpenCV: ``(0, 0)`` is
+the centre of the upper left pixel.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from solarseg.errors import ArgumentError
+
+__all__ = ["ModulePlacement"]
+
+Points = NDArray[np.float64]
+
+_NEWTON_STEPS = 8  # more than enough for the distortion of a lens, up to 0.3
+
+
+@dataclass(frozen=True, repr=False)
+class ModulePlacement:
+    """Where a module and its cells are in a photograph.
+
+    Attributes:
+        rows: number of rows of cells, as seen in the photograph.
+        columns: number of columns of cells.
+        homography: ``(3, 3) float64``, from grid coordinates to pixels without distortion.
+        distortion: radial distortion: a point at distance ``r`` from the centre of the photograph, in units of half its
+            diagonal, appears at ``r * (1 + distortion * r**2)``; negative for barrel distortion (Brown 1966).
+        size: width and height of the photograph, pixels.
+        gap: horizontal and vertical gap between cells, in units of the distance between cells.
+        middle_gap: horizontal and vertical gap in the middle of a half-cut module beyond ``gap``, in the same units.
+        upright: whether busbars run from top to bottom of the photograph; None if that could not be seen.
+        confidence: 0 to 1, how sure the grid is; 1 where the corners were given.
+    """
+
+    rows: int
+    columns: int
+    homography: Points = field(compare=False)
+    distortion: float
+    size: tuple[int, int]
+    gap: tuple[float, float] = (0.0, 0.0)
+    middle_gap: tuple[float, float] = (0.0, 0.0)
+    upright: bool | None = None
+    confidence: float = 1.0
+
+    def __repr__(self) -> str:
+        corners = ", ".join(f"({x:.0f}, {y:.0f})" for x, y in self.corners)
+        return (
+            f"<ModulePlacement {self.rows} x {self.columns} cells, corners {corners}, "
+            f"confidence {self.confidence:.2f}>"
+        )
+
+    def to_pixels(self, grid: ArrayLike) -> Points:
+        """Convert grid coordinates, ``(..., 2)``, to pixels of the photograph."""
+        points = self._open_middle(np.asarray(grid, np.float64))
+        flat = cv2.perspectiveTransform(points.reshape(-1, 1, 2), self.homography).reshape(points.shape)
+        offset = (flat - self._centre) / self._radius
+        factor = 1 + self.distortion * (offset**2).sum(axis=-1, keepdims=True)
+        return np.asarray(offset * factor * self._radius + self._centre)
+
+    def to_grid(self, pixels: ArrayLike) -> Points:
+        """Convert pixels of the photograph, ``(..., 2)``, to grid coordinates: the inverse of `to_pixels`."""
+        points = np.asarray(pixels, np.float64)
+        offset = (points - self._centre) / self._radius
+        far = np.linalg.norm(offset, axis=-1, keepdims=True)
+        near = far.copy()
+        for _ in range(_NEWTON_STEPS):
+            near -= (near * (1 + self.distortion * near**2) - far) / (1 + 3 * self.distortion * near**2)
+        flat = offset * (near / np.maximum(far, 1e-12)) * self._radius + self._centre
+        grid = cv2.perspectiveTransform(flat.reshape(-1, 1, 2), np.linalg.inv(self.homography)).reshape(
+            points.shape
+        )
+        return self._close_middle(grid)
+
+    @cached_property
+    def corners(self) -> Points:
+        """Corners of the area of cells in the photograph, ``(4, 2) float64``, clockwise from the upper left."""
+        cells = self.cell_corners
+        return np.array([cells[0, 0, 0], cells[0, -1, 1], cells[-1, -1, 2], cells[-1, 0, 3]])
+
+    @cached_property
+    def cell_corners(self) -> Points:
+        """Corners of each cell without its bevels, ``(rows, columns, 4, 2) float64``, clockwise from the upper left."""
+        return self.to_pixels(self.cell_corners_in_grid())
+
+    def cell_corners_in_grid(self) -> Points:
+        """Return the corners of each cell in grid coordinates, ``(rows, columns, 4, 2) float64``."""
+        v, u = np.mgrid[: self.rows, : self.columns].astype(np.float64)
+        left, top = u + self.gap[0] / 2, v + self.gap[1] / 2
+        right, bottom = u + 1 - self.gap[0] / 2, v + 1 - self.gap[1] / 2
+        shape = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+        return np.ascontiguousarray(shape.transpose(2, 3, 0, 1))
+
+    @property
+    def pixels_per_cell(self) -> float:
+        """Mean distance between cells in the photograph, pixels."""
+        (tl, tr, br, bl), hypot = self.corners, np.linalg.norm
+        across = (hypot(tr - tl) + hypot(br - bl)) / (2 * self.columns)
+        return float((across + (hypot(bl - tl) + hypot(br - tr)) / (2 * self.rows)) / 2)
+
+    @property
+    def _centre(self) -> Points:
+        return (np.array(self.size, np.float64) - 1) / 2
+
+    @property
+    def _radius(self) -> float:
+        return float(np.hypot(*self.size) / 2)
+
+    @property
+    def _middle(self) -> Points:
+        return np.array([self.columns / 2, self.rows / 2])
+
+    def _open_middle(self, grid: Points) -> Points:
+        """Move what is beyond the middle line by the width of the middle gap, and the line itself by half of it."""
+        if not any(self.middle_gap):
+            return grid
+        return grid + np.array(self.middle_gap) * (0.5 + np.sign(np.round(grid - self._middle, 9)) / 2)
+
+    def _close_middle(self, grid: Points) -> Points:
+        if not any(self.middle_gap):
+            return grid
+        past = grid - self._middle
+        return np.where(past > 0, np.maximum(grid - self.middle_gap, self._middle), grid)
+
+
+def check_image(image: NDArray[np.generic]) -> None:
+    """Raise `ArgumentError` unless an array is an image that a module can be in."""
+    if image.ndim not in (2, 3) or min(image.shape[:2]) < 2:
+        raise ArgumentError(f"`image`: has shape {image.shape}; give (H, W) or (H, W, C)")

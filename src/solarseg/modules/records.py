@@ -1,0 +1,140 @@
+"""The records of an inspection."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from solarseg.electrical import PowerEstimate
+from solarseg.measurement.records import CellMeasurement, CrackMode
+from solarseg.modules.placement import ModulePlacement
+
+__all__ = ["CellChange", "Finding", "InspectedCell", "InspectedModule", "cell_name"]
+
+Finding = Literal["dark", "dim", "bright"]
+
+
+def cell_name(row: int, column: int) -> str:
+    """Return the name of a cell; rows and columns count from 1, from the top left of the photograph.
+
+    Examples:
+        >>> cell_name(3, 7)
+        'r03c07'
+    """
+    return f"r{row:02}c{column:02}"
+
+
+@dataclass(frozen=True)
+class CellChange:
+    """What changed in a cell since an earlier inspection.
+
+    Attributes:
+        inactive_share: change of the inactive share; positive if it has grown.
+        crack_length: change of the total length of cracks, in units of the side of the cell.
+        light: change of the relative light.
+        darkened_share: share of the cell that is darker than before relative to the rest of the cell, 0 to 1.
+        status: "new" for a cell without defects before, "grown", "gone", or "same" within the noise.
+    """
+
+    inactive_share: float
+    crack_length: float
+    light: float
+    darkened_share: float
+    status: Literal["new", "grown", "gone", "same"]
+
+
+@dataclass(frozen=True)
+class InspectedCell:
+    """A cell of a module.
+
+    Attributes:
+        row: counted from 1, from the top of the photograph.
+        column: counted from 1, from the left of the photograph.
+        corners: x and y of its corners in the photograph, pixels, clockwise from the upper left.
+        light: median light relative to the other cells of the module; 1 is typical, 0 is dark.
+        finding: "dark", "dim" or "bright" if ``light`` is far from 1.
+        measurement: its defects.
+        inactive_low: low bound of the inactive share, from the uncertainty of the mask.
+        inactive_high: high bound of the inactive share.
+        change: since the earlier inspection, if there is one and it has this cell.
+    """
+
+    row: int
+    column: int
+    corners: tuple[tuple[float, float], ...] = field(repr=False)
+    light: float
+    finding: Finding | None
+    measurement: CellMeasurement
+    inactive_low: float
+    inactive_high: float
+    change: CellChange | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name, such as ``r03c07`` for the seventh cell of the third row."""
+        return cell_name(self.row, self.column)
+
+    @property
+    def severity(self) -> float:
+        """Severity of its defects; see `solarseg.measurement.severity`."""
+        return self.measurement.severity
+
+    @property
+    def defective(self) -> bool:
+        """Whether it has a defect or is dark or dim."""
+        return self.severity > 0 or self.finding in ("dark", "dim")
+
+
+@dataclass(frozen=True, repr=False)
+class InspectedModule:
+    """A module of a photograph.
+
+    Attributes:
+        name: of the module; that of the photograph, followed by a number if there are several in it.
+        image: the photograph.
+        placement: where its cells are in the photograph.
+        cells: row by row.
+        power: the electrical estimate, or None if pvlib is not installed.
+        notes: what was assumed or is uncertain, in sentences for the report.
+    """
+
+    name: str
+    image: str
+    placement: ModulePlacement
+    cells: tuple[InspectedCell, ...]
+    power: PowerEstimate | None = None
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        bad = sum(cell.defective for cell in self.cells)
+        return (
+            f"<InspectedModule {self.name}: {self.placement.rows} x {self.placement.columns} cells, "
+            f"{bad} with defects, severity {self.severity:.3g}>"
+        )
+
+    @cached_property
+    def severity(self) -> float:
+        """Mean severity of its cells."""
+        return sum(cell.severity for cell in self.cells) / len(self.cells)
+
+    @cached_property
+    def inactive_share(self) -> float:
+        """Share of the area of all cells that is inactive, 0 to 1."""
+        area = sum(cell.measurement.cell_area for cell in self.cells)
+        return sum(cell.measurement.inactive_area for cell in self.cells) / max(area, 1)
+
+    @cached_property
+    def cracked_cells(self) -> Mapping[CrackMode, int]:
+        """Number of cells by the worst mode of their cracks."""
+        modes = (cell.measurement.worst_crack_mode for cell in self.cells)
+        return Counter(mode for mode in modes if mode is not None)
+
+    def with_finding(self, *findings: Finding) -> tuple[InspectedCell, ...]:
+        """Return the cells with any of the findings."""
+        return tuple(cell for cell in self.cells if cell.finding in findings)
+
+    def worst_cells(self, count: int = 6) -> tuple[InspectedCell, ...]:
+        """Return the cells with defects, the worst first, at most ``count``."""
+        bad = (cell for cell in self.cells if cell.defective)
+        return tuple(sorted(bad, key=lambda cell: (-cell.severity, cell.light))[:count])
