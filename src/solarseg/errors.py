@@ -18,6 +18,8 @@ prints it and exits with code 2.
     └── MissingExtraError    (also an ImportError) an extra is not installed
 """
 
+from pathlib import Path
+
 __all__ = [
     "ArgumentError",
     "DataError",
@@ -91,8 +93,12 @@ class MissingExtraError(SolarsegError, ImportError):
         super().__init__(f"{package} is not installed; install it with: pip install 'solarseg[{extra}]'")
 
 
-def reason_of(error: BaseException) -> str:
+def reason_of(error: BaseException, file: Path | None = None) -> str:
     r"""Return what another library says of an error: one line, short, and without control characters.
+
+    Args:
+        error: the error.
+        file: what could not be read. If it is empty, that is the reason; libraries say it in words that do not help.
 
     Examples:
         >>> reason_of(ValueError("bad\n\x1b[31m value"))
@@ -100,5 +106,14 @@ def reason_of(error: BaseException) -> str:
         >>> reason_of(KeyError())
         'KeyError'
     """
+    if file is not None and _is_empty_file(file):
+        return "the file is empty"
     words = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
     return "".join(letter if letter.isprintable() else "?" for letter in words)
+
+
+def _is_empty_file(file: Path) -> bool:
+    try:
+        return file.is_file() and file.stat().st_size == 0
+    except OSError:
+        return False

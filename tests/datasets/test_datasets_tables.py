@@ -49,7 +49,8 @@ def test_one_letter_written_in_two_ways_is_one_group(tmp_path):
         (b"name,group\na,x\n a ,y\n", "names 'a' twice with different values"),
         ("name,group\na,Stra\u00dfe\n".encode("cp1252"), "it must be CSV in UTF-8"),
         (b"name,group\na," + b"x" * 200_000, "cannot be read .field larger"),
-        (b"", "it has no rows"),
+        (b"name,group\n", "it has no rows"),
+        (b"", "the file is empty"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_named(content, match, tmp_path):

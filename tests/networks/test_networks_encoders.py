@@ -178,7 +178,7 @@ def test_weights_of_another_encoder_are_refused(tmp_path: Path, name: str) -> No
 @pytest.mark.parametrize(
     ("file", "content", "match"),
     [
-        ("w.pth", b"", r"cannot be read as weights \(EOFError\); it is damaged"),
+        ("w.pth", b"", r"cannot be read as weights \(the file is empty\); it is damaged"),
         ("w.pth", b"not weights", r"cannot be read as weights \(UnpicklingError\)"),
         ("w.safetensors", b"not weights", r"cannot be read as weights \(SafetensorError\)"),
         ("w.h5", b"", r"not a weights file; give a \.safetensors, \.pth or \.pt file"),

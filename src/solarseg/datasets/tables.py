@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from unicodedata import normalize
 
-from solarseg.errors import DatasetError
+from solarseg.errors import DatasetError, reason_of
 from solarseg.images import IMAGE_SUFFIXES
 
 __all__ = ["read_rows", "read_table", "without_image_suffix"]
@@ -82,7 +82,11 @@ def read_table(file: Path, key: str, value: str, *, optional: bool = False) -> d
     if optional and rows and value not in rows[0]:
         return {}
     if not rows or key not in rows[0] or value not in rows[0]:
-        found = f"found {', '.join(map(repr, rows[0]))}" if rows else "it has no rows"
+        found = (
+            f"found {', '.join(map(repr, rows[0]))}"
+            if rows
+            else reason_of(ValueError("it has no rows"), file)
+        )
         raise DatasetError(
             f"{file}: has no columns '{key}' and '{value}' ({found}); its first line must name them"
         )

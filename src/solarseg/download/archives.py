@@ -23,7 +23,7 @@ from rich.progress import track
 
 from solarseg.download.safe_names import unsafe_name_reason
 from solarseg.download.volumes import open_zip
-from solarseg.errors import DataError, ExistsError, OutputError
+from solarseg.errors import DataError, ExistsError, OutputError, reason_of
 from solarseg.files import atomic_folder, check_space
 
 __all__ = ["archive_stem", "find_damage", "is_archive", "unpack"]
@@ -209,11 +209,11 @@ def find_damage(file: Path, name: str) -> str | None:
     except DataError:
         return None
     except _DAMAGE as error:
-        return _reason(error)
+        return _reason(error, file)
     except OSError as error:
         if isinstance(error, OutputError) or error.errno is not None:
             raise
-        return _reason(error)
+        return _reason(error, file)
     return None
 
 
@@ -281,10 +281,11 @@ def _refused(archive: Path, name: str, why: str) -> DataError:
 
 def _damaged(archive: Path, error: Exception) -> DataError:
     return DataError(
-        f"{archive}: cannot be unpacked ({_reason(error)}); it is damaged, or uses an unsupported compression; "
-        "remove it and download it again"
+        f"{archive}: cannot be unpacked ({_reason(error, archive)}); it is damaged, or uses an unsupported "
+        "compression; remove it and download it again"
     )
 
 
-def _reason(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(":")
+def _reason(error: Exception, file: Path) -> str:
+    first = next(iter(str(error).splitlines()), type(error).__name__).rstrip(":")
+    return reason_of(ValueError(first), file)

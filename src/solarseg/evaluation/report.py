@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.errors import ArgumentError, DataError
+from solarseg.errors import ArgumentError, DataError, reason_of
 from solarseg.evaluation.classification import classification_report, classification_text
 from solarseg.evaluation.intervals import LEVEL, RELIABLE_GROUPS, RESAMPLES, Interval, bootstrap_intervals
 from solarseg.evaluation.scores import (
@@ -302,7 +302,7 @@ class Report:
             raise DataError(f"{file}: cannot be read ({error.strerror}); give a report.json") from error
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
-                f"{file}: not a report of solarseg ({error!r}); give a report.json written by evaluate"
+                f"{file}: not a report of solarseg ({reason_of(error, file)}); give a report.json written by evaluate"
             ) from error
 
     def save(self, folder: Path | str) -> None:

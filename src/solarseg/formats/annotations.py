@@ -74,6 +74,8 @@ def read_json(path: Path, model: type[Model]) -> Model:
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
     except ValidationError as error:
+        if not size:
+            raise DatasetError(f"{path}: the file is empty; export it again") from error
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         message = " ".join(str(first["msg"]).split())

@@ -281,7 +281,7 @@ def check_graph(path: Path, info: ModelInfo) -> None:
 
 def _raise_damaged(path: Path, error: Exception) -> NoReturn:
     raise ModelFileError(
-        f"{path}: cannot be opened as a model ({reason_of(error)}); export it again"
+        f"{path}: cannot be opened as a model ({reason_of(error, path)}); copy it or export it again"
     ) from error
 
 

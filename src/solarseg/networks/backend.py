@@ -38,7 +38,7 @@ def load_network(path: Path, info: ModelInfo) -> Network:
         ) from error
     except Exception as error:  # damaged archives raise many kinds of errors
         raise ModelFileError(
-            f"{file}: damaged, or of another network ({reason_of(error)}); train again"
+            f"{file}: damaged, or of another network ({reason_of(error, file)}); train again"
         ) from error
     return network.eval()
 

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from solarseg.datasets.splits import check_shares
-from solarseg.errors import ArgumentError, RunError
+from solarseg.errors import ArgumentError, RunError, reason_of
 from solarseg.files import write_text
 from solarseg.preprocessing import check_image_size
 
@@ -177,5 +177,4 @@ def read_config(path: Path) -> tuple[TrainConfig, dict[str, Any]]:
         KeyError,
         UnicodeDecodeError,
     ) as error:
-        reason = " ".join(str(error).split())
-        raise RunError(f"{path}: damaged ({reason}); train into another folder") from error
+        raise RunError(f"{path}: damaged ({reason_of(error, path)}); train into another folder") from error

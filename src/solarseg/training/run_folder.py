@@ -12,7 +12,7 @@ from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.digests import DatasetDigests
 from solarseg.duplicates.leakage import write_leaks
-from solarseg.errors import ArgumentError, ExistsError, RunError
+from solarseg.errors import ArgumentError, ExistsError, RunError, reason_of
 from solarseg.files import write_table
 from solarseg.preprocessing import Preprocessing
 from solarseg.runs import RunFolder
@@ -111,8 +111,7 @@ def check_checkpoints(run: RunFolder, network: nn.Module, has_best: bool) -> Non
         try:
             found = _shapes(torch.load(file, map_location="cpu", weights_only=True)["state_dict"])
         except Exception as error:  # damaged archives raise whatever they like
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
-            raise RunError(f"{file}: damaged checkpoint ({reason}); {_REMEDY}") from error
+            raise RunError(f"{file}: damaged checkpoint ({reason_of(error, file)}); {_REMEDY}") from error
         for name in needed | found:
             if found.get(name) != needed.get(name):
                 raise RunError(

@@ -16,7 +16,7 @@ from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets.description import read_description
 from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.tables import read_rows
-from solarseg.errors import ArgumentError, DatasetError, MaskError
+from solarseg.errors import ArgumentError, DatasetError, MaskError, reason_of
 from solarseg.formats.pairs import Loaded, Pair, find_pairs, glance, part_of
 from solarseg.formats.source import Reader, ReadOptions, Source
 from solarseg.images import read_image
@@ -144,7 +144,8 @@ def _column_of_names(file: Path, rows: Sequence[dict[str, str]]) -> list[str]:
         names = [row.get(heading, "") for row in rows]
         if names and all(names) and len(set(names)) == len(names) and not all(map(str.isdecimal, names)):
             return names
-    raise DatasetError(f"{file}: has no column of names that differ; {_FORM}")
+    reason = reason_of(ValueError("has no column of names that differ"), file)
+    raise DatasetError(f"{file}: {reason}; {_FORM}")
 
 
 def _colour(file: Path, row: dict[str, str]) -> _Colour:

@@ -12,7 +12,7 @@ from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.datasets.bands import choose_bands, take_bands
 from solarseg.datasets.description import read_description
 from solarseg.datasets.left_out import LeftOut
-from solarseg.errors import DataError, ImageError, MaskError
+from solarseg.errors import DataError, ImageError, MaskError, reason_of
 from solarseg.extras import require
 from solarseg.formats.colour_masks import read as colour_masks
 from solarseg.formats.pairs import Loaded, Pair, find_mask_classes, find_pairs, glance, part_of
@@ -86,8 +86,9 @@ def _opened(file: Path, kind: type[DataError]) -> Iterator[Any]:
         ):
             yield opened
     except rasterio.errors.RasterioError as error:
-        reason = " ".join(str(error).split())
-        raise kind(f"{file}: cannot be read as a GeoTIFF ({reason}); replace or remove the file") from error
+        raise kind(
+            f"{file}: cannot be read as a GeoTIFF ({reason_of(error, file)}); replace or remove the file"
+        ) from error
 
 
 def _load(spelled: ClassMap, places: Sequence[int] | None, named: int | None, pair: Pair) -> Loaded:

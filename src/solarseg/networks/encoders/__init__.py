@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from segmentation_models_pytorch import encoders as library
 from torch import Tensor, nn
 
-from solarseg.errors import ArgumentError, ModelFileError
+from solarseg.errors import ArgumentError, ModelFileError, reason_of
 from solarseg.registry import lookup
 
 __all__ = ["ENCODERS", "build_encoder", "describe_first_layer", "encoder_names", "input_statistics"]
@@ -249,8 +249,9 @@ def _read(path: Path) -> State:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler raises many types of errors for damaged files
+        reason = reason_of(ValueError(type(error).__name__), path)
         raise ModelFileError(
-            f"{path}: cannot be read as weights ({type(error).__name__}); it is damaged, or contains more than "
+            f"{path}: cannot be read as weights ({reason}); it is damaged, or contains more than "
             "tensors; download it again, or save only a state dict"
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):

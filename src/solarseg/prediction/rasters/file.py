@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from solarseg.decoding.guards import guarded
 from solarseg.decoding.tiff import RowDecoder, open_tiff
-from solarseg.errors import ImageError
+from solarseg.errors import ImageError, reason_of
 from solarseg.extras import require
 from solarseg.geotiff import TiffFacts, facts_of
 from solarseg.images import samples_to_pixels
@@ -177,7 +177,7 @@ def _translated(path: Path) -> Iterator[None]:
         with rasterio.Env():  # for this thread
             yield
     except rasterio.errors.RasterioError as error:
-        reason = " ".join(str(error.__cause__ or error).split()).removeprefix(f"{path}: ")
+        reason = reason_of(error.__cause__ or error, path).removeprefix(f"{path}: ")
         raise ImageError(
             f"{path}: cannot be read as a GeoTIFF ({reason}); replace or remove the file"
         ) from error
