@@ -1,4 +1,4 @@
-"""Make the pictures of generated cells in README and docs.
+"""Make the pictures of generated cells and modules in README and docs.
 
 python scripts/pictures.py [--out docs/images]
 """
@@ -7,6 +7,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,12 +17,13 @@ from solarseg.evaluation.scores import confusion_matrix, iou, mean_defined
 from solarseg.images import as_rgb, write_image
 from solarseg.inference.model import Model
 from solarseg.prediction.overlay import overlay, side_by_side
-from solarseg.synthesis import CELL_CLASSES, Module, generate_cell
+from solarseg.synthesis import CELL_CLASSES, Module, generate_cell, generate_photograph
 from solarseg.synthesis.dataset import generate_dataset_cell
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs/images"
 SEED, SHOWN = 2026, 106  # the seed of the demo, and a cell with defects of every class
 ACROSS, SIDE = 7, 154
+PHOTOGRAPHS = ((20, 29, 21), (4, 15, 34, 18, 39), (0, 19, 25))  # seeds of each row
 
 
 def main() -> None:
@@ -32,6 +34,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder for the pictures")
     folder = parser.parse_args().out
     write_image(folder / "generated.png", sheet())
+    write_image(folder / "generated-modules.png", photographs())
     image, _ = generate_dataset_cell(SEED, SHOWN, 512)
     model = load_model("el-cell")
     write_image(folder / "el-cell.png", side_by_side(image, model.predict(image), model.classes))
@@ -59,6 +62,22 @@ def sheet() -> NDArray[np.uint8]:
         rows.append(np.hstack([as_rgb(image) for image, _ in drawn]))
         rows.append(np.hstack([overlay(image, mask, CELL_CLASSES) for image, mask in drawn]))
     return np.vstack(rows)
+
+
+def photographs() -> NDArray[np.uint8]:
+    """Draw photographs of modules, in rows that are equally wide."""
+    rows = []
+    for seeds in PHOTOGRAPHS:
+        row = [as_rgb(generate_photograph(np.random.default_rng(seed), 800).image) for seed in seeds]
+        joined = np.hstack([_with_height(image, 400) for image in row])
+        rows.append(_with_height(joined, round(400 * ACROSS * SIDE / joined.shape[1])))
+    narrowest = min(row.shape[1] for row in rows)
+    return np.vstack([row[:, :narrowest] for row in rows])
+
+
+def _with_height(image: NDArray[np.uint8], height: int) -> NDArray[np.uint8]:
+    width = round(image.shape[1] * height / image.shape[0])
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 if __name__ == "__main__":

@@ -114,8 +114,9 @@ def _draw_wafers(rng: np.random.Generator, plan: ModulePlan) -> list[Brightness]
 
 
 def _draw_shadings(rng: np.random.Generator, plan: ModulePlan) -> list[Brightness]:
+    """Draw the shading of most cells, and others."""
     layout = Layout.fill(plan.module, plan.unit)
-    return [draw_shading(rng, layout) for _ in range(SHADINGS)]
+    return [draw_shading(rng, layout, rim=i > 0) for i in range(SHADINGS)]
 
 
 def _pick(rng: np.random.Generator, images: list[Brightness]) -> Brightness:

@@ -101,13 +101,18 @@ def draw_wafer(rng: np.random.Generator, layout: Layout) -> Brightness:
     return light
 
 
-def draw_shading(rng: np.random.Generator, layout: Layout) -> Brightness:
+def draw_shading(rng: np.random.Generator, layout: Layout, rim: bool = True) -> Brightness:
     """Draw the losses along the edges, between busbars and below fingers, as a share of the brightness of the wafer.
+
+    Args:
+        rng: random numbers.
+        layout: where the parts of the cell are.
+        rim: whether the wafer may come from the rim of the ingot, which makes one of its sides dark.
 
     Returns:
         ``(size, size) float32``, about 1.
     """
-    light = _sag(rng, layout) * _edges(rng, layout)
+    light = _sag(rng, layout) * _edges(rng, layout, rim)
     return light if layout.module.back_contacts else light * _fingers(layout)
 
 
@@ -199,12 +204,12 @@ def _sag(rng: np.random.Generator, layout: Layout) -> Brightness:
     return light * steps.astype(np.float32)[np.searchsorted(centres, v)]
 
 
-def _edges(rng: np.random.Generator, layout: Layout) -> Brightness:
+def _edges(rng: np.random.Generator, layout: Layout, rim: bool) -> Brightness:
     u, v = layout.uv
     sides = np.stack([u, 1 - u, v, 1 - v])
     nearest = np.maximum(sides.min(axis=0), 0)
     light = 1 - EDGE_DEPTH.draw(rng) * np.exp(-nearest / np.float32(EDGE_WIDTH.draw(rng)))
-    if DARK_EDGE.draw(rng):
+    if rim and DARK_EDGE.draw(rng):
         side = sides[rng.integers(4)]
         if DARK_CORNER.draw(rng):
             side = np.hypot(sides[rng.integers(2)], sides[2 + rng.integers(2)])
