@@ -113,7 +113,7 @@ def edge_error(image, before, point, behind):
 
 def test_a_mask_pixel_is_the_class_at_its_centre():
     """Compare with the signed distance of each pixel's centre from the sides of the cells."""
-    scene = Scene.draw(np.random.default_rng([2, 1]), 800)
+    scene = Scene.draw(np.random.default_rng([2, 1]), 500)
     place = next(place for place in scene.places if place.offset == (0, 0))
     drawn = checkerboard(scene.plan)
     mask = np.zeros((scene.height, scene.width), np.uint8)

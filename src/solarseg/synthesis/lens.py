@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from solarseg.synthesis.shapes import Points
 
-__all__ = ["Lens", "Pose", "plane_map"]
+__all__ = ["Lens", "Pose", "Window", "plane_map"]
+
+Window = tuple[int, int, int, int]  # left, top, right and bottom, pixels, right and bottom excluded
 
 _TABLE = 4096  # entries of the inverse distortion: the error of interpolation is below 1e-5 pixels
 _MAP_STEP = (
@@ -105,7 +107,7 @@ class Pose:
 
 
 def plane_map(
-    lens: Lens, pose: Pose, window: tuple[int, int, int, int], oversampling: int
+    lens: Lens, pose: Pose, window: Window, oversampling: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the position on a plane of each subpixel of a window of the picture.
 

@@ -1,5 +1,6 @@
 """Generate photographs of whole modules with exact corners, brightness and masks."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from solarseg.errors import ArgumentError
 from solarseg.synthesis.layout import CellKind
-from solarseg.synthesis.lens import Lens, plane_map
+from solarseg.synthesis.lens import Lens, Window, plane_map
 from solarseg.synthesis.module_brightness import draw_cell_brightness
 from solarseg.synthesis.module_light import ModuleLight, draw_module
 from solarseg.synthesis.photograph_camera import PhotographCamera, expose
@@ -20,8 +21,9 @@ __all__ = ["ModulePhotograph", "PlacedModule", "generate_photograph"]
 PHOTOGRAPH_SIZES = (
     200,
     8000,
-)  # pixels: in smaller photographs cells are too small, larger ones need over 4 GB
+)  # pixels: in smaller photographs cells are too small, larger ones need over 3 GB
 _OVERSAMPLING = 2  # subpixels along each side of a pixel
+_BLOCK = 256  # rows of the photograph that are drawn at once
 _VISIBLE_MARGIN = 8  # pixels: light of cells this far outside the picture gets into it
 
 
@@ -188,33 +190,29 @@ def _add_to_photograph(
     mask: NDArray[np.uint8],
 ) -> None:
     """Draw a module where it is in the picture."""
-    window = _window(scene, place)
-    if window is None:
-        return
-    left, top, right, bottom = window
-    area = (slice(top, bottom), slice(left, right))
-    size = (right - left, bottom - top)
-    x, y = _plan_map(scene, place, window, _OVERSAMPLING)
-    fine = cv2.remap(module.light, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    light[area] += cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
-    x, y = _plan_map(scene, place, window, 1)
-    covered[area] += cv2.remap(
-        np.ones_like(module.light), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
-    )
-    classes = cv2.remap(module.mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
-    np.maximum(mask[area], classes, out=mask[area])
+    solid = np.ones_like(module.light)
+    for window in _windows(scene, place):
+        left, top, right, bottom = window
+        area, size = (slice(top, bottom), slice(left, right)), (right - left, bottom - top)
+        x, y = _plan_map(scene, place, window, _OVERSAMPLING)
+        fine = cv2.remap(module.light, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        light[area] += cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
+        x, y = _plan_map(scene, place, window, 1)
+        covered[area] += cv2.remap(solid, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        classes = cv2.remap(module.mask, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
+        np.maximum(mask[area], classes, out=mask[area])
 
 
 def _plan_map(
-    scene: Scene, place: Place, window: tuple[int, int, int, int], oversampling: int
+    scene: Scene, place: Place, window: Window, oversampling: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return where each subpixel is in the plan of a module, in pixels with their centres at integers."""
     x, y = plane_map(scene.lens, scene.pose, window, oversampling)
     return x - np.float32(place.offset[0] + 0.5), y - np.float32(place.offset[1] + 0.5)
 
 
-def _window(scene: Scene, place: Place) -> tuple[int, int, int, int] | None:
-    """Return the left, top, right and bottom of the pixels that a module may cover, or ``None``."""
+def _windows(scene: Scene, place: Place) -> Iterator[Window]:
+    """Return the pixels that a module may cover, in blocks of rows, so that little memory is used."""
     along = np.linspace(0, 1, 33)[:, None]
     corners = scene.plan.outline
     sides = [
@@ -222,8 +220,10 @@ def _window(scene: Scene, place: Place) -> tuple[int, int, int, int] | None:
         for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True)
     ]
     seen = scene.to_pixels(np.concatenate(sides), place)
-    low = np.maximum(np.floor(seen.min(axis=0)).astype(int) - 2, 0)
-    high = np.minimum(np.ceil(seen.max(axis=0)).astype(int) + 3, (scene.width, scene.height))
-    if (low >= high).any():
-        return None
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+    left, top = np.maximum(np.floor(seen.min(axis=0)).astype(int) - 2, 0).tolist()
+    right, bottom = np.minimum(
+        np.ceil(seen.max(axis=0)).astype(int) + 3, (scene.width, scene.height)
+    ).tolist()
+    if left < right:
+        for start in range(top, bottom, _BLOCK):
+            yield left, start, right, min(start + _BLOCK, bottom)
