@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from solarseg.synthesis import scene as scenes
+from solarseg.synthesis import viewpoint
 from solarseg.synthesis.parameters import Chance, Choice, Range
 from solarseg.synthesis.scene import Scene
 
@@ -19,7 +20,8 @@ def outline(scene):
 @pytest.fixture
 def alone(monkeypatch):
     monkeypatch.setattr(scenes, "NEIGHBOURS", NEVER)
-    monkeypatch.setattr(scenes, "CROPPED", NEVER)
+    monkeypatch.setattr(scenes, "TIGHT", NEVER)
+    monkeypatch.setattr(viewpoint, "CROPPED", NEVER)
 
 
 @pytest.mark.parametrize("arrangement", ["1x1", "2x2", "1x3"])
@@ -38,9 +40,9 @@ def test_modules_fill_the_stated_part_of_the_picture(monkeypatch, alone, arrange
 
 
 def test_modules_are_cropped_by_the_stated_share(monkeypatch, alone):
-    monkeypatch.setattr(scenes, "CROPPED", ALWAYS)
+    monkeypatch.setattr(viewpoint, "CROPPED", ALWAYS)
     monkeypatch.setattr(scenes, "ARRANGEMENTS", Choice({"1x1": 1.0}, "for a test"))
-    monkeypatch.setattr(scenes, "CROPPED_SHARE", Range(0.25, 0.25 + 1e-9, "share", "for a test"))
+    monkeypatch.setattr(viewpoint, "CROPPED_SHARE", Range(0.25, 0.25 + 1e-9, "share", "for a test"))
     sides = set()
     for seed in range(30):
         scene = Scene.draw(np.random.default_rng(seed), 1000)
@@ -54,8 +56,21 @@ def test_modules_are_cropped_by_the_stated_share(monkeypatch, alone):
     assert sides == {0, 1, 2, 3}
 
 
+def test_a_tight_picture_ends_close_to_the_cells(monkeypatch):
+    monkeypatch.setattr(scenes, "TIGHT", ALWAYS)
+    for seed in range(20):
+        scene = Scene.draw(np.random.default_rng(seed), 1000)
+        (place,) = scene.places
+        cells = scene.to_pixels(scene.plan.cell_corners, place)
+        assert scene.contains(cells).all()
+        shares = np.ptp(cells.reshape(-1, 2), axis=0) / (scene.width, scene.height)
+        assert 0.94 < shares.max() < 1
+        assert shares.min() > 0.85
+
+
 def test_neighbours_surround_the_modules(monkeypatch):
     monkeypatch.setattr(scenes, "NEIGHBOURS", ALWAYS)
+    monkeypatch.setattr(scenes, "TIGHT", NEVER)
     monkeypatch.setattr(scenes, "ARRANGEMENTS", Choice({"1x2": 1.0}, "for a test"))
     scene = Scene.draw(np.random.default_rng(0), 1000)
     offsets = np.array([place.offset for place in scene.places])
@@ -80,9 +95,9 @@ def test_rotations_are_within_their_ranges_and_in_both_directions(alone):
 
 
 def test_the_lens_shifts_the_corners_of_the_picture_by_the_stated_share(monkeypatch, alone):
-    monkeypatch.setattr(scenes, "DISTORTION", Range(-0.04, -0.04 + 1e-9, "share", "for a test"))
-    monkeypatch.setattr(scenes, "DISTORTION_K2", Range(0.005, 0.005 + 1e-9, "share", "for a test"))
-    monkeypatch.setattr(scenes, "OPTICAL_AXIS", Range(0, 1e-9, "picture", "for a test"))
+    monkeypatch.setattr(viewpoint, "DISTORTION", Range(-0.04, -0.04 + 1e-9, "share", "for a test"))
+    monkeypatch.setattr(viewpoint, "DISTORTION_K2", Range(0.005, 0.005 + 1e-9, "share", "for a test"))
+    monkeypatch.setattr(viewpoint, "OPTICAL_AXIS", Range(0, 1e-9, "picture", "for a test"))
     scene = Scene.draw(np.random.default_rng(3), 900)
     centre = (np.array([scene.width, scene.height]) - 1) / 2
     corner = np.array([scene.width, scene.height]) / 2

@@ -6,7 +6,7 @@
 - `cells`: all of them combined. `dataset`: dataset folders of generated cells.
 - `photographs`: photographs of whole modules, combined from
   `module_plan`, `module_brightness`, `module_light`: a module, seen straight from the front;
-  `scene`, `lens`, `surroundings`, `photograph_camera`: the photograph that a camera takes of it.
+  `scene`, `viewpoint`, `lens`, `surroundings`, `photograph_camera`: the photograph that a camera takes of it.
 - `parameters`: the ranges that everything is drawn from.
 """
 

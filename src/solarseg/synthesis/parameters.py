@@ -26,6 +26,7 @@ _MODULES = (
     "module_brightness",
     "module_light",
     "scene",
+    "viewpoint",
     "surroundings",
     "photograph_camera",
 )
