@@ -23,7 +23,9 @@ DIM_CELL = Range(0.2, 0.75, "share", "brightness of such a cell")
 BRIGHT_CELLS = Chance(0.25, "some cells shine brighter: a smaller part of them carries the whole current")
 BRIGHT_CELL_COUNT = Range(1, 8, "count", "number of such cells", "low")
 BRIGHT_CELL = Range(1.1, 1.6, "share", "brightness of such a cell")
-DEAD_STRINGS = Chance(0.1, "the strings of a bypass diode are off: the diode is shorted, or a ribbon is open")
+DEAD_STRINGS = Chance(
+    0.05, "the strings of a bypass diode are off: the diode is shorted, or a ribbon is open"
+)
 DEAD_HALF = Chance(0.5, "of a half-cut module, such strings are off in one half only")
 
 _OTHER_GROUPS = {8: (2, 4, 2), 5: (2, 3)}  # strings of each bypass diode, where they are not pairs
