@@ -90,12 +90,31 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], int]:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> tuple[Any, Path]:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that the processes of a test run share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder if worker_id == "master" else folder.parent
+
+
+@pytest.fixture(scope="module")
+def shared_graphs(shared_folder: Path) -> Iterator[None]:
+    """Let networks of one structure share the work of exporting it."""
+    from shared_graphs import share
+
+    from solarseg.networks import export
+
+    (shared_folder / "graphs").mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "_to_onnx", share(export._to_onnx, shared_folder / "graphs"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def trained(shared_folder: Path) -> tuple[Any, Path]:
     """A run, and the dataset it was trained on; not to be changed. Processes share it: it takes seconds."""
     from solarseg.training.fit import train
 
-    shared = tmp_path_factory.getbasetemp()
-    folder = (shared if worker_id == "master" else shared.parent) / "trained"
+    folder = shared_folder / "trained"
     with FileLock(f"{folder}.lock"):
         if not (folder / "run.pickle").exists():
             dataset = write_squares(folder / "squares")

@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from PIL import Image
 
 import solarseg
 from solarseg.cli import main
+
+pytestmark = pytest.mark.usefixtures("shared_graphs")
 
 COMMANDS = ("demo", "predict", "measure", "models", "train", "evaluate", "compare", "export", "benchmark")
 
@@ -228,11 +231,9 @@ def test_the_demo_does_what_the_readme_says(tmp_path, options):
     assert done.returncode == 0, done.stderr
     named = re.findall(r"^  (\S+)", done.stdout.split("See:")[1], re.MULTILINE)
     assert len(named) >= 3
-    from pathlib import Path
-
     assert all(Path(name).exists() for name in named)
     assert "or --overwrite to replace it" in run("demo", "--out", tmp_path / "demo", *options).stderr
     (tmp_path / "demo" / "mine.txt").write_text("mine")
-    again = run("demo", "--out", tmp_path / "demo", "--images", 24, *options, "--overwrite")
+    again = run("demo", "--out", tmp_path / "demo", "--images", 24, "--overwrite")
     assert again.returncode == 0, again.stderr
     assert (tmp_path / "demo" / "mine.txt").exists()

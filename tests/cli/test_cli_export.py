@@ -22,6 +22,8 @@ from solarseg.runs import RunFolder
 from solarseg.training import export as job
 from solarseg.training.export_images import find_export_images
 
+pytestmark = pytest.mark.usefixtures("shared_graphs")
+
 
 @pytest.fixture(scope="module")
 def graph(trained, tmp_path_factory):

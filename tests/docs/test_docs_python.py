@@ -13,6 +13,8 @@ from tiny_runs import TINY, quiet, write_squares
 import solarseg
 from solarseg.images import write_image
 
+pytestmark = pytest.mark.usefixtures("shared_graphs")
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -18,6 +18,8 @@ from solarseg.masks import read_mask_values
 from solarseg.prediction.predict import predict
 from solarseg.training.fit import train
 
+pytestmark = pytest.mark.usefixtures("shared_graphs")
+
 
 def test_scores_are_those_of_the_masks_that_predict_writes(trained, tmp_path):
     run, dataset = trained

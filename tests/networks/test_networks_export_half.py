@@ -13,6 +13,8 @@ from solarseg.networks.half import halve
 from solarseg.networks.network import build_network
 from solarseg.preprocessing import Preprocessing
 
+pytestmark = pytest.mark.usefixtures("shared_graphs")
+
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):

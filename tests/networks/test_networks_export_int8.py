@@ -15,6 +15,8 @@ from solarseg.networks.network import build_network
 from solarseg.networks.quantisation import list_blocks, quantise, quantise_until_it_passes
 from solarseg.preprocessing import Preprocessing
 
+pytestmark = pytest.mark.usefixtures("shared_graphs")
+
 NAMES = ("background", "crack")
 INT16 = np.iinfo(np.int16)
 

@@ -11,6 +11,8 @@ from solarseg.inference.model_file import read_info
 from solarseg.synthesis import write_cells
 from solarseg.training.config import make_config
 
+pytestmark = pytest.mark.usefixtures("shared_graphs")
+
 SCRIPT = Path(__file__).parents[2] / "scripts/make_el_cell.py"
 SMALL = {"encoder": "resnet18", "image_size": 32, "batch_size": 8, "epochs": 2, "val": 0.2, "test": 0.2}
 
