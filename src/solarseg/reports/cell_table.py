@@ -1,0 +1,113 @@
+"""The table of all cells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from solarseg.modules.records import InspectedCell, InspectedModule
+from solarseg.painting import format_percent
+
+__all__ = ["Column", "Entry", "Row", "cell_rows", "table_columns"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; ``text`` says that its entries are words."""
+
+    key: str
+    label: str
+    text: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry: what is shown, and the value that sorts it."""
+
+    text: str
+    value: str
+    is_text: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell."""
+
+    name: str
+    entries: tuple[Entry, ...]
+
+
+def table_columns(module: InspectedModule) -> list[Column]:
+    """Return the columns; those for changes only if there was an earlier inspection."""
+    unit = "mm" if _has_mm(module.cells) else "sides"
+    columns = [
+        Column("name", "Cell", True),
+        Column("severity", "Severity"),
+        Column("finding", "Light is", True),
+        Column("light", "Relative light"),
+        Column("inactive", "Inactive share"),
+        Column("range", "Interval of inactive share", True),
+        Column("cracks", "Cracks"),
+        Column("crack_length", f"Crack length ({unit})"),
+        Column("mode", "Worst crack mode", True),
+        Column("interruptions", "Finger interruptions"),
+    ]
+    if has_changes(module):
+        columns += [
+            Column("status", "Change", True),
+            Column("inactive_change", "Change of inactive share (points)"),
+            Column("crack_change", "Change of crack length (sides)"),
+            Column("light_change", "Change of light"),
+            Column("darkened", "Darkened share"),
+        ]
+    return columns
+
+
+def has_changes(module: InspectedModule) -> bool:
+    """Return whether any cell was compared with an earlier inspection."""
+    return any(cell.change for cell in module.cells)
+
+
+def cell_rows(module: InspectedModule) -> list[Row]:
+    """Return a row for each cell, the worst first."""
+    in_mm, changes = _has_mm(module.cells), has_changes(module)
+    cells = sorted(module.cells, key=lambda cell: (-cell.severity, cell.light))
+    return [Row(cell.name, (*_entries(cell, in_mm), *(_change(cell) if changes else ()))) for cell in cells]
+
+
+def _has_mm(cells: Sequence[InspectedCell]) -> bool:
+    return all(cell.measurement.crack_length_mm is not None for cell in cells)
+
+
+def _entries(cell: InspectedCell, in_mm: bool) -> tuple[Entry, ...]:
+    measured = cell.measurement
+    length = (
+        measured.crack_length_mm if in_mm else measured.crack_length / max(measured.cell_side, 1)
+    )  # a cell that was not found has no side
+    low, high = format_percent(cell.inactive_low), format_percent(cell.inactive_high)
+    return (
+        Entry(f"{cell.severity:.3f}", f"{cell.severity:.6g}"),
+        _words(cell.finding),
+        Entry(f"{cell.light:.2f}", f"{cell.light:.6g}"),
+        Entry(format_percent(measured.inactive_share), f"{measured.inactive_share:.6g}"),
+        Entry(low if low == high else f"{low} to {high}", f"{cell.inactive_high:.6g}", is_text=True),
+        Entry(str(measured.cracks), str(measured.cracks)),
+        Entry(f"{length:.0f}" if in_mm else f"{length:.2f}", f"{length:.6g}"),
+        _words(measured.worst_crack_mode),
+        Entry(str(measured.finger_interruptions), str(measured.finger_interruptions)),
+    )
+
+
+def _change(cell: InspectedCell) -> tuple[Entry, ...]:
+    change = cell.change
+    if change is None:
+        return (_words(None), *[Entry("", "")] * 4)
+    return (
+        _words(change.status),
+        Entry(f"{100 * change.inactive_share:+.1f}", f"{change.inactive_share:.6g}"),
+        Entry(f"{change.crack_length:+.2f}", f"{change.crack_length:.6g}"),
+        Entry(f"{change.light:+.2f}", f"{change.light:.6g}"),
+        Entry(format_percent(change.darkened_share), f"{change.darkened_share:.6g}"),
+    )
+
+
+def _words(word: str | None) -> Entry:
+    return Entry(word or "", word or "", is_text=True)
