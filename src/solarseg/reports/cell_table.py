@@ -11,11 +11,19 @@ __all__ = ["Column", "Entry", "Row", "cell_rows", "table_columns"]
 
 @dataclass(frozen=True)
 class Column:
-    """A column; ``text`` says that its entries are words."""
+    """A column.
+
+    Attributes:
+        key: its name.
+        label: its header.
+        text: whether its entries are words.
+        width: share of the width of the table, in units of a letter.
+    """
 
     key: str
     label: str
     text: bool = False
+    width: int = 6
 
 
 @dataclass(frozen=True)
@@ -39,24 +47,24 @@ def table_columns(module: InspectedModule) -> list[Column]:
     """Return the columns; those for changes only if there was an earlier inspection."""
     unit = "mm" if _has_mm(module.cells) else "sides"
     columns = [
-        Column("name", "Cell", True),
-        Column("severity", "Severity"),
-        Column("finding", "Light is", True),
-        Column("light", "Relative light"),
-        Column("inactive", "Inactive share"),
-        Column("range", "Interval of inactive share", True),
-        Column("cracks", "Cracks"),
-        Column("crack_length", f"Crack length ({unit})"),
-        Column("mode", "Worst crack mode", True),
-        Column("interruptions", "Finger interruptions"),
+        Column("name", "Cell", True, 7),
+        Column("severity", "Severity", width=8),
+        Column("finding", "Light", True, 6),
+        Column("light", "Relative light", width=8),
+        Column("inactive", "Inactive share", width=8),
+        Column("range", "Interval of share", True, 14),
+        Column("cracks", "Cracks", width=7),
+        Column("crack_length", f"Crack length ({unit})", width=7),
+        Column("mode", "Worst mode", True, 6),
+        Column("interruptions", "Finger interruptions", width=12),
     ]
     if has_changes(module):
         columns += [
-            Column("status", "Change", True),
-            Column("inactive_change", "Change of inactive share (points)"),
-            Column("crack_change", "Change of crack length (sides)"),
-            Column("light_change", "Change of light"),
-            Column("darkened", "Darkened share"),
+            Column("status", "Change", True, 8),
+            Column("inactive_change", "Inactive change (points)", width=8),
+            Column("crack_change", "Crack change (sides)", width=8),
+            Column("light_change", "Light change", width=8),
+            Column("darkened", "Darkened share", width=9),
         ]
     return columns
 

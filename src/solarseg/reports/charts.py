@@ -10,7 +10,7 @@ from solarseg.reports.view import Line, Plot
 __all__ = ["Chart", "ChartLine", "draw_curves", "draw_plot", "nice_ticks"]
 
 WIDTH, HEIGHT = 520, 330
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 14, 50
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 26, 14, 50
 # Paul Tol's "bright" scheme; lines differ by dashes and markers too.
 _COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66ccee")
 _DASHES = ("", "7 4", "2 3", "9 3 2 3")

@@ -18,7 +18,7 @@ from solarseg.reports.render import render
 from solarseg.reports.style import ReportStyle
 from solarseg.reports.terms import TERMS
 from solarseg.reports.view import ModuleView
-from solarseg.reports.wording import describe_cell, list_words, name_cells, summarise, totals
+from solarseg.reports.wording import CHANGES, describe_cell, list_words, name_cells, summarise, totals
 
 __all__ = ["render_module_report", "write_module_report"]
 
@@ -82,7 +82,17 @@ def render_module_report(
 
 
 def _render(values: dict[str, Any], paged: bool) -> str:
-    return render("module.html", "" if paged else "module.js", paged=paged, **values)
+    if not paged:
+        return render("module.html", "module.js", paged=False, **values)
+    # Rows of zeros would fill pages, and take the PDF writer as long as all the rest.
+    sound = {cell.name for cell in values["module"].cells if _is_sound(cell)}
+    rows = [row for row in values["rows"] if row.name not in sound]
+    return render("module.html", "", paged=True, **{**values, "rows": rows})
+
+
+def _is_sound(cell: InspectedCell) -> bool:
+    changed = cell.change is not None and cell.change.status != "same"
+    return not cell.defective and cell.finding is None and not changed
 
 
 def _values(module: InspectedModule, view: ModuleView, style: ReportStyle) -> dict[str, Any]:
@@ -152,7 +162,7 @@ def _picture(cell: InspectedCell, view: ModuleView) -> dict[str, Any]:
     image = stretch(crop(view.image, box))
     return {
         "cell": cell,
-        "text": describe_cell(cell),
+        "text": describe_cell(cell, with_name=False),
         "plain": jpeg_uri(shrink(image, _CELL_SIDE)),
         "painted": jpeg_uri(painted(image, crop(view.mask, box), view.classes, _CELL_SIDE)),
     }
@@ -184,7 +194,13 @@ def _changes(module: InspectedModule, view: ModuleView) -> dict[str, Any] | None
 def _before_and_after(cell: InspectedCell, view: ModuleView, earlier: NDArray[np.uint8]) -> dict[str, Any]:
     box = view.box(cell)
     before, after = (stretch(shrink(crop(image, box), _CELL_SIDE)) for image in (earlier, view.image))
-    return {"cell": cell, "text": describe_cell(cell), "before": jpeg_uri(before), "after": jpeg_uri(after)}
+    return {
+        "cell": cell,
+        "text": describe_cell(cell, with_name=False),
+        "status": CHANGES[cell.change.status] if cell.change else "",
+        "before": jpeg_uri(before),
+        "after": jpeg_uri(after),
+    }
 
 
 def _size_of_change(cell: InspectedCell) -> float:
@@ -203,7 +219,7 @@ def _change_summary(module: InspectedModule, not_shown: int) -> str:
     if not found:
         found = ["No cell changed."]
     if not_shown:
-        found.append(f"The largest changes are shown; {not_shown} more are in the table.")
+        found.append(f"The {_CHANGED} largest changes are shown, and all are in the table.")
     return " ".join(found)
 
 

@@ -8,6 +8,7 @@ from solarseg.modules.records import InspectedCell, InspectedModule, cell_name
 from solarseg.painting import format_percent
 
 __all__ = [
+    "CHANGES",
     "FINDINGS",
     "Total",
     "cell_defects",
@@ -15,14 +16,21 @@ __all__ = [
     "crack_length",
     "describe_cell",
     "list_words",
+    "name_cells",
     "summarise",
     "totals",
 ]
 
 FINDINGS = {
-    "dark": "gives no light or nearly none",
-    "dim": "gives much less light than the other cells",
-    "bright": "gives much more light than the other cells",
+    "dark": "much darker than the other cells, or without light",
+    "dim": "darker than the other cells",
+    "bright": "brighter than the other cells",
+}
+CHANGES = {
+    "new": "new defects",
+    "grown": "defects have grown",
+    "gone": "defects are gone",
+    "same": "unchanged",
 }
 _SEVERAL = 2  # cells with defects in a substring
 
@@ -81,15 +89,13 @@ def cell_defects(cell: InspectedCell) -> list[str]:
     return found
 
 
-def describe_cell(cell: InspectedCell) -> str:
-    """Describe a cell in a sentence.
-
-    Examples:
-        A cell without defects is "r03c07: no defects, relative light 1.02."
-    """
-    defects = "; ".join(cell_defects(cell)) or "no defects"
-    change = f"; {cell.change.status} since the earlier inspection" if cell.change else ""
-    return f"{cell.name}: {defects}; relative light {cell.light:.2f}{change}."
+def describe_cell(cell: InspectedCell, with_name: bool = True) -> str:
+    """Describe a cell in a sentence, such as "r03c07: no defects; relative light 1.02."."""
+    parts = [*(cell_defects(cell) or ["no defects"]), f"relative light {cell.light:.2f}"]
+    if cell.change is not None:
+        parts.append(f"{CHANGES[cell.change.status]} since the earlier inspection")
+    words = "; ".join(parts) + "."
+    return f"{cell.name}: {words}" if with_name else words[0].upper() + words[1:]
 
 
 def summarise(module: InspectedModule) -> list[str]:
