@@ -60,7 +60,7 @@ def test_the_pdf_has_title_and_language_and_no_scripts_or_links(written):
     assert not any("/Annots" in page for page in pdf.pages)
 
 
-def test_no_style_or_address_is_unknown_to_the_writer(written):
+def test_the_writer_understands_the_page(written):
     ignored = ("Ignored", "Invalid media type", "Expected a media type")  # what only screens have
     assert [each for each in written[2] if not each.startswith(ignored)] == []
 

@@ -110,11 +110,21 @@ def _change(cell: InspectedCell) -> tuple[Entry, ...]:
         return (_words(None), *[Entry("", "")] * 4)
     return (
         _words(change.status),
-        Entry(f"{100 * change.inactive_share:+.1f}", f"{change.inactive_share:.6g}"),
-        Entry(f"{change.crack_length:+.2f}", f"{change.crack_length:.6g}"),
-        Entry(f"{change.light:+.2f}", f"{change.light:.6g}"),
+        Entry(_signed(100 * change.inactive_share, 1), f"{change.inactive_share:.6g}"),
+        Entry(_signed(change.crack_length, 2), f"{change.crack_length:.6g}"),
+        Entry(_signed(change.light, 2), f"{change.light:.6g}"),
         Entry(format_percent(change.darkened_share), f"{change.darkened_share:.6g}"),
     )
+
+
+def _signed(value: float, digits: int) -> str:
+    """Write a number with its sign; what rounds to 0 has none.
+
+    Examples:
+        >>> _signed(-0.001, 2), _signed(1.25, 1)
+        ('0', '+1.2')
+    """
+    return f"{value:+.{digits}f}" if round(value, digits) else "0"
 
 
 def _words(word: str | None) -> Entry:
