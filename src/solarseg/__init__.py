@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from solarseg.inference.options import PredictOptions
     from solarseg.inference.shipped import shipped_models
     from solarseg.measurement import measure_cell
+    from solarseg.modules import ModulePlacement, cut_cells, locate_module, locate_modules
     from solarseg.prediction.measurements import Measurements, measure
     from solarseg.prediction.predict import Predictions, predict
     from solarseg.prediction.rasters.predict import predict_raster
@@ -38,6 +39,7 @@ __all__ = [
     "Measurements",
     "Model",
     "ModuleParameters",
+    "ModulePlacement",
     "PowerEstimate",
     "PredictOptions",
     "Predictions",
@@ -47,6 +49,7 @@ __all__ = [
     "__version__",
     "benchmark",
     "compare",
+    "cut_cells",
     "data",
     "default_wiring",
     "estimate_power",
@@ -55,6 +58,8 @@ __all__ = [
     "generate_cell",
     "generate_photograph",
     "load_model",
+    "locate_module",
+    "locate_modules",
     "measure",
     "measure_cell",
     "open_dataset",
@@ -71,6 +76,10 @@ _HOMES = {
     "Measurements": "solarseg.prediction.measurements",
     "Model": "solarseg.inference.model",
     "ModuleParameters": "solarseg.electrical",
+    "ModulePlacement": "solarseg.modules",
+    "cut_cells": "solarseg.modules",
+    "locate_module": "solarseg.modules",
+    "locate_modules": "solarseg.modules",
     "PowerEstimate": "solarseg.electrical",
     "PredictOptions": "solarseg.inference.options",
     "Predictions": "solarseg.prediction.predict",

@@ -1,6 +1,19 @@
 """Modules in photographs: locate them, rectify them, crop their cells, compare them with an earlier state."""
 
+from solarseg.modules.cells import cells_to_pixels, cut_cells, rectify
+from solarseg.modules.locate import LocatedModules, locate_module, locate_modules, place_module
 from solarseg.modules.placement import ModulePlacement
 from solarseg.modules.records import InspectedCell, InspectedModule
 
-__all__ = ["InspectedCell", "InspectedModule", "ModulePlacement"]
+__all__ = [
+    "InspectedCell",
+    "InspectedModule",
+    "LocatedModules",
+    "ModulePlacement",
+    "cells_to_pixels",
+    "cut_cells",
+    "locate_module",
+    "locate_modules",
+    "place_module",
+    "rectify",
+]

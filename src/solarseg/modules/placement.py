@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solarseg.errors import ArgumentError
+from solarseg.modules.lens import distort, undistort
 
 __all__ = ["ModulePlacement"]
 
 Points = NDArray[np.float64]
-
-_NEWTON_STEPS = 8  # more than enough for the distortion of a lens, up to 0.3
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,19 +59,12 @@ class ModulePlacement:
         """Convert grid coordinates, ``(..., 2)``, to pixels of the photograph."""
         points = self._open_middle(np.asarray(grid, np.float64))
         flat = cv2.perspectiveTransform(points.reshape(-1, 1, 2), self.homography).reshape(points.shape)
-        offset = (flat - self._centre) / self._radius
-        factor = 1 + self.distortion * (offset**2).sum(axis=-1, keepdims=True)
-        return np.asarray(offset * factor * self._radius + self._centre)
+        return distort(flat, self.distortion, self.size)
 
     def to_grid(self, pixels: ArrayLike) -> Points:
         """Convert pixels of the photograph, ``(..., 2)``, to grid coordinates: the inverse of `to_pixels`."""
         points = np.asarray(pixels, np.float64)
-        offset = (points - self._centre) / self._radius
-        far = np.linalg.norm(offset, axis=-1, keepdims=True)
-        near = far.copy()
-        for _ in range(_NEWTON_STEPS):
-            near -= (near * (1 + self.distortion * near**2) - far) / (1 + 3 * self.distortion * near**2)
-        flat = offset * (near / np.maximum(far, 1e-12)) * self._radius + self._centre
+        flat = undistort(points, self.distortion, self.size)
         grid = cv2.perspectiveTransform(flat.reshape(-1, 1, 2), np.linalg.inv(self.homography)).reshape(
             points.shape
         )
@@ -103,14 +95,6 @@ class ModulePlacement:
         (tl, tr, br, bl), hypot = self.corners, np.linalg.norm
         across = (hypot(tr - tl) + hypot(br - bl)) / (2 * self.columns)
         return float((across + (hypot(bl - tl) + hypot(br - tr)) / (2 * self.rows)) / 2)
-
-    @property
-    def _centre(self) -> Points:
-        return (np.array(self.size, np.float64) - 1) / 2
-
-    @property
-    def _radius(self) -> float:
-        return float(np.hypot(*self.size) / 2)
 
     @property
     def _middle(self) -> Points:

@@ -1,0 +1,110 @@
+"""Rectify a module, and crop its cells."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.errors import ArgumentError
+from solarseg.modules.lens import distort
+from solarseg.modules.placement import ModulePlacement, check_image
+
+__all__ = ["cells_to_pixels", "cut_cells", "rectify", "to_cells"]
+
+_SIZES = (8, 2048)  # pixels
+_FINEST = 4  # samples along each side of a pixel: photographs are at most this much larger than what is made of them
+
+
+def rectify(image: NDArray[np.generic], module: ModulePlacement, size: int = 256) -> NDArray[np.generic]:
+    """Show a module from the front, without distortion, each cell ``size`` pixels wide and high.
+
+    A cell reaches to the middle of the gaps around it, so that all its edges are visible. Half-cut cells are stretched
+    to squares, as in the training images of the models that ship; the wider gap in the middle of their module is left
+    out.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, C)``, the photograph.
+        module: where the module is.
+        size: pixels, 8 to 2048.
+
+    Returns:
+        ``(rows * size, columns * size)`` or with channels, of the photograph's type. What is outside the photograph is
+        0.
+
+    Raises:
+        ArgumentError: ``size`` is out of range, or ``image`` is not the photograph of the module.
+    """
+    _check(image, module, size)
+    finer = int(np.clip(round(module.pixels_per_cell / size), 1, _FINEST))
+    width, height = module.columns * size, module.rows * size
+    where = distort(_flat(module, size * finer), module.distortion, module.size)
+    large = cv2.remap(np.ascontiguousarray(image), where, None, cv2.INTER_LINEAR, borderValue=0)
+    if finer == 1:
+        return np.asarray(large)
+    return np.asarray(cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def cut_cells(image: NDArray[np.generic], module: ModulePlacement, size: int = 256) -> NDArray[np.generic]:
+    """Crop all cells of a module, rectified.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, C)``, the photograph.
+        module: where the module is, from `locate_module`.
+        size: width and height of each cell, pixels, 8 to 2048; see `rectify`.
+
+    Returns:
+        ``(rows, columns, size, size)`` or with channels, of the photograph's type.
+
+    Raises:
+        ArgumentError: ``size`` is out of range, or ``image`` is not the photograph of the module.
+
+    Examples:
+        >>> from solarseg.synthesis import generate_photograph
+        >>> from solarseg.modules import locate_module
+        >>> image = generate_photograph(np.random.default_rng(0), size=600, rows=4, columns=6, straight=True).image
+        >>> cut_cells(image, locate_module(image), size=64).shape
+        (4, 6, 64, 64, 1)
+    """
+    return to_cells(rectify(image, module, size), module)
+
+
+def to_cells(rectified: NDArray[np.generic], module: ModulePlacement) -> NDArray[np.generic]:
+    """Divide a rectified module into cells, ``(rows, columns, size, size)`` or with channels."""
+    rows, columns = module.rows, module.columns
+    height, width = rectified.shape[0] // rows, rectified.shape[1] // columns
+    return rectified.reshape(rows, height, columns, width, *rectified.shape[2:]).swapaxes(1, 2)
+
+
+def cells_to_pixels(
+    module: ModulePlacement, row: int, column: int, points: NDArray[np.float64], size: int
+) -> NDArray[np.float64]:
+    """Convert pixels of a cell, ``(..., 2)`` x and y, to pixels of the photograph.
+
+    Args:
+        module: where the module is.
+        row: of the cell, counted from 1.
+        column: of the cell, counted from 1.
+        points: pixels of the cell as `cut_cells` gives it; the centre of its upper left pixel is ``(0, 0)``.
+        size: of the cell, pixels.
+    """
+    return module.to_pixels((np.asarray(points, np.float64) + 0.5) / size + np.array([column - 1, row - 1]))
+
+
+def _flat(module: ModulePlacement, size: int) -> NDArray[np.float32]:
+    """Return where each pixel of the rectified module is in the photograph, without distortion."""
+    axes = []
+    for cells, middle_gap in zip((module.columns, module.rows), module.middle_gap, strict=True):
+        grid = (np.arange(cells * size) + 0.5) / size
+        axes.append((grid + middle_gap * (grid > cells / 2)).astype(np.float32))
+    grid = np.stack(np.meshgrid(*axes), axis=-1)
+    return np.asarray(cv2.perspectiveTransform(grid, module.homography), np.float32)
+
+
+def _check(image: NDArray[np.generic], module: ModulePlacement, size: int) -> None:
+    check_image(image)
+    if not _SIZES[0] <= size <= _SIZES[1]:
+        raise ArgumentError(f"`size={size}`: must be {_SIZES[0]} to {_SIZES[1]} pixels")
+    if image.shape[1::-1] != tuple(module.size):
+        raise ArgumentError(
+            f"`image`: has {image.shape[1]} x {image.shape[0]} pixels, the photograph of the module has "
+            f"{module.size[0]} x {module.size[1]}; give that photograph"
+        )

@@ -1,0 +1,31 @@
+"""The light of a photograph: one channel, comparable between cameras."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["to_light"]
+
+_SATURATED = 0.98  # of the range
+_MAX_SATURATED = 0.02  # of the pixels: channels with more are not used if another has less
+
+
+def to_light(image: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Return the light of an image, ``(H, W) float32`` from 0 to 1 of the range of its depth.
+
+    Cameras without infrared filter show infrared light in one false colour. Channels in which the module is saturated
+    are left out, the others are added.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, C)``, grey or RGB; integers are relative to the maximum of their type.
+    """
+    samples = np.asarray(image)
+    scale = np.iinfo(samples.dtype).max if np.issubdtype(samples.dtype, np.integer) else 1.0
+    if samples.ndim == 2:
+        return samples.astype(np.float32) / np.float32(scale)
+    few = samples[::4, ::4].reshape(-1, samples.shape[2])
+    saturated = (few >= _SATURATED * scale).mean(axis=0)
+    used = np.flatnonzero(saturated <= max(_MAX_SATURATED, saturated.min()))
+    # Brightest first: a channel that the light does not reach only adds noise.
+    level = np.percentile(few[:, used], 99, axis=0)
+    used = used[level >= level.max() / 4]
+    return np.asarray(samples[:, :, used].mean(axis=2, dtype=np.float32) / np.float32(scale), np.float32)

@@ -1,0 +1,109 @@
+"""Modules are found in generated photographs, whose corners are known exactly."""
+
+import numpy as np
+import pytest
+
+from solarseg.errors import ArgumentError, ImageError
+from solarseg.modules import locate_module, locate_modules, place_module
+from solarseg.synthesis import generate_photograph
+
+
+def photograph(seed, size=900, **options):
+    return generate_photograph(np.random.default_rng(seed), size=size, **options)
+
+
+def apart(module, truth):
+    """Distances between the centres of cells, and between the corners of the module, pixels."""
+    centres = module.cell_corners.mean(axis=2) - truth.cell_corners.mean(axis=2)
+    return np.linalg.norm(np.concatenate([centres.reshape(-1, 2), module.corners - truth.corners]), axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("seed", "grid"), [(1, (6, 10)), (2, (10, 6)), (3, (6, 12)), (4, (4, 9)), (5, (6, 20)), (6, (24, 6))]
+)
+def test_a_module_from_the_front_is_found_within_a_pixel(seed, grid):
+    shown = photograph(seed, rows=grid[0], columns=grid[1], straight=True)
+    module = locate_module(shown.image)
+    assert (module.rows, module.columns) == grid
+    assert np.median(apart(module, shown.modules[0])) < 0.5
+    assert apart(module, shown.modules[0]).max() < 1.5
+    assert module.confidence > 0.8
+
+
+def test_perspective_rotation_and_distortion():
+    found = 0
+    for seed in (10, 11, 12, 13):
+        shown = photograph(seed, 1400)
+        whole = [module for module in shown.modules if module.whole and module.lit]
+        located = locate_modules(shown.image).modules
+        for truth in whole:
+            centre = truth.corners.mean(axis=0)
+            near = [one for one in located if np.linalg.norm(one.corners.mean(axis=0) - centre) < 50]
+            if len(near) == 1 and (near[0].rows, near[0].columns) == (truth.rows, truth.columns):
+                found += np.median(apart(near[0], truth)) < 1
+    assert found >= 4
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_depth_and_colour_do_not_matter(dtype):
+    shown = photograph(1, 700, rows=6, columns=10, straight=True)
+    grey = shown.image.astype(np.float32) / np.iinfo(shown.image.dtype).max
+    scale = np.iinfo(dtype).max if np.issubdtype(dtype, np.integer) else 1
+    image = (grey * [1.0, 0.4, 0.9] * scale).astype(dtype)
+    assert apart(locate_module(image), shown.modules[0]).max() < 1.5
+
+
+def test_a_quarter_turn_exchanges_rows_and_columns():
+    shown = photograph(7, 700, rows=6, columns=10, straight=True)
+    turned = locate_module(np.rot90(shown.image))
+    assert (turned.rows, turned.columns) == (10, 6)
+    x, y = turned.corners.T
+    back = np.stack([shown.image.shape[1] - 1 - y, x], axis=-1)
+    assert np.abs(np.roll(back, 1, axis=0) - shown.modules[0].corners).max() < 1.5
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((300, 400), np.uint8),
+        np.full((300, 400, 3), 200, np.uint8),
+        np.random.default_rng(0).integers(0, 255, (400, 500), np.uint8),
+    ],
+)
+def test_no_module_is_refused_with_what_helps(image):
+    with pytest.raises(ImageError, match=r"found no module: .*; give `corners` and `cells`"):
+        locate_module(image)
+
+
+def test_corners_by_hand_are_fitted_to_the_cells():
+    shown = photograph(1, 900, rows=6, columns=10, straight=True)
+    truth = shown.modules[0]
+    by_hand = truth.corners + np.array([(3, -2), (-2, 3), (2, 2), (-3, -3)])
+    module = place_module(by_hand, (6, 10), shown.image)
+    assert apart(module, truth).max() < 1.5
+
+
+def test_corners_in_the_dark_stay_where_they_are():
+    corners = [(20, 20), (220, 30), (210, 150), (25, 140)]
+    module = place_module(corners, (6, 10), np.zeros((200, 300), np.uint8))
+    outer = module.to_pixels([(0, 0), (10, 0), (10, 6), (0, 6)])
+    assert np.abs(outer - corners).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("corners", "cells", "match"),
+    [
+        ([(0, 0), (9, 9), (9, 0), (0, 9)], (6, 10), "cross each other"),
+        ([(0, 0), (0, 9), (9, 9), (9, 0)], (6, 10), "not clockwise"),
+        ([(0, 0), (9, 0), (9, 9)], (6, 10), "four corners"),
+        ([(0, 0), (9, 0), (9, 9), (0, 9)], (0, 10), "1 to 26 rows"),
+    ],
+)
+def test_impossible_corners(corners, cells, match):
+    with pytest.raises(ArgumentError, match=match):
+        place_module(corners, cells, np.zeros((20, 20), np.uint8))
+
+
+def test_what_is_no_image():
+    with pytest.raises(ArgumentError, match="give \\(H, W\\) or \\(H, W, C\\)"):
+        locate_modules(np.zeros(5))
