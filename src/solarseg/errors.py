@@ -15,7 +15,8 @@ prints it and exits with code 2.
     ├── RunError             a run folder contains no run, or not the one to resume
     ├── OutputError          (also an OSError)     a result could not be written
     │   └── ExistsError      it exists already, and may not be replaced
-    └── MissingExtraError    (also an ImportError) an extra is not installed
+    ├── MissingExtraError    (also an ImportError) an extra is not installed
+    └── MissingLibraryError  (also an ImportError) a library of the operating system is not installed
 """
 
 from pathlib import Path
@@ -28,6 +29,7 @@ __all__ = [
     "ImageError",
     "MaskError",
     "MissingExtraError",
+    "MissingLibraryError",
     "ModelFileError",
     "OutputError",
     "RunError",
@@ -91,6 +93,13 @@ class MissingExtraError(SolarsegError, ImportError):
 
     def __init__(self, extra: str, package: str) -> None:
         super().__init__(f"{package} is not installed; install it with: pip install 'solarseg[{extra}]'")
+
+
+class MissingLibraryError(SolarsegError, ImportError):
+    """A library of the operating system is not installed."""
+
+    def __init__(self, library: str, remedy: str) -> None:
+        super().__init__(f"{library} is not installed on this system; {remedy}")
 
 
 def reason_of(error: BaseException, file: Path | None = None) -> str:

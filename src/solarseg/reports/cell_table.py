@@ -1,0 +1,131 @@
+"""The table of all cells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from solarseg.modules.records import InspectedCell, InspectedModule
+from solarseg.painting import format_percent
+
+__all__ = ["Column", "Entry", "Row", "cell_rows", "table_columns"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column.
+
+    Attributes:
+        key: its name.
+        label: its header.
+        text: whether its entries are words.
+        width: share of the width of the table, in units of a letter.
+    """
+
+    key: str
+    label: str
+    text: bool = False
+    width: int = 6
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry: what is shown, and the value that sorts it."""
+
+    text: str
+    value: str
+    is_text: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell."""
+
+    name: str
+    entries: tuple[Entry, ...]
+
+
+def table_columns(module: InspectedModule) -> list[Column]:
+    """Return the columns; those for changes only if there was an earlier inspection."""
+    unit = "mm" if _has_mm(module.cells) else "sides"
+    columns = [
+        Column("name", "Cell", True, 7),
+        Column("severity", "Severity", width=8),
+        Column("finding", "Light", True, 6),
+        Column("light", "Relative light", width=8),
+        Column("inactive", "Inactive share", width=8),
+        Column("range", "Interval of share", True, 14),
+        Column("cracks", "Cracks", width=7),
+        Column("crack_length", f"Crack length ({unit})", width=7),
+        Column("mode", "Worst mode", True, 6),
+        Column("interruptions", "Finger interruptions", width=12),
+    ]
+    if has_changes(module):
+        columns += [
+            Column("status", "Change", True, 8),
+            Column("inactive_change", "Inactive change (points)", width=8),
+            Column("crack_change", "Crack change (sides)", width=8),
+            Column("light_change", "Light change", width=8),
+            Column("darkened", "Darkened share", width=9),
+        ]
+    return columns
+
+
+def has_changes(module: InspectedModule) -> bool:
+    """Return whether any cell was compared with an earlier inspection."""
+    return any(cell.change for cell in module.cells)
+
+
+def cell_rows(module: InspectedModule) -> list[Row]:
+    """Return a row for each cell, the worst first."""
+    in_mm, changes = _has_mm(module.cells), has_changes(module)
+    cells = sorted(module.cells, key=lambda cell: (-cell.severity, cell.light))
+    return [Row(cell.name, (*_entries(cell, in_mm), *(_change(cell) if changes else ()))) for cell in cells]
+
+
+def _has_mm(cells: Sequence[InspectedCell]) -> bool:
+    return all(cell.measurement.crack_length_mm is not None for cell in cells)
+
+
+def _entries(cell: InspectedCell, in_mm: bool) -> tuple[Entry, ...]:
+    measured = cell.measurement
+    length = (
+        measured.crack_length_mm if in_mm else measured.crack_length / max(measured.cell_side, 1)
+    )  # a cell that was not found has no side
+    low, high = format_percent(cell.inactive_low), format_percent(cell.inactive_high)
+    return (
+        Entry(f"{cell.severity:.3f}", f"{cell.severity:.6g}"),
+        _words(cell.finding),
+        Entry(f"{cell.light:.2f}", f"{cell.light:.6g}"),
+        Entry(format_percent(measured.inactive_share), f"{measured.inactive_share:.6g}"),
+        Entry(low if low == high else f"{low} to {high}", f"{cell.inactive_high:.6g}", is_text=True),
+        Entry(str(measured.cracks), str(measured.cracks)),
+        Entry(f"{length:.0f}" if in_mm else f"{length:.2f}", f"{length:.6g}"),
+        _words(measured.worst_crack_mode),
+        Entry(str(measured.finger_interruptions), str(measured.finger_interruptions)),
+    )
+
+
+def _change(cell: InspectedCell) -> tuple[Entry, ...]:
+    change = cell.change
+    if change is None:
+        return (_words(None), *[Entry("", "")] * 4)
+    return (
+        _words(change.status),
+        Entry(_signed(100 * change.inactive_share, 1), f"{change.inactive_share:.6g}"),
+        Entry(_signed(change.crack_length, 2), f"{change.crack_length:.6g}"),
+        Entry(_signed(change.light, 2), f"{change.light:.6g}"),
+        Entry(format_percent(change.darkened_share), f"{change.darkened_share:.6g}"),
+    )
+
+
+def _signed(value: float, digits: int) -> str:
+    """Write a number with its sign; what rounds to 0 has none.
+
+    Examples:
+        >>> _signed(-0.001, 2), _signed(1.25, 1)
+        ('0', '+1.2')
+    """
+    return f"{value:+.{digits}f}" if round(value, digits) else "0"
+
+
+def _words(word: str | None) -> Entry:
+    return Entry(word or "", word or "", is_text=True)

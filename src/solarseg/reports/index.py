@@ -1,0 +1,180 @@
+"""The index of all modules of an inspection, made of small records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.files import write_text
+from solarseg.modules.records import InspectedModule
+from solarseg.painting import format_percent
+from solarseg.reports.pictures import encode, jpeg_uri, shrink, stretch
+from solarseg.reports.render import render
+from solarseg.reports.style import ReportStyle
+from solarseg.reports.view import ReportFile
+from solarseg.reports.wording import Total, count
+
+__all__ = ["FailedPhotograph", "ModuleSummary", "render_index", "summarise_module", "write_index"]
+
+_THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 160, 60  # about 4 kB
+
+
+@dataclass(frozen=True)
+class ModuleSummary:
+    """What the index says of a module.
+
+    Attributes:
+        name: of the module.
+        image: the photograph.
+        report: path of its report relative to the index, with ``/``.
+        cells: number of cells.
+        defective: number of cells with defects.
+        cracked: number of cells with cracks.
+        worst_mode: worst mode of all cracks.
+        dark: number of dark or dim cells.
+        inactive_share: share of the area of all cells, 0 to 1.
+        severity: mean of all cells.
+        worst_cell: name of the worst cell, empty without defects.
+        power: estimated power, W, if there is an estimate.
+        sound_power: power without inactive area, W.
+        loss: estimated loss, percent.
+        changed: number of cells with new or grown defects, if there was an earlier inspection.
+        thumbnail: a small JPEG.
+    """
+
+    name: str
+    image: str
+    report: str
+    cells: int
+    defective: int
+    cracked: int
+    worst_mode: str | None
+    dark: int
+    inactive_share: float
+    severity: float
+    worst_cell: str
+    power: float | None = None
+    sound_power: float | None = None
+    loss: float | None = None
+    changed: int | None = None
+    thumbnail: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class FailedPhotograph:
+    """A photograph that could not be inspected.
+
+    Attributes:
+        image: the photograph.
+        reason: why, in a sentence.
+    """
+
+    image: str
+    reason: str
+
+
+def summarise_module(
+    module: InspectedModule, image: NDArray[np.uint8], report: str | None = None
+) -> ModuleSummary:
+    """Summarise a module for the index.
+
+    Args:
+        module: what was found.
+        image: ``(H, W) uint8``, the rectified image, for the thumbnail.
+        report: path of the report relative to the index; ``NAME/report.html`` by default.
+    """
+    power, worst = module.power, module.worst_cells(1)
+    changes = [cell.change.status for cell in module.cells if cell.change]
+    return ModuleSummary(
+        name=module.name,
+        image=module.image,
+        report=report or f"{module.name}/report.html",
+        cells=len(module.cells),
+        defective=sum(cell.defective for cell in module.cells),
+        cracked=sum(cell.measurement.cracks > 0 for cell in module.cells),
+        worst_mode=max(module.cracked_cells, default=None),
+        dark=len(module.with_finding("dark", "dim")),
+        inactive_share=module.inactive_share,
+        severity=module.severity,
+        worst_cell=worst[0].name if worst else "",
+        power=None if power is None else power.power,
+        sound_power=None if power is None else power.sound_power,
+        loss=None if power is None else power.loss,
+        changed=sum(change in ("new", "grown") for change in changes) if changes else None,
+        thumbnail=encode(stretch(shrink(image, _THUMBNAIL_SIDE)), _THUMBNAIL_QUALITY),
+    )
+
+
+def write_index(
+    folder: Path,
+    modules: Sequence[ModuleSummary],
+    failed: Sequence[FailedPhotograph] = (),
+    style: ReportStyle | None = None,
+    files: Sequence[ReportFile] = (),
+) -> Path:
+    """Write ``index.html`` and return its path.
+
+    Args:
+        folder: folder of the inspection.
+        modules: summaries of all modules.
+        failed: photographs that could not be inspected.
+        style: the company's part.
+        files: files next to the index, to explain.
+
+    Raises:
+        OutputError: the file could not be written.
+    """
+    file = folder / "index.html"
+    write_text(file, render_index(modules, failed, style, files))
+    return file
+
+
+def render_index(
+    modules: Sequence[ModuleSummary],
+    failed: Sequence[FailedPhotograph] = (),
+    style: ReportStyle | None = None,
+    files: Sequence[ReportFile] = (),
+) -> str:
+    """Return the index as HTML; see `write_index`."""
+    style = style or ReportStyle()
+    ordered = sorted(modules, key=lambda module: (-module.severity, module.name))
+    return render(
+        "index.html",
+        "table.js",
+        style=style,
+        notes=[part for part in map(str.strip, style.notes.split("\n\n")) if part],
+        modules=[(module, jpeg_uri(module.thumbnail) if module.thumbnail else "") for module in ordered],
+        failed=failed,
+        totals=_totals(modules, failed),
+        with_power=any(module.loss is not None for module in modules),
+        with_changes=any(module.changed is not None for module in modules),
+        files=files,
+    )
+
+
+def _totals(modules: Sequence[ModuleSummary], failed: Sequence[FailedPhotograph]) -> list[Total]:
+    cells = sum(module.cells for module in modules)
+    share = sum(module.inactive_share * module.cells for module in modules) / max(cells, 1)
+    found = [
+        Total(f"{len(modules):,}", "module" if len(modules) == 1 else "modules", count(cells, "cell")),
+        Total(f"{sum(module.defective > 0 for module in modules):,}", "modules with defects"),
+        Total(f"{sum(module.defective for module in modules):,}", "cells with defects"),
+        Total(f"{sum(module.cracked for module in modules):,}", "cells with cracks"),
+        Total(f"{sum(module.dark for module in modules):,}", "dark or dim cells"),
+        Total(format_percent(share), "of the cell area inactive"),
+    ]
+    estimated = [(module.power, module.sound_power) for module in modules]
+    powers: list[Any] = [pair for pair in estimated if None not in pair]
+    if powers:
+        power, sound = map(sum, zip(*powers, strict=True))
+        found.append(
+            Total(f"{100 * (1 - power / sound):.1f}%", "estimated loss of power", f"{sound - power:,.0f} W")
+        )
+    changed = [module.changed for module in modules if module.changed is not None]
+    if changed:
+        found.append(Total(f"{sum(changed):,}", "cells with new or grown defects"))
+    found.append(Total(f"{len(failed):,}", "photographs not inspected"))
+    return found

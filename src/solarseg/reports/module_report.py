@@ -1,0 +1,249 @@
+"""The report of a module: HTML that needs nothing else, and PDF."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.electrical import PowerEstimate
+from solarseg.files import write_bytes, write_text
+from solarseg.modules.records import InspectedCell, InspectedModule
+from solarseg.reports.cell_table import cell_rows, has_changes, table_columns
+from solarseg.reports.charts import draw_curves, draw_plot
+from solarseg.reports.outlines import draw_layers
+from solarseg.reports.pdf import html_to_pdf
+from solarseg.reports.pictures import crop, jpeg_uri, painted, shrink, stretch
+from solarseg.reports.render import render
+from solarseg.reports.style import ReportStyle
+from solarseg.reports.terms import TERMS
+from solarseg.reports.view import ModuleView
+from solarseg.reports.wording import CHANGES, describe_cell, list_words, name_cells, summarise, totals
+
+__all__ = ["render_module_report", "write_module_report"]
+
+_PHOTO_SIDE = 2200  # pixels: more than a screen shows, and about 0.6 MB as JPEG
+_CELL_SIDE = 320  # pixels of a picture of a cell
+_WHOLE_SIDE = 900  # pixels of the module before and after
+_WORST, _CHANGED = 6, 8  # cells in pictures
+_MARKS = {  # colour and dashes of the frame around a cell; also named in words
+    "dark": ("#ff9f45", ()),
+    "dim": ("#ffd166", (4, 2)),
+    "bright": ("#5fd3bc", (1, 1)),
+}
+
+
+def write_module_report(
+    folder: Path, module: InspectedModule, view: ModuleView, style: ReportStyle, pdf: bool = True
+) -> list[Path]:
+    """Write ``report.html``, and ``report.pdf`` from the same template.
+
+    Args:
+        folder: folder of the module, created if it does not exist.
+        module: what was found.
+        view: its pictures, plots and files.
+        style: the company's part.
+        pdf: also write ``report.pdf``; call `check_pdf` before the work begins to find out whether that is possible.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        ArgumentError: module and view have different grids.
+        MissingExtraError: WeasyPrint is not installed; ``report.html`` was written.
+        MissingLibraryError: Pango is not installed on the system; ``report.html`` was written.
+        OutputError: a file could not be written.
+    """
+    values = _values(module, view, style)
+    written = [folder / "report.html"]
+    write_text(written[0], _render(values, paged=False))
+    if pdf:
+        content = html_to_pdf(_render(values, paged=True))
+        written.append(folder / "report.pdf")
+        write_bytes(written[1], content)
+    return written
+
+
+def render_module_report(
+    module: InspectedModule, view: ModuleView, style: ReportStyle, paged: bool = False
+) -> str:
+    """Return the report of a module as HTML.
+
+    Args:
+        module: what was found.
+        view: its pictures, plots and files.
+        style: the company's part.
+        paged: leave out what a printed page cannot do: controls, links and scripts.
+
+    Raises:
+        ArgumentError: module and view have different grids.
+    """
+    return _render(_values(module, view, style), paged)
+
+
+def _render(values: dict[str, Any], paged: bool) -> str:
+    if not paged:
+        return render("module.html", "module.js", paged=False, **values)
+    # Rows of zeros would fill pages, and take the PDF writer as long as all the rest.
+    sound = {cell.name for cell in values["module"].cells if _is_sound(cell)}
+    rows = [row for row in values["rows"] if row.name not in sound]
+    return render("module.html", "", paged=True, **{**values, "rows": rows})
+
+
+def _is_sound(cell: InspectedCell) -> bool:
+    changed = cell.change is not None and cell.change.status != "same"
+    return not cell.defective and cell.finding is None and not changed
+
+
+def _values(module: InspectedModule, view: ModuleView, style: ReportStyle) -> dict[str, Any]:
+    view.check(module)
+    height, width = view.image.shape
+    unit = round(width / 1600, 3)  # of lines in the map
+    power = module.power
+    return {
+        "style": style,
+        "notes": [part for part in map(str.strip, style.notes.split("\n\n")) if part],
+        "module": module,
+        "date": view.date,
+        "model": view.model,
+        "earlier_name": view.earlier_name,
+        "files": view.files,
+        "summary": summarise(module),
+        "totals": totals(module),
+        "width": width,
+        "height": height,
+        "unit": unit,
+        "photo": jpeg_uri(stretch(shrink(view.image, _PHOTO_SIDE))),
+        "layers": draw_layers(view.mask, view.classes),
+        "marks": _marks(module, view, unit),
+        "items": [_item(cell, view) for cell in module.cells],
+        "worst": [_picture(cell, view) for cell in module.worst_cells(_WORST)],
+        "changes": _changes(module, view),
+        "curve": None if power is None else draw_curves(power),
+        "curve_rows": [] if power is None else _curve_rows(power),
+        "substrings": [] if power is None else _substrings(power),
+        "columns": table_columns(module),
+        "rows": cell_rows(module),
+        "terms": TERMS,
+    }
+
+
+def _item(cell: InspectedCell, view: ModuleView) -> dict[str, Any]:
+    left, top, right, bottom = view.box(cell)
+    return {
+        "cell": cell,
+        "text": describe_cell(cell),
+        "x": left,
+        "y": top,
+        "w": right - left,
+        "h": bottom - top,
+    }
+
+
+def _marks(module: InspectedModule, view: ModuleView, unit: float) -> list[dict[str, Any]]:
+    marks = []
+    for name, (colour, dash) in _MARKS.items():
+        boxes = [view.box(cell) for cell in module.cells if cell.finding == name]
+        if boxes:
+            marks.append(
+                {
+                    "name": name,
+                    "colour": colour,
+                    "dash": " ".join(str(3 * each) for each in dash),
+                    "dash_on_map": " ".join(f"{4 * unit * each:g}" for each in dash),
+                    "boxes": [(left, top, right - left, bottom - top) for left, top, right, bottom in boxes],
+                }
+            )
+    return marks
+
+
+def _picture(cell: InspectedCell, view: ModuleView) -> dict[str, Any]:
+    box = view.box(cell)
+    image = stretch(crop(view.image, box))
+    return {
+        "cell": cell,
+        "text": describe_cell(cell, with_name=False),
+        "plain": jpeg_uri(shrink(image, _CELL_SIDE)),
+        "painted": jpeg_uri(painted(image, crop(view.mask, box), view.classes, _CELL_SIDE)),
+    }
+
+
+def _changes(module: InspectedModule, view: ModuleView) -> dict[str, Any] | None:
+    plots = [draw_plot(plot) for plot in view.plots]
+    if not has_changes(module) and view.earlier is None and not plots:
+        return None
+    changed = [cell for cell in module.cells if cell.change and cell.change.status != "same"]
+    changed.sort(key=lambda cell: (-_size_of_change(cell), cell.name))
+    pictures = (
+        []
+        if view.earlier is None
+        else [_before_and_after(cell, view, view.earlier) for cell in changed[:_CHANGED]]
+    )
+    more = len(changed) - len(pictures)
+    return {
+        "summary": _change_summary(module, more if pictures else 0),
+        "pictures": pictures,
+        "earlier_picture": ""
+        if view.earlier is None
+        else jpeg_uri(stretch(shrink(view.earlier, _WHOLE_SIDE))),
+        "picture": "" if view.earlier is None else jpeg_uri(stretch(shrink(view.image, _WHOLE_SIDE))),
+        "plots": plots,
+    }
+
+
+def _before_and_after(cell: InspectedCell, view: ModuleView, earlier: NDArray[np.uint8]) -> dict[str, Any]:
+    box = view.box(cell)
+    before, after = (stretch(shrink(crop(image, box), _CELL_SIDE)) for image in (earlier, view.image))
+    return {
+        "cell": cell,
+        "text": describe_cell(cell, with_name=False),
+        "status": CHANGES[cell.change.status] if cell.change else "",
+        "before": jpeg_uri(before),
+        "after": jpeg_uri(after),
+    }
+
+
+def _size_of_change(cell: InspectedCell) -> float:
+    change = cell.change
+    return 0.0 if change is None else abs(change.inactive_share) + 0.1 * abs(change.crack_length)
+
+
+def _change_summary(module: InspectedModule, not_shown: int) -> str:
+    found = []
+    for status, text in (("new", "New defects"), ("grown", "Grown"), ("gone", "Gone")):
+        names = [cell.name for cell in module.cells if cell.change and cell.change.status == status]
+        if names:
+            found.append(f"{text}: {list_words(names)}.")
+    if not has_changes(module):
+        return ""
+    if not found:
+        found = ["No cell changed."]
+    if not_shown:
+        found.append(f"The {_CHANGED} largest changes are shown, and all are in the table.")
+    return " ".join(found)
+
+
+def _curve_rows(power: PowerEstimate) -> list[tuple[str, str, str, str]]:
+    quantities = (
+        ("Maximum power", "W", "p_mp"),
+        ("Short-circuit current", "A", "i_sc"),
+        ("Open-circuit voltage", "V", "v_oc"),
+        ("Current at maximum power", "A", "i_mp"),
+        ("Voltage at maximum power", "V", "v_mp"),
+    )
+    return [
+        (label, unit, f"{getattr(power.curve, name):.2f}", f"{getattr(power.sound_curve, name):.2f}")
+        for label, unit, name in quantities
+    ]
+
+
+def _substrings(power: PowerEstimate) -> list[dict[str, Any]]:
+    return [
+        {
+            "diode": each.diode,
+            "voltage": each.voltage,
+            "bypassed": each.bypassed,
+            "limiting": name_cells(each.limiting_cells) or "no single cell",
+        }
+        for each in power.substrings
+    ]

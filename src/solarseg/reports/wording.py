@@ -1,0 +1,223 @@
+"""The numbers of a module and its cells as words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from solarseg.electrical import default_wiring
+from solarseg.modules.records import InspectedCell, InspectedModule, cell_name
+from solarseg.painting import format_percent
+
+__all__ = [
+    "CHANGES",
+    "FINDINGS",
+    "Total",
+    "cell_defects",
+    "count",
+    "crack_length",
+    "describe_cell",
+    "list_words",
+    "name_cells",
+    "summarise",
+    "totals",
+]
+
+FINDINGS = {
+    "dark": "much darker than the other cells, or without light",
+    "dim": "darker than the other cells",
+    "bright": "brighter than the other cells",
+}
+CHANGES = {
+    "new": "new defects",
+    "grown": "defects have grown",
+    "gone": "defects are gone",
+    "same": "unchanged",
+}
+_SEVERAL = 2  # cells with defects in a substring
+
+
+@dataclass(frozen=True)
+class Total:
+    """A number of the module with what it means."""
+
+    value: str
+    label: str
+    detail: str = ""
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun.
+
+    Examples:
+        >>> count(1, "cell"), count(1200, "cell")
+        ('1 cell', '1,200 cells')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def list_words(words: Sequence[str]) -> str:
+    """Join words with commas and "and".
+
+    Examples:
+        >>> list_words(["cracks"]), list_words(["a", "b", "c"])
+        ('cracks', 'a, b and c')
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def crack_length(cell: InspectedCell) -> str:
+    """Write the total length of the cracks of a cell, in mm if the size of cells is known."""
+    measured = cell.measurement
+    if measured.crack_length_mm is not None:
+        return f"{measured.crack_length_mm:.0f} mm"
+    return f"{measured.crack_length / max(measured.cell_side, 1):.2f} sides of the cell"
+
+
+def cell_defects(cell: InspectedCell) -> list[str]:
+    """Describe the defects of a cell, the worst first; empty for a cell without defects."""
+    measured, found = cell.measurement, []
+    if cell.finding in FINDINGS:
+        found.append(f"{cell.finding}: {FINDINGS[cell.finding]}")
+    if measured.inactive_area:
+        share = format_percent(measured.inactive_share)
+        low, high = format_percent(cell.inactive_low), format_percent(cell.inactive_high)
+        found.append(f"{share} inactive" + (f" (between {low} and {high})" if low != high else ""))
+    if measured.cracks:
+        mode = f", worst mode {measured.worst_crack_mode}" if measured.worst_crack_mode else ""
+        found.append(f"{count(measured.cracks, 'crack')} of {crack_length(cell)}{mode}")
+    if measured.finger_interruptions:
+        found.append(count(measured.finger_interruptions, "finger interruption"))
+    return found
+
+
+def describe_cell(cell: InspectedCell, with_name: bool = True) -> str:
+    """Describe a cell in a sentence, such as "r03c07: no defects; relative light 1.02."."""
+    parts = [*(cell_defects(cell) or ["no defects"]), f"relative light {cell.light:.2f}"]
+    if cell.change is not None:
+        parts.append(f"{CHANGES[cell.change.status]} since the earlier inspection")
+    words = "; ".join(parts) + "."
+    return f"{cell.name}: {words}" if with_name else words[0].upper() + words[1:]
+
+
+def summarise(module: InspectedModule) -> list[str]:
+    """Summarise a module in plain sentences for a reader who has never seen an EL image."""
+    place, cells = module.placement, module.cells
+    defective = sum(cell.defective for cell in cells)
+    sentences = [
+        "An electroluminescence (EL) image shows the light that solar cells give when a current flows through them. "
+        "Parts that give no light produce little or no power.",
+        f"This module has {count(len(cells), 'cell')} in {count(place.rows, 'row')} of {place.columns}.",
+    ]
+    if not defective:
+        return [*sentences, "No defects were found.", *_power(module), *_changes(cells)]
+    kinds = _kinds(module)
+    sentences.append(
+        f"{defective} of them {'has a defect' if defective == 1 else 'have defects'}: {list_words(kinds)}."
+    )
+    (worst,) = module.worst_cells(1)
+    sentences.append(f"The worst cell is {worst.name} (row {worst.row}, column {worst.column}).")
+    return [*sentences, *_power(module), *_changes(cells)]
+
+
+def _kinds(module: InspectedModule) -> list[str]:
+    cells = [cell.measurement for cell in module.cells]
+    numbers = {
+        "cracks": sum(cell.cracks > 0 for cell in cells),
+        "inactive area": sum(cell.inactive_area > 0 for cell in cells),
+        "interrupted fingers": sum(cell.finger_interruptions > 0 for cell in cells),
+    }
+    verb = {True: "has", False: "have"}
+    kinds = [f"{number} {verb[number == 1]} {name}" for name, number in numbers.items() if number]
+    for finding in ("dark", "dim"):
+        number = sum(cell.finding == finding for cell in module.cells)
+        if number:
+            kinds.append(f"{number} {'is' if number == 1 else 'are'} {finding}")
+    return kinds
+
+
+def _power(module: InspectedModule) -> list[str]:
+    power = module.power
+    if power is None:
+        return []
+    if power.loss_high < 0.05:
+        return ["The estimate finds no loss of power through inactive area."]
+    interval = f"between {power.loss_low:.1f}% and {power.loss_high:.1f}%"
+    return [f"The estimated loss of power through inactive area is {power.loss:.1f}% ({interval})."]
+
+
+def _changes(cells: Sequence[InspectedCell]) -> list[str]:
+    changes = [cell.change.status for cell in cells if cell.change]
+    if not changes:
+        return []
+    words = {
+        "new": "with new defects",
+        "grown": "with defects that have grown",
+        "gone": "with defects that are gone",
+    }
+    numbers = [(changes.count(status), text) for status, text in words.items()]  # type: ignore[arg-type]
+    found = [f"{count(number, 'cell')} {text}" for number, text in numbers if number]
+    if not found:
+        return ["Compared with the earlier inspection, nothing changed beyond the noise."]
+    return [f"Compared with the earlier inspection there are {list_words(found)}."]
+
+
+def totals(module: InspectedModule) -> list[Total]:
+    """Return the totals of a module."""
+    cells = [cell.measurement for cell in module.cells]
+    modes = module.cracked_cells
+    by_mode = [f"{modes[mode]} mode {mode}" for mode in ("A", "B", "C") if modes.get(mode)]
+    light = [
+        f"{number} {name}" for name in ("dark", "dim", "bright") if (number := len(module.with_finding(name)))
+    ]
+    found = [
+        Total(f"{sum(cell.defective for cell in module.cells)} of {len(cells)}", "cells with defects"),
+        Total(str(sum(cell.cracks > 0 for cell in cells)), "cells with cracks", ", ".join(by_mode)),
+        Total(
+            format_percent(module.inactive_share),
+            "of the cell area inactive",
+            f"in {count(sum(cell.inactive_area > 0 for cell in cells), 'cell')}",
+        ),
+        Total(str(len(module.with_finding("dark", "dim"))), "dark or dim cells", ", ".join(light)),
+        Total(str(sum(cell.finger_interruptions > 0 for cell in cells)), "cells with finger interruptions"),
+    ]
+    worst = module.worst_cells(1)
+    if worst:
+        found.append(Total(worst[0].name, "worst cell", f"severity {worst[0].severity:.2f}"))
+    several = _substrings_with_several(module)
+    found.append(
+        Total(
+            str(len(several)),
+            "substrings with several defective cells",
+            "; ".join(f"substring {diode}: {number}" for diode, number in several),
+        )
+    )
+    if module.power is not None:
+        power = module.power
+        found.append(
+            Total(
+                f"{power.loss:.1f}%",
+                "estimated loss of power",
+                f"{power.loss_low:.1f}% to {power.loss_high:.1f}%",
+            )
+        )
+    return found
+
+
+def _substrings_with_several(module: InspectedModule) -> list[tuple[int, int]]:
+    place = module.placement
+    wiring = module.power.wiring if module.power else default_wiring(place.rows, place.columns)
+    numbers: dict[int, int] = {}
+    for cell in module.cells:
+        if cell.defective:
+            diode = wiring.diodes[wiring.strings[cell.row - 1][cell.column - 1] - 1]
+            numbers[diode] = numbers.get(diode, 0) + 1
+    return [(diode, number) for diode, number in sorted(numbers.items()) if number >= _SEVERAL]
+
+
+def name_cells(places: Sequence[tuple[int, int]]) -> str:
+    """Write the names of cells given by row and column.
+
+    Examples:
+        >>> name_cells([(1, 2), (3, 4)])
+        'r01c02 and r03c04'
+    """
+    return list_words([cell_name(row, column) for row, column in places]) if places else ""

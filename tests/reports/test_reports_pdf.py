@@ -1,0 +1,77 @@
+"""The PDF file has what the page has, and loads nothing."""
+
+import io
+import logging
+from dataclasses import replace
+
+import pypdf
+import pytest
+from generated_module import inspected
+from system_programs import skip_or_fail
+
+from solarseg.errors import MissingExtraError, MissingLibraryError
+from solarseg.reports import ReportStyle, check_pdf, write_module_report
+from solarseg.reports.pdf import html_to_pdf
+
+NAME = "<b>module</b> & {{ 7 * 7 }}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def needed():
+    try:
+        check_pdf()
+    except (MissingExtraError, MissingLibraryError) as error:
+        skip_or_fail(str(error))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    module, view = inspected(700)
+    problems = []
+    handler = logging.Handler()
+    handler.emit = lambda record: problems.append(record.getMessage())
+    logging.getLogger("weasyprint").addHandler(handler)
+    files = write_module_report(
+        tmp_path_factory.mktemp("pdf"), replace(module, name=NAME), view, ReportStyle(company="Sun & Sons")
+    )
+    logging.getLogger("weasyprint").removeHandler(handler)
+    assert [file.name for file in files] == ["report.html", "report.pdf"]
+    return module, pypdf.PdfReader(files[1]), problems
+
+
+def test_the_pdf_has_the_text_the_tables_and_the_pictures(written):
+    module, pdf, _ = written
+    text = " ".join(" ".join(page.extract_text() for page in pdf.pages).split())
+    assert NAME in text and "Sun & Sons" in text
+    assert f"{module.power.power:.1f} W" in text
+    for cell in module.cells:
+        if cell.defective:
+            assert cell.name in text
+    assert all(sentence in text for sentence in module.power.limits)
+    assert f"{len(pdf.pages)} / {len(pdf.pages)}" in text
+    assert sum(len(page.images) for page in pdf.pages) >= 2 * 6
+
+
+def test_the_pdf_has_title_and_language_and_no_scripts_or_links(written):
+    _, pdf, _ = written
+    assert NAME in pdf.metadata.title
+    assert pdf.trailer["/Root"]["/Lang"] == "en"
+    assert "/JavaScript" not in pdf.trailer["/Root"].get("/Names", {})
+    assert not any("/Annots" in page for page in pdf.pages)
+
+
+def test_the_writer_understands_the_page(written):
+    ignored = ("Ignored", "Invalid media type", "Expected a media type")  # what only screens have
+    assert [each for each in written[2] if not each.startswith(ignored)] == []
+
+
+def test_nothing_is_loaded(httpserver, tmp_path):
+    (tmp_path / "secret.txt").write_text("secret")
+    page = (
+        f'<link rel="stylesheet" href="{httpserver.url_for("/a.css")}"><img src="{httpserver.url_for("/a.png")}">'
+        f'<a rel="attachment" href="{(tmp_path / "secret.txt").as_uri()}">x</a>'
+    )
+    content = html_to_pdf(page)
+    assert httpserver.log == []
+    assert b"/EmbeddedFile" not in content
+    assert len(pypdf.PdfReader(io.BytesIO(content)).pages) == 1
