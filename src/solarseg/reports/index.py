@@ -160,7 +160,9 @@ def _totals(modules: Sequence[ModuleSummary], failed: Sequence[FailedPhotograph]
     share = sum(module.inactive_share * module.cells for module in modules) / max(cells, 1)
     found = [
         Total(f"{len(modules):,}", "module" if len(modules) == 1 else "modules", count(cells, "cell")),
-        Total(f"{sum(module.defective > 0 for module in modules):,}", "modules with defects"),
+        Total(
+            f"{sum(module.defective > 0 for module in modules):,} of {len(modules):,}", "modules with defects"
+        ),
         Total(f"{sum(module.defective for module in modules):,}", "cells with defects"),
         Total(f"{sum(module.cracked for module in modules):,}", "cells with cracks"),
         Total(f"{sum(module.dark for module in modules):,}", "dark or dim cells"),
@@ -176,5 +178,5 @@ def _totals(modules: Sequence[ModuleSummary], failed: Sequence[FailedPhotograph]
     changed = [module.changed for module in modules if module.changed is not None]
     if changed:
         found.append(Total(f"{sum(changed):,}", "cells with new or grown defects"))
-    found.append(Total(f"{len(failed):,}", "photographs not inspected"))
+    found.append(Total(f"{len(failed):,}", f"photograph{'' if len(failed) == 1 else 's'} not inspected"))
     return found

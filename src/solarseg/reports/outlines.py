@@ -22,6 +22,7 @@ _FILLS: dict[str, Fill] = {
     "finger_interruption": "dots",
     "busbar": "crosses",
 }
+_DRAWN_FIRST = ("busbar", "inactive_area")  # below the thin classes, which they would hide
 _CYCLE: tuple[Fill, ...] = ("stripes", "dots", "crosses", "solid")
 _TOLERANCE = 0.6  # pixels of a mask of 1000 pixels width, between outline and path
 
@@ -67,7 +68,7 @@ def hex_colour(colour: tuple[int, int, int]) -> str:
 
 
 def draw_layers(mask: NDArray[np.uint8], classes: ClassMap) -> list[Layer]:
-    """Draw the outlines of all classes except background and cell.
+    """Draw the outlines of all classes except background and cell, in the order in which to draw them.
 
     Args:
         mask: ``(H, W) uint8`` class ids.
@@ -89,7 +90,8 @@ def draw_layers(mask: NDArray[np.uint8], classes: ClassMap) -> list[Layer]:
                 regions=regions,
             )
         )
-    return layers
+    below = [name.replace("_", " ") for name in _DRAWN_FIRST]
+    return sorted(layers, key=lambda layer: below.index(layer.name) if layer.name in below else len(below))
 
 
 def _outline(pixels: NDArray[np.bool_]) -> tuple[str, int]:

@@ -31,6 +31,7 @@
     const labels = [...document.querySelectorAll("#cell-table thead th")].slice(1);
     const numbers = document.getElementById("enlarged-numbers");
     numbers.replaceChildren(...[...document.querySelectorAll(`#row-${name} td`)].map((entry, place) => {
+      if (!entry.textContent) return "";
       const pair = document.createElement("div");
       const term = document.createElement("dt");
       const value = document.createElement("dd");
