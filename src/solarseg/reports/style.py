@@ -50,7 +50,7 @@ class ReportStyle(BaseModel):
         return "" if self.logo is None else _read_logo(self.logo)
 
 
-def read_report_style(file: Path) -> ReportStyle:
+def read_report_style(file: Path | str) -> ReportStyle:
     """Read a YAML file with the company's part of a report.
 
     Args:
@@ -60,6 +60,7 @@ def read_report_style(file: Path) -> ReportStyle:
     Raises:
         DataError: the file cannot be read, has an unknown key or an unusable value, or the logo cannot be used.
     """
+    file = Path(file)
     content = read_yaml(file)
     allowed = ", ".join(ReportStyle.model_fields)
     if content is not None and not isinstance(content, dict):
