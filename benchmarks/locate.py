@@ -79,9 +79,13 @@ def picture(photograph, seed):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=500, help="photographs")
-    parser.add_argument("--start", type=int, default=1000, help="first seed; the search was made with 1000 to 1099")
+    parser.add_argument(
+        "--start", type=int, default=1000, help="first seed; the search was made with 1000 to 1099"
+    )
     parser.add_argument("--sheet", type=Path, help="PNG file to write, with the wrong ones")
     options = parser.parse_args()
     cv2.setNumThreads(1)

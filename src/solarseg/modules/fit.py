@@ -23,7 +23,8 @@ _MIN_LIGHT = 0.03  # of the brightest cells: cells with less have no edges
 _MIN_EDGES = 8  # along each axis: fewer say nothing
 _STEPS = 8  # of the solver in each round
 _ROBUST = 0.006  # of a cell: deviations beyond this count less
-_GOOD = 0.025  # of a cell: edges that are closer agree with the grid
+_OUTLINE = 0.4  # of the quality depends on the outer edges of the module
+_GOOD = 0.04  # of a cell: edges that are closer agree with the grid
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,27 @@ class Fit:
         seen: ``(2, rows, columns)`` number of edges of each cell, 0 to 2, that were measured and agree with the grid:
             left and right, upper and lower.
         wrong: ``(2, rows, columns)`` number of edges that were measured and do not agree with the grid.
+        outer: share of the cells at each side of the module, left, right, top and bottom, whose outer edge agrees.
         deviation: median distance between measured edges and the grid, cells.
     """
 
     placement: ModulePlacement
     seen: NDArray[np.int64]
     wrong: NDArray[np.int64]
+    outer: NDArray[np.float64]
     deviation: float
 
     @property
     def quality(self) -> float:
-        """How much of the grid is seen, along the axis where it is worse, 0 to 1."""
+        """How much of the grid is seen, along the axis where it is worse, and less without an outline, 0 to 1.
+
+        Busbars are lines too, but at the sides of a grid of busbars there is no change from light to dark.
+        """
         seen, wrong = (counts.sum(axis=(1, 2)) for counts in (self.seen, self.wrong))
         share = seen / (2 * self.seen[0].size)
         agreeing = seen / np.maximum(seen + wrong, 1)
-        return float((share**0.5 * agreeing**2).min())
+        outlined = 1 - _OUTLINE + _OUTLINE * self.outer.min()
+        return float((share**0.5 * agreeing**2).min() * outlined)
 
     @property
     def weight(self) -> float:
@@ -279,7 +286,18 @@ def _judge(placement: ModulePlacement, across: Edges, down: Edges) -> Fit:
     column = np.concatenate([across.cell, down.cell_along(placement.middle_gap[0], placement.columns)])
     np.add.at(seen, (axis, row, column), apart < _GOOD)
     np.add.at(wrong, (axis, row, column), apart >= _GOOD)
-    return Fit(placement, seen, wrong, float(np.median(apart)) if len(apart) else 1.0)
+    good = apart < _GOOD
+    outer = np.array(
+        [
+            (good[: len(across.line)] & (across.line == line) & (across.side == side)).sum() / placement.rows
+            for line, side in ((0, 1), (placement.columns, -1))
+        ]
+        + [
+            (good[len(across.line) :] & (down.line == line) & (down.side == side)).sum() / placement.columns
+            for line, side in ((0, 1), (placement.rows, -1))
+        ]
+    )
+    return Fit(placement, seen, wrong, outer, float(np.median(apart)) if len(apart) else 1.0)
 
 
 def cell_light(light: NDArray[np.float32], placement: ModulePlacement) -> NDArray[np.float32]:

@@ -26,7 +26,7 @@ _TRIES = 40  # candidates
 _MAX_UNSURE = 10  # candidates that are no clear modules: with so many the photograph shows something else
 _MIN_SCORE = 0.45
 _NEARLY = 0.25  # of a score: grids that are worse by less are tried too
-_SURE = 0.85  # of the quality: no other candidate at the same place is tried
+_SURE = 0.75  # of the quality: no other candidate at the same place is tried
 _MIN_CONFIDENCE = 0.6  # in 100 generated photographs wrong grids had 0.55 or less
 _UNUSUAL = (
     0.5  # of the confidence, for grids that modules hardly have, where strings without light may be missing
