@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from solarseg.inference.model import Model, load_model
     from solarseg.inference.options import PredictOptions
     from solarseg.inference.shipped import shipped_models
+    from solarseg.inspection.inspect import inspect
+    from solarseg.inspection.records import Inspection
     from solarseg.measurement import measure_cell
     from solarseg.modules import ModulePlacement, cut_cells, locate_module, locate_modules
     from solarseg.prediction.measurements import Measurements, measure
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ClassMap",
     "FolderDataset",
+    "Inspection",
     "Machine",
     "Measurements",
     "Model",
@@ -57,6 +60,7 @@ __all__ = [
     "export_model",
     "generate_cell",
     "generate_photograph",
+    "inspect",
     "load_model",
     "locate_module",
     "locate_modules",
@@ -73,6 +77,7 @@ __all__ = [
 _HOMES = {
     "ClassMap": "solarseg.classes",
     "FolderDataset": "solarseg.datasets",
+    "Inspection": "solarseg.inspection.records",
     "Measurements": "solarseg.prediction.measurements",
     "Model": "solarseg.inference.model",
     "ModuleParameters": "solarseg.electrical",
@@ -95,6 +100,7 @@ _HOMES = {
     "export_model": "solarseg.training.export",
     "generate_cell": "solarseg.synthesis",
     "generate_photograph": "solarseg.synthesis",
+    "inspect": "solarseg.inspection.inspect",
     "load_model": "solarseg.inference.model",
     "measure": "solarseg.prediction.measurements",
     "measure_cell": "solarseg.measurement",

@@ -8,6 +8,7 @@ from importlib import import_module
 from unittest import mock
 
 import pytest
+import typer
 
 from solarseg.cli import messages
 from solarseg.cli.main import app, main
@@ -17,6 +18,7 @@ FUNCTIONS = {
     "train": "solarseg.training.fit.train",
     "predict": "solarseg.prediction.predict.predict",
     "evaluate": "solarseg.evaluation.evaluate.evaluate",
+    "inspect": "solarseg.inspection.inspect.inspect",
     "measure": "solarseg.prediction.measurements.measure",
     "benchmark": "solarseg.evaluation.benchmark.benchmark",
     "compare": "solarseg.evaluation.comparison.compare",
@@ -38,7 +40,9 @@ VALUES = {
     "accelerator": "cpu",
     "bits": "16",
     "by": "images",
+    "cells": "6x10",
     "class_weights": "0.5,2",
+    "corners": "1,2,3,4,5,6,7,8",
     "format_name": "coco",
     "missing_bands": "fill",
     "split": "val",
@@ -99,6 +103,8 @@ def commands(group=app, words=()):
 def options_of(callback):
     hints = typing.get_type_hints(callback, include_extras=True)
     for name, parameter in inspect.signature(callback).parameters.items():
+        if hints[name] is typer.Context:
+            continue
         kind, info = typing.get_args(hints[name])[:2]
         yield Option(name, kind, parameter.default, info)
 

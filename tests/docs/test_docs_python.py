@@ -33,13 +33,15 @@ def short(train):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """What the pages call my-cells, my-photos, photo.jpg, cell.png, orthomosaic.tif, runs/first and runs/roofs."""
+    """What the pages call my-cells, my-photos, photo.jpg, module.png, cell.png, orthomosaic.tif and runs."""
     folder, rng = tmp_path_factory.mktemp("docs"), np.random.default_rng(0)
     write_squares(folder / "my-cells")
     shutil.copytree(folder / "my-cells/images", folder / "my-photos")
     short(solarseg.train)(folder / "my-cells", folder / "runs/first")
     shutil.copytree(folder / "runs/first", folder / "runs/roofs")
     write_image(folder / "photo.jpg", rng.integers(0, 255, (96, 128, 3), dtype=np.uint8))
+    module = solarseg.generate_photograph(np.random.default_rng(21), 500, 2, 3, straight=True)
+    write_image(folder / "module.png", module.image[:, :, 0])
     write_image(folder / "cell.png", solarseg.generate_cell(rng)[0][:, :, 0])
     options = {"width": 96, "height": 80, "count": 3, "dtype": "uint8", "crs": "EPSG:32633"}
     transform = from_origin(500_000, 5_400_000, 0.1, 0.1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from solarseg.cli import benchmark, compare, demo, evaluate, export, measure, models, predict, train
+from solarseg.cli import benchmark, compare, demo, evaluate, export, inspect, measure, models, predict, train
 from solarseg.cli.data.main import app as data
 from solarseg.cli.messages import OptionFormatter, as_options, find_command
 from solarseg.cli.synth import app as synth
@@ -36,7 +36,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
 )
-for command in (demo, predict, measure, models, train, evaluate, compare, export, benchmark):
+for command in (demo, inspect, predict, measure, models, train, evaluate, compare, export, benchmark):
     app.command(command.__name__.rsplit(".", 1)[-1])(command.command)
 app.add_typer(data, name="data")
 app.add_typer(synth, name="synth")
@@ -56,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("solarseg").setLevel(logging.INFO)
     # Our error messages contain its errors about a file.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    # It says which rules of a style sheet for screens have no meaning on paper.
+    logging.getLogger("weasyprint").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")  # warnings of libraries about files that can be read
     try:
         app(args=words)

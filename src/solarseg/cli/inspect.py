@@ -1,0 +1,123 @@
+"""``solarseg inspect``."""
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from solarseg.cli.messages import as_options
+from solarseg.cli.options import CellSize, Quiet
+from solarseg.cli.report import DONE_IN_PART, counted, is_shown
+from solarseg.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from solarseg.inspection.records import Inspection
+
+__all__ = ["command"]
+
+_NOTHING_DONE = 2
+_WORST = 5
+
+
+def command(
+    context: typer.Context,
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODULE_IMAGE",
+            help="EL photographs of whole modules, folders, or patterns such as 'photos/*.jpg'.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Output folder for index.html, tables and a folder for each module.")
+    ],
+    cells: Annotated[
+        str | None,
+        typer.Option(metavar="6x10", help="Rows and columns of cells as in the photograph. Default: found."),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="A run folder, a model file, or a model included in solarseg.")
+    ] = "el-cell",
+    cell_mm: CellSize = None,
+    corners: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,Y,X,Y,X,Y,X,Y",
+            help="Outer corners of the area of cells in pixels, clockwise from the upper left, where the module is not "
+            "found. Requires --cells.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="REPORT.YAML", help="Company, logo, title and notes for the reports."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    quiet: Quiet = False,
+    pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Write report.pdf.")] = True,
+) -> None:
+    """Inspect EL photographs of whole modules.
+
+    Finds modules and cells, their defects, dark cells and the lost power. Writes an index, a report for each module,
+    tables, and all defects in pixels of the photographs.
+
+    Example: solarseg inspect photos/*.jpg --out inspected --cell-mm 156
+    """
+    from solarseg.inspection.inspect import inspect
+
+    done = inspect(
+        images,
+        out,
+        cells=None if cells is None else _parse_cells(cells),
+        model=model,
+        cell_mm=cell_mm,
+        corners=None if corners is None else _parse_corners(corners),
+        config=config,
+        overwrite=overwrite,
+        pdf=pdf,
+        progress=is_shown(quiet),
+    )
+    if done.modules:
+        _print_result(done)
+    if done.failed:
+        _print_failures(done, context)
+        raise typer.Exit(DONE_IN_PART if done.modules else _NOTHING_DONE)
+
+
+def _parse_cells(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"\s*(\d{1,4})\s*[xX×]\s*(\d{1,4})\s*", text)
+    if found is None:
+        raise ArgumentError(f"--cells {text}: must be ROWSxCOLUMNS, for example 6x10")
+    return int(found[1]), int(found[2])
+
+
+def _parse_corners(text: str) -> list[float]:
+    try:
+        return [float(number) for number in re.split(r"[,;\s]+", text.strip(" ,;"))]
+    except ValueError as error:
+        raise ArgumentError(f"--corners {text}: must be eight numbers, X,Y,X,Y,X,Y,X,Y") from error
+
+
+def _print_result(done: "Inspection") -> None:
+    from solarseg.inspection.layout import InspectionPaths
+
+    print(
+        f"{counted(len(done.modules), 'module')} inspected, {done.defective:,} of {counted(done.cells, 'cell')} with "
+        f"defects: {InspectionPaths(done.folder).index}"
+    )
+    worst = sorted(done.rows(), key=lambda row: -row["severity"])[:_WORST]
+    for row in worst:
+        loss = "" if row["loss"] is None else f", {row['loss']:.1f}% of power lost"
+        print(
+            f"  severity {row['severity']:.3f}  {row['module']}: {row['rows']} x {row['columns']} cells, "
+            f"{row['defective_cells']} with defects, {row['inactive_share']:.1%} inactive{loss}"
+        )
+    if len(done.modules) > _WORST:
+        print("  ... modules.csv contains all modules")
+
+
+def _print_failures(done: "Inspection", context: typer.Context) -> None:
+    print(f"{len(done.failed)} failed:", file=sys.stderr)
+    for file, reason in done.failed.items():
+        print(f"  {file}: {as_options(reason, context.command)}", file=sys.stderr)

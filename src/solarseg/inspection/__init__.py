@@ -1,0 +1,1 @@
+"""Inspect photographs of whole modules: cells, defects, brightness, power, tables and reports."""

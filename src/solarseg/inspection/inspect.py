@@ -1,0 +1,166 @@
+"""From photographs of modules to tables and reports."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from operator import index
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from solarseg.classes import few
+from solarseg.datasets.image_files import find_images, is_inside, name_objection, name_outputs
+from solarseg.errors import ArgumentError, ExistsError, MissingExtraError, MissingLibraryError
+from solarseg.files import check_folder, remove_temporary, remove_temporary_folders
+from solarseg.inference.model import Model, as_model
+from solarseg.inspection.layout import InspectionPaths, ModulePaths
+from solarseg.inspection.module_folder import check_module_folder
+from solarseg.inspection.names import ModuleNames
+from solarseg.inspection.photograph import as_corners
+from solarseg.inspection.records import Inspection
+from solarseg.inspection.run import Job, run
+from solarseg.measurement import check_cell_size, is_measurable
+from solarseg.modules.grid import MAX_CELLS
+from solarseg.reports import ReportStyle, check_pdf, read_report_style
+
+__all__ = ["inspect"]
+
+logger = logging.getLogger(__name__)
+
+
+def inspect(
+    images: Path | str | Sequence[Path | str],
+    out: Path | str,
+    *,
+    cells: tuple[int, int] | None = None,
+    model: Model | Path | str = "el-cell",
+    cell_mm: float | None = None,
+    corners: ArrayLike | None = None,
+    config: ReportStyle | Path | str | None = None,
+    overwrite: bool = False,
+    pdf: bool = True,
+    progress: bool = False,
+) -> Inspection:
+    """Inspect photographs of whole EL modules: find the cells, their defects and their light, and write reports.
+
+    Each photograph may show several modules. Those that are completely in it are found, rectified and divided into
+    cells. ``out`` then contains ``index.html``, a folder with a report for each module, the tables ``modules.csv`` and
+    ``cells.csv``, and all defects in pixels of the photographs, ``regions.geojson`` and ``annotations-coco.json``.
+
+    Args:
+        images: files, folders (searched with all folders in them) or glob patterns.
+        out: folder to write to.
+        cells: number of rows and columns of cells as seen in the photographs; by default they are found.
+        model: model file, run folder, name of a model that ships, or what `load_model` returned; its classes must be
+            those of cells.
+        cell_mm: longer side of the cells, mm, for lengths in mm and the power in W.
+        corners: ``(4, 2)`` x and y of the outer corners of the area of cells, pixels, clockwise from the upper left;
+            for photographs in which the module is not found. Used for all photographs. Requires ``cells``.
+        config: the company's part of the reports, or a YAML file with it.
+        overwrite: replace what an earlier call wrote.
+        pdf: also write ``report.pdf``. Without the extra ``inspect``, a warning says so and none is written.
+        progress: show progress on the terminal.
+
+    Returns:
+        Names of the modules, and the photographs that could not be inspected with the reason; these do not keep the
+        others from being done. If none could be inspected, nothing is written.
+
+    Raises:
+        ArgumentError: no images were found, or an argument cannot be used.
+        DataError: ``config`` cannot be used.
+        ModelFileError: the model cannot be used.
+        ExistsError: a file of that name exists.
+        OutputError: a file could not be written.
+    """
+    check_cell_size(cell_mm)
+    job = Job(
+        _load_model(model),
+        InspectionPaths(Path(out)),
+        config if isinstance(config, ReportStyle) else _read_style(config),
+        _check_cells(cells),
+        _check_corners(corners, cells),
+        cell_mm,
+        overwrite,
+        pdf and _can_write_pdf(),
+    )
+    named, failed = _find([images] if isinstance(images, (str, Path)) else list(images), job.paths)
+    _check_out(job.paths, named, overwrite)
+    return run(job, named, failed, progress)
+
+
+def _load_model(model: Model | Path | str) -> Model:
+    loaded = as_model(model)
+    if not is_measurable(loaded.classes):
+        raise ArgumentError(
+            f"`model`: finds {few(loaded.classes.names)}; give one that finds crack, inactive_area or "
+            "finger_interruption, such as el-cell"
+        )
+    return loaded
+
+
+def _read_style(config: Path | str | None) -> ReportStyle:
+    return ReportStyle() if config is None else read_report_style(Path(config))
+
+
+def _check_cells(cells: Any) -> tuple[int, int] | None:
+    if cells is None:
+        return None
+    try:
+        rows, columns = map(index, cells)
+    except (TypeError, ValueError):
+        raise ArgumentError(
+            f"`cells={cells!r}`: must be the number of rows and of columns, such as (6, 10)"
+        ) from None
+    if not (1 <= rows <= MAX_CELLS and 1 <= columns <= MAX_CELLS):
+        raise ArgumentError(f"`cells={rows}x{columns}`: must be 1 to {MAX_CELLS} rows and columns")
+    return rows, columns
+
+
+def _check_corners(corners: Any, cells: tuple[int, int] | None) -> NDArray[np.float64] | None:
+    points = as_corners(corners)
+    if points is not None and cells is None:
+        raise ArgumentError("`corners`: requires `cells`, the number of rows and columns")
+    return points
+
+
+def _can_write_pdf() -> bool:
+    try:
+        check_pdf()
+    except (MissingExtraError, MissingLibraryError) as error:
+        logger.warning("no report.pdf is written: %s", error)
+        return False
+    return True
+
+
+def _find(sources: list[Path | str], paths: InspectionPaths) -> tuple[dict[Path, str], dict[str, str]]:
+    """Return the name of each photograph, and those that cannot be named with the reason."""
+    found = find_images(sources)
+    photographs = [(file, base) for file, base in found if not _is_ours(file, paths)]
+    if not photographs:
+        raise ArgumentError(
+            f"{found[0][0]}: was written by an earlier call to {paths.root}; give other images"
+        )
+    named = name_outputs(photographs)
+    failed = {str(file): reason for file in named if (reason := name_objection(file)) is not None}
+    return {file: name for file, name in named.items() if str(file) not in failed}, failed
+
+
+def _is_ours(file: Path, paths: InspectionPaths) -> bool:
+    """Return whether a file is in the folder of a module that an earlier call wrote."""
+    return is_inside(file, paths.root) and any(
+        ModulePaths(folder).exists for folder in file.absolute().parents
+    )
+
+
+def _check_out(paths: InspectionPaths, named: Mapping[Path, str], overwrite: bool) -> None:
+    check_folder(paths.root)
+    for file in paths.files:
+        if file.exists() and not overwrite:
+            raise ExistsError(file, "another `out`", "`overwrite=True` to replace it")
+    names = ModuleNames(named.values(), paths)
+    for name in named.values():
+        check_module_folder(paths.module(names.of(name, 1)[0]), overwrite)
+    if paths.root.is_dir():
+        remove_temporary(paths.root)  # of a call that was stopped
+        remove_temporary_folders(paths.root)

@@ -1,0 +1,104 @@
+"""Inspect a module of a photograph."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.inference.model import Model
+from solarseg.inspection.cells import MeasuredCell, measure_cells
+from solarseg.inspection.exposure import expose_cells, expose_module
+from solarseg.inspection.photograph import Photograph
+from solarseg.inspection.power import estimate
+from solarseg.modules import InspectedCell, InspectedModule, ModulePlacement, rectify
+from solarseg.modules.brightness import black_level, classify_light, relative_light
+from solarseg.modules.cells import to_cells
+
+__all__ = ["CELL_SIZE", "ModuleResult", "inspect_module"]
+
+CELL_SIZE = 256  # pixels, as the input of the model that ships
+_SURE = 0.7  # of the confidence: below, the report asks to look; wrong grids have less
+
+
+@dataclass(frozen=True)
+class ModuleResult:
+    """An inspected module with its pictures.
+
+    Attributes:
+        module: what was found.
+        rectified: ``(rows * 256, columns * 256) uint8``, the module from the front.
+        cells: ``(N, 256, 256) uint8``, each cell as the model takes it, row by row.
+        masks: ``(N, 256, 256) uint8``, class ids of each cell.
+    """
+
+    module: InspectedModule
+    rectified: NDArray[np.uint8] = field(repr=False)
+    cells: NDArray[np.uint8] = field(repr=False)
+    masks: NDArray[np.uint8] = field(repr=False)
+
+    @property
+    def mask(self) -> NDArray[np.uint8]:
+        """Class ids of the rectified module."""
+        place = self.module.placement
+        blocks = self.masks.reshape(place.rows, place.columns, *self.masks.shape[1:])
+        return blocks.swapaxes(1, 2).reshape(self.rectified.shape)
+
+
+def inspect_module(
+    photograph: Photograph, placement: ModulePlacement, name: str, model: Model, cell_mm: float | None = None
+) -> ModuleResult:
+    """Rectify a module, segment and measure its cells, compare their light and estimate its power.
+
+    Args:
+        photograph: the photograph.
+        placement: where the module is in it.
+        name: of the module.
+        model: finds the defects.
+        cell_mm: longer side of the cells, mm.
+    """
+    rectified = np.asarray(rectify(photograph.light, placement, CELL_SIZE), np.float32)
+    cells = np.asarray(to_cells(rectified, placement), np.float32)
+    black = min(black_level(photograph.light), float(np.percentile(rectified[::4, ::4], 1)))
+    exposed = expose_cells(cells, black).reshape(-1, CELL_SIZE, CELL_SIZE)
+    measured = measure_cells(model, exposed, cell_mm)
+    records = _records(measured, relative_light(cells, placement, black), placement)
+    power, notes = estimate(records, (placement.rows, placement.columns), cell_mm)
+    module = InspectedModule(
+        name,
+        str(photograph.file),
+        placement,
+        records,
+        power,
+        (*photograph.notes, *_notes(placement), *notes),
+    )
+    return ModuleResult(
+        module, expose_module(rectified, black), exposed, np.stack([one.mask for one in measured])
+    )
+
+
+def _records(
+    measured: Sequence[MeasuredCell], light: NDArray[np.float64], placement: ModulePlacement
+) -> tuple[InspectedCell, ...]:
+    return tuple(
+        InspectedCell(
+            row=row + 1,
+            column=column + 1,
+            corners=tuple((float(x), float(y)) for x, y in placement.cell_corners[row, column]),
+            light=float(light[row, column]),
+            finding=classify_light(float(light[row, column])),
+            measurement=one.measurement,
+            inactive_low=one.inactive_low,
+            inactive_high=one.inactive_high,
+        )
+        for one, (row, column) in zip(measured, np.ndindex(light.shape), strict=True)
+    )
+
+
+def _notes(placement: ModulePlacement) -> tuple[str, ...]:
+    if placement.confidence >= _SURE:
+        return ()
+    return (
+        f"The place of the cells is uncertain (confidence {placement.confidence:.2f}); compare the cells with the "
+        "photograph.",
+    )

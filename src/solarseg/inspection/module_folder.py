@@ -1,0 +1,91 @@
+"""The folder of a module: report, pictures, cells and masks."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.classes import ClassMap
+from solarseg.errors import ExistsError
+from solarseg.files import atomic_folder
+from solarseg.inspection.layout import ModulePaths
+from solarseg.inspection.module import ModuleResult
+from solarseg.masks import write_mask
+from solarseg.modules import ModulePlacement
+from solarseg.painting import paint_mask
+from solarseg.reports import ModuleView, ReportFile, ReportStyle, write_module_report
+
+__all__ = ["check_module_folder", "write_module"]
+
+_OVERLAY = 0.35  # opacity of the class colours
+_NOT_PAINTED = ("cell", "busbar")
+_FILES = (
+    ReportFile("rectified.png", "The module seen from the front, each cell 256 pixels wide."),
+    ReportFile("overlay.png", "The same with its defects."),
+    ReportFile("cells/r01c01.png", "Each cell as the model takes it, named by row and column."),
+    ReportFile("masks/r01c01.png", "Class ids of each cell."),
+)
+
+
+def check_module_folder(paths: ModulePaths, overwrite: bool) -> None:
+    """Check that the folder of a module can be written, so that nothing else is replaced.
+
+    Raises:
+        ExistsError: the folder exists, and was not written by an inspection or may not be replaced.
+    """
+    if not paths.root.exists():
+        return
+    if not paths.exists:
+        raise ExistsError(paths.root, "another `out`")
+    if not overwrite:
+        raise ExistsError(paths.root, "another `out`", "`overwrite=True` to replace it")
+
+
+def write_module(
+    root: Path, result: ModuleResult, classes: ClassMap, model: str, style: ReportStyle, pdf: bool
+) -> None:
+    """Write a complete folder or none; an earlier one is replaced.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    mask = result.mask
+    view = ModuleView(
+        result.rectified,
+        mask,
+        classes,
+        _boxes(result.module.placement, result.masks.shape[1]),
+        model=model,
+        files=_FILES,
+    )
+    with atomic_folder(root, replace=True) as folder:
+        paths = ModulePaths(folder)
+        _write_png(paths.rectified, result.rectified)
+        _write_png(paths.overlay, _paint(result.rectified, mask, classes))
+        for directory in (paths.cell("").parent, paths.mask("").parent):
+            directory.mkdir()
+        for cell, image, ids in zip(result.module.cells, result.cells, result.masks, strict=True):
+            _write_png(paths.cell(cell.name), image)
+            write_mask(paths.mask(cell.name), ids, classes)
+        write_module_report(folder, result.module, view, style, pdf)
+
+
+def _boxes(placement: ModulePlacement, size: int) -> NDArray[np.int64]:
+    """Return left, top, right and bottom of each cell, without the gaps, in the rectified module."""
+    grid = placement.cell_corners_in_grid() * size
+    low, high = np.rint(grid.min(axis=2)), np.rint(grid.max(axis=2))
+    return np.concatenate([low, high], axis=-1).astype(np.int64)
+
+
+def _paint(image: NDArray[np.uint8], mask: NDArray[np.uint8], classes: ClassMap) -> NDArray[np.uint8]:
+    painted = [name not in _NOT_PAINTED for name in classes.names] + [False] * (256 - len(classes))
+    shown = np.where(painted, np.arange(256), 0).astype(np.uint8)[mask]
+    return paint_mask(np.repeat(image[..., None], 3, axis=2), shown, classes, _OVERLAY)
+
+
+def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write a file of a folder that is not complete yet; the folder appears as a whole."""
+    shown = image if image.ndim == 2 else image[..., ::-1]
+    _, content = cv2.imencode(".png", shown, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    path.write_bytes(content.tobytes())

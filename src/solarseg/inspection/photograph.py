@@ -1,0 +1,115 @@
+"""Photographs: read them, and find their modules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.errors import ArgumentError, ImageError
+from solarseg.images import read_image
+from solarseg.modules import ModulePlacement, locate_modules, place_module
+from solarseg.modules.light import to_light
+
+__all__ = ["Photograph", "as_corners", "read_photograph"]
+
+_MIN_CELL = 24  # pixels: in smaller cells no defect is visible
+_COMPRESSED = (".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph with its modules.
+
+    Attributes:
+        file: its path.
+        light: ``(H, W) float32`` from 0 to 1.
+        modules: where its modules are, from the top left, row by row.
+        notes: what is uncertain, sentences for the report.
+    """
+
+    file: Path
+    light: NDArray[np.float32] = field(repr=False)
+    modules: tuple[ModulePlacement, ...]
+    notes: tuple[str, ...] = ()
+
+
+def as_corners(corners: Any) -> NDArray[np.float64] | None:
+    """Check the corners of a module.
+
+    Args:
+        corners: ``(4, 2)``, or eight numbers in this order, pixels; None if modules are to be found.
+
+    Raises:
+        ArgumentError: these are not eight numbers.
+    """
+    if corners is None:
+        return None
+    try:
+        points = np.asarray(corners, np.float64)
+    except (TypeError, ValueError):
+        points = np.empty(0)
+    if points.size != 8 or not np.isfinite(points).all():
+        raise ArgumentError("`corners`: must be eight numbers, x and y of four corners")
+    return points.reshape(4, 2)
+
+
+def read_photograph(
+    file: Path, cells: tuple[int, int] | None = None, corners: NDArray[np.float64] | None = None
+) -> Photograph:
+    """Read a photograph and find its modules.
+
+    Args:
+        file: image file; turned upright if EXIF says so.
+        cells: number of rows and columns of cells, required with ``corners``.
+        corners: ``(4, 2)`` corners of the module, clockwise from the upper left; by default modules are found.
+
+    Raises:
+        ImageError: the file cannot be read, or shows no whole module.
+        ArgumentError: the corners cannot be used.
+    """
+    image = read_image(file)
+    if image.shape[-1] not in (1, 3):
+        raise ImageError(f"{file}: has {image.shape[-1]} bands; give a grey or an RGB photograph")
+    if image.dtype == np.float32 and not 0 <= image.min() <= image.max() <= 1:
+        raise ImageError(f"{file}: has values from {image.min():g} to {image.max():g}; scale them to 0 to 1")
+    light = to_light(image)
+    if corners is not None and cells is not None:
+        return Photograph(file, light, (place_module(corners, cells, light),), _notes(file))
+    modules, left_out = _find_modules(file, light, cells)
+    return Photograph(file, light, modules, (*_notes(file), *left_out))
+
+
+def _find_modules(
+    file: Path, light: NDArray[np.float32], cells: tuple[int, int] | None
+) -> tuple[tuple[ModulePlacement, ...], tuple[str, ...]]:
+    found = locate_modules(light, cells)
+    usable = [module for module in found.modules if module.pixels_per_cell >= _MIN_CELL]
+    if not usable:
+        small = [
+            f"cells of {module.pixels_per_cell:.0f} pixels, below {_MIN_CELL}" for module in found.modules
+        ]
+        seen = "; ".join([*small, *found.left_out]) or "nothing in it is bright and has four sides"
+        raise ImageError(f"{file}: no whole module found: {seen}; give `corners` and `cells`")
+    return _in_reading_order(usable), tuple(f"Left out of the photograph: {seen}." for seen in found.left_out)
+
+
+def _in_reading_order(modules: Sequence[ModulePlacement]) -> tuple[ModulePlacement, ...]:
+    """Order modules row by row; those whose centres differ by less than half of their height are in one row."""
+    heights = [np.ptp(module.corners[:, 1]) for module in modules]
+    row = max(float(np.median(heights)) / 2, 1.0)
+    centres = [module.corners.mean(axis=0) for module in modules]
+    top = min(centre[1] for centre in centres)
+    order = sorted(range(len(modules)), key=lambda i: (round((centres[i][1] - top) / row / 2), centres[i][0]))
+    return tuple(modules[i] for i in order)
+
+
+def _notes(file: Path) -> tuple[str, ...]:
+    if file.suffix.lower() not in _COMPRESSED:
+        return ()
+    return (
+        "The photograph is a JPEG file. Most cameras brighten dim parts in such files, so that dim cells emit less "
+        "light than their relative light says.",
+    )

@@ -1,0 +1,43 @@
+"""The electrical estimate of a module, if pvlib is installed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from solarseg.electrical import PowerEstimate, estimate_power
+from solarseg.errors import MissingExtraError
+from solarseg.modules import InspectedCell
+
+__all__ = ["estimate"]
+
+
+def estimate(
+    cells: Sequence[InspectedCell], shape: tuple[int, int], cell_mm: float | None
+) -> tuple[PowerEstimate | None, tuple[str, ...]]:
+    """Estimate the power of a module.
+
+    Args:
+        cells: row by row.
+        shape: rows and columns.
+        cell_mm: longer side of the cells, mm.
+
+    Returns:
+        The estimate, and a note; if pvlib is not installed, None and how to install it.
+    """
+    share, low, high = (
+        np.reshape(values, shape)
+        for values in (
+            [min(cell.measurement.inactive_share, 1.0) for cell in cells],
+            [cell.inactive_low for cell in cells],
+            [cell.inactive_high for cell in cells],
+        )
+    )
+    try:
+        power = estimate_power(share, low, high, cell_mm=cell_mm)
+    except MissingExtraError as error:
+        return None, (f"No electrical estimate: {error}.",)
+    weak = sum(cell.finding in ("dark", "dim") for cell in cells)
+    if not weak:
+        return power, ()
+    which = "cell that is" if weak == 1 else f"{weak} cells that are"
+    return power, (f"The electrical estimate does not contain the {which} dark or dim as a whole.",)

@@ -1,0 +1,274 @@
+"""``modules.csv`` and ``cells.csv``: their columns, and how they are read again."""
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from solarseg.errors import DataError
+from solarseg.measurement import CellMeasurement
+from solarseg.modules import InspectedCell, InspectedModule
+
+__all__ = ["CELL_COLUMNS", "MODULE_COLUMNS", "CellOf", "Column", "read_rows", "spell"]
+
+Record = TypeVar("Record")
+Value = str | int | float | None
+
+
+@dataclass(frozen=True)
+class CellOf:
+    """A cell and the module it is in."""
+
+    module: InspectedModule
+    cell: InspectedCell
+
+
+@dataclass(frozen=True)
+class Column(Generic[Record]):
+    """A column of a table.
+
+    Attributes:
+        name: its heading.
+        kind: type of its values; an empty field is None.
+        unit: unit of its values, empty for words and counts.
+        description: what it contains.
+        value: gives the value of a record.
+    """
+
+    name: str
+    kind: type[str] | type[int] | type[float]
+    unit: str
+    description: str
+    value: Callable[[Record], Value]
+
+
+def _corners(points: ArrayLike) -> str:
+    return ",".join(f"{value:.2f}" for value in np.asarray(points).ravel())
+
+
+def _count(test: Callable[[InspectedCell], object]) -> Callable[[InspectedModule], int]:
+    return lambda module: sum(bool(test(cell)) for cell in module.cells)
+
+
+def _mode(mode: str) -> Callable[[InspectedModule], int]:
+    return _count(lambda cell: cell.measurement.worst_crack_mode == mode)
+
+
+def _light(finding: str) -> Callable[[InspectedModule], int]:
+    return _count(lambda cell: cell.finding == finding)
+
+
+def _sides(length: float, measurement: CellMeasurement) -> float:
+    return length / max(measurement.cell_side, 1)
+
+
+def _mean(value: Callable[[InspectedCell], float]) -> Callable[[InspectedModule], float]:
+    return lambda module: float(np.mean([value(cell) for cell in module.cells]))
+
+
+def _crack_length_mm(module: InspectedModule) -> float | None:
+    lengths = [cell.measurement.crack_length_mm for cell in module.cells]
+    known = [length for length in lengths if length is not None]
+    return sum(known) if len(known) == len(lengths) else None
+
+
+def _power(attribute: str) -> Callable[[InspectedModule], float | None]:
+    return lambda module: None if module.power is None else float(getattr(module.power, attribute))
+
+
+def _bypassed(module: InspectedModule) -> str | None:
+    return None if module.power is None else " ".join(map(str, module.power.bypassed))
+
+
+def _worst(module: InspectedModule) -> str | None:
+    return next((cell.name for cell in module.worst_cells(1)), None)
+
+
+def _measured(attribute: str) -> Callable[[CellOf], Value]:
+    get = attrgetter(attribute)
+    return lambda one: get(one.cell.measurement)
+
+
+_PIXELS = "pixels of the photograph"
+_SIDES = "sides of a cell"
+
+MODULE_COLUMNS: tuple[Column[InspectedModule], ...] = (
+    Column("module", str, "", "name, and folder, of the module", attrgetter("name")),
+    Column("image", str, "", "the photograph", attrgetter("image")),
+    Column("rows", int, "", "rows of cells as seen in the photograph", attrgetter("placement.rows")),
+    Column("columns", int, "", "columns of cells", attrgetter("placement.columns")),
+    Column(
+        "confidence",
+        float,
+        "0 to 1",
+        "how sure the place of the cells is",
+        attrgetter("placement.confidence"),
+    ),
+    Column(
+        "corners",
+        str,
+        _PIXELS,
+        "x,y of the four corners of the area of cells, clockwise from the upper left, as `--corners` takes them; the "
+        "centre of the first pixel is 0,0",
+        lambda module: _corners(module.placement.corners),
+    ),
+    Column("severity", float, "", "mean severity of its cells", attrgetter("severity")),
+    Column("worst_cell", str, "", "the cell with the highest severity", _worst),
+    Column(
+        "defective_cells", int, "", "cells with a defect, or dark or dim", _count(lambda cell: cell.defective)
+    ),
+    Column("cracked_cells", int, "", "cells with cracks", _count(lambda cell: cell.measurement.cracks)),
+    Column("mode_a_cells", int, "", "cells whose worst crack has mode A", _mode("A")),
+    Column("mode_b_cells", int, "", "cells whose worst crack has mode B", _mode("B")),
+    Column("mode_c_cells", int, "", "cells whose worst crack has mode C", _mode("C")),
+    Column(
+        "inactive_cells",
+        int,
+        "",
+        "cells with inactive area",
+        _count(lambda cell: cell.measurement.inactive_area),
+    ),
+    Column(
+        "interrupted_cells",
+        int,
+        "",
+        "cells with finger interruptions",
+        _count(lambda cell: cell.measurement.finger_interruptions),
+    ),
+    Column("dark_cells", int, "", "cells with a relative light below 0.3", _light("dark")),
+    Column("dim_cells", int, "", "cells with a relative light from 0.3 to 0.7", _light("dim")),
+    Column("bright_cells", int, "", "cells with a relative light above 1.4", _light("bright")),
+    Column("inactive_share", float, "0 to 1", "share of the area of all cells", attrgetter("inactive_share")),
+    Column(
+        "inactive_low", float, "0 to 1", "its low bound, mean of all cells", _mean(attrgetter("inactive_low"))
+    ),
+    Column(
+        "inactive_high",
+        float,
+        "0 to 1",
+        "its high bound, mean of all cells",
+        _mean(attrgetter("inactive_high")),
+    ),
+    Column(
+        "crack_length",
+        float,
+        _SIDES,
+        "total length of all cracks",
+        lambda module: sum(_sides(cell.measurement.crack_length, cell.measurement) for cell in module.cells),
+    ),
+    Column("crack_length_mm", float, "mm", "the same; empty without the size of cells", _crack_length_mm),
+    Column("sound_power", float, "W", "estimated power without inactive area", _power("sound_power")),
+    Column("power", float, "W", "estimated power at standard test conditions", _power("power")),
+    Column("loss", float, "percent", "estimated loss of power", _power("loss")),
+    Column("loss_low", float, "percent", "its low bound", _power("loss_low")),
+    Column("loss_high", float, "percent", "its high bound", _power("loss_high")),
+    Column("bypassed", str, "", "numbers of the substrings whose bypass diode conducts", _bypassed),
+    Column("notes", str, "", "what was assumed or is uncertain", lambda module: " ".join(module.notes)),
+)
+
+CELL_COLUMNS: tuple[Column[CellOf], ...] = (
+    Column("module", str, "", "name of the module", attrgetter("module.name")),
+    Column(
+        "cell", str, "", "name of the cell: r03c07 is the seventh of the third row", attrgetter("cell.name")
+    ),
+    Column("row", int, "", "counted from 1, from the top of the photograph", attrgetter("cell.row")),
+    Column("column", int, "", "counted from 1, from the left of the photograph", attrgetter("cell.column")),
+    Column(
+        "corners",
+        str,
+        _PIXELS,
+        "x,y of its four corners, clockwise from the upper left; the centre of the first pixel is 0,0",
+        lambda one: _corners(one.cell.corners),
+    ),
+    Column("severity", float, "", "severity of its defects", attrgetter("cell.severity")),
+    Column(
+        "light", float, "typical cells", "median light; 1 is typical, 0 is dark", attrgetter("cell.light")
+    ),
+    Column(
+        "finding",
+        str,
+        "",
+        "dark (below 0.3), dim (below 0.7) or bright (above 1.4)",
+        attrgetter("cell.finding"),
+    ),
+    Column(
+        "inactive_share", float, "0 to 1", "share of its area that is inactive", _measured("inactive_share")
+    ),
+    Column("inactive_low", float, "0 to 1", "low bound of that share", attrgetter("cell.inactive_low")),
+    Column("inactive_high", float, "0 to 1", "high bound of that share", attrgetter("cell.inactive_high")),
+    Column("cracks", int, "", "number of cracks", _measured("cracks")),
+    Column(
+        "crack_length",
+        float,
+        _SIDES,
+        "total length of its cracks",
+        lambda one: _sides(one.cell.measurement.crack_length, one.cell.measurement),
+    ),
+    Column(
+        "crack_length_mm",
+        float,
+        "mm",
+        "the same; empty without the size of cells",
+        _measured("crack_length_mm"),
+    ),
+    Column(
+        "crack_branches",
+        int,
+        "",
+        "points where three or more lines of cracks meet",
+        _measured("crack_branches"),
+    ),
+    Column("worst_crack_mode", str, "", "worst mode of its cracks: A, B or C", _measured("worst_crack_mode")),
+    Column(
+        "finger_interruptions", int, "", "number of finger interruptions", _measured("finger_interruptions")
+    ),
+    Column(
+        "interruption_length",
+        float,
+        _SIDES,
+        "total length of its finger interruptions",
+        lambda one: _sides(one.cell.measurement.interruption_length, one.cell.measurement),
+    ),
+    Column(
+        "interruption_length_mm",
+        float,
+        "mm",
+        "the same; empty without the size of cells",
+        _measured("interruption_length_mm"),
+    ),
+)
+
+
+def spell(columns: Sequence[Column[Record]], record: Record) -> list[object]:
+    """Return the fields of a row."""
+    return [_spell(column.value(record)) for column in columns]
+
+
+def _spell(value: Value) -> object:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def read_rows(path: Path, columns: Iterable[Column[Any]]) -> list[dict[str, Value]]:
+    """Read a table with the types of its columns; empty fields are None.
+
+    Raises:
+        DataError: the file is missing, or is not such a table.
+    """
+    kinds = {column.name: column.kind for column in columns}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [
+                {name: kind(row[name]) if row[name] else None for name, kind in kinds.items()}
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(
+            f"{path}: cannot be read as a table of an inspection ({error}); inspect again"
+        ) from error
