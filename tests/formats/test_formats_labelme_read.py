@@ -354,7 +354,7 @@ def test_a_bad_shape_costs_its_sample_alone(tmp_path: Path, thing: dict[str, Any
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("", "the file: "),
+        ("", "the file is empty"),
         ('{"imagePath": "a.png"}', "shapes: Field required"),
         ('{"shapes": {}, "imagePath": "a.png"}', "shapes: "),
         ('{"shapes": [{"label": null}], "imagePath": "a.png"}', r"shapes\.0\.label: "),

@@ -178,3 +178,11 @@ def test_ignored_pixels_become_background_and_are_said(tmp_path, caplog):
     [sample] = open_source(written(tmp_path, mask))
     assert sample.mask.tolist() == [[0, 1, 0], [2, 2, 0]]
     assert "2 ignored pixels of 1 images become background: YOLO cannot say it" in caplog.text
+
+
+def test_a_parallelogram_is_not_taken_for_an_oriented_box(tmp_path):
+    mask = np.array([[0, 1, 1, 1], [1, 1, 1, 0]], dtype=np.uint8)
+    folder = written(tmp_path, mask)
+    [sample] = open_source(folder)
+    assert np.array_equal(sample.mask, mask)
+    assert [len(line) for line in lines_of(folder)] == [11]  # a class, and five points

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pypdf
 import pytest
 from generated_module import inspected
+from PIL import ImageFile
 from system_programs import skip_or_fail
 
 from solarseg.errors import MissingExtraError, MissingLibraryError
@@ -75,3 +76,9 @@ def test_nothing_is_loaded(httpserver, tmp_path):
     assert httpserver.log == []
     assert b"/EmbeddedFile" not in content
     assert len(pypdf.PdfReader(io.BytesIO(content)).pages) == 1
+
+
+def test_truncated_images_stay_errors_after_a_pdf_was_written():
+    """WeasyPrint lets Pillow accept them, in the whole process."""
+    check_pdf()
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is False

@@ -12,7 +12,7 @@ from solarseg.formats.polygons import area as ring_area
 from solarseg.formats.polygons import bridge
 from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.module import ModuleResult
-from solarseg.inspection.outlines import Defect, find_defects
+from solarseg.inspection.outlines import DefectOutline, find_defects
 from solarseg.inspection.streams import JsonItems, open_json
 from solarseg.modules import InspectedCell, InspectedModule
 
@@ -66,7 +66,7 @@ class Annotations:
         properties = _properties(module, cell, _CELLS[str(cell.finding)]) | {"light": round(cell.light, 4)}
         self._write([corners], corners, ring_area(corners), properties, image)
 
-    def _add_defect(self, module: InspectedModule, defect: Defect, image: int) -> None:
+    def _add_defect(self, module: InspectedModule, defect: DefectOutline, image: int) -> None:
         region, side = defect.region, max(defect.cell.measurement.cell_side, 1)
         properties = _properties(module, defect.cell, region.class_name) | {
             "share": round(region.share, 6),

@@ -19,7 +19,7 @@ from solarseg.inspection.module_folder import check_module_folder
 from solarseg.inspection.names import ModuleNames
 from solarseg.inspection.photograph import as_corners
 from solarseg.inspection.records import Inspection
-from solarseg.inspection.run import Job, run
+from solarseg.inspection.run import InspectionJob, run
 from solarseg.measurement import check_cell_size, is_measurable
 from solarseg.modules.grid import MAX_CELLS
 from solarseg.reports import ReportStyle, check_pdf, read_report_style
@@ -74,7 +74,7 @@ def inspect(
         OutputError: a file could not be written.
     """
     check_cell_size(cell_mm)
-    job = Job(
+    job = InspectionJob(
         _load_model(model),
         InspectionPaths(Path(out)),
         config if isinstance(config, ReportStyle) else _read_style(config),

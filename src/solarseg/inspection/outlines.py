@@ -13,14 +13,14 @@ from solarseg.measurement import RegionMeasurement
 from solarseg.measurement.regions import find_components
 from solarseg.modules import InspectedCell, ModulePlacement, cells_to_pixels
 
-__all__ = ["Defect", "find_defects", "to_photograph", "trace"]
+__all__ = ["DefectOutline", "find_defects", "to_photograph", "trace"]
 
 _FINER = 3  # the outline is traced at this scale, a sixth of a pixel inside of the border
 _TOLERANCE = 0.25  # pixels of the cell: points closer to the line between others are left out
 
 
 @dataclass(frozen=True)
-class Defect:
+class DefectOutline:
     """A defect of a cell.
 
     Attributes:
@@ -38,7 +38,7 @@ class Defect:
 
 def find_defects(
     cell: InspectedCell, mask: NDArray[np.uint8], placement: ModulePlacement, classes: ClassMap
-) -> Iterator[Defect]:
+) -> Iterator[DefectOutline]:
     """Yield the defects of a cell with their outlines."""
     scale = _pixels_of(cell, placement, mask.shape[0]) / mask.size
     for name in dict.fromkeys(region.class_name for region in cell.measurement.regions):
@@ -52,7 +52,7 @@ def find_defects(
                 rings = trace(shapes[key])
                 corner = np.array([region.left, region.top])
                 moved = [to_photograph(ring + corner, cell, placement, mask.shape[0]) for ring in rings]
-                yield Defect(cell, region, Polygon(moved[0], tuple(moved[1:])), region.area * scale)
+                yield DefectOutline(cell, region, Polygon(moved[0], tuple(moved[1:])), region.area * scale)
 
 
 def to_photograph(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from solarseg.inspection.layout import InspectionPaths
-from solarseg.inspection.tables import CELL_COLUMNS, MODULE_COLUMNS, read_rows
+from solarseg.inspection.tables import CELL_COLUMNS, MODULE_COLUMNS, read_table_rows
 
 __all__ = ["Inspection"]
 
@@ -41,7 +41,7 @@ class Inspection:
         Raises:
             DataError: the file has been moved or changed.
         """
-        return list(read_rows(InspectionPaths(self.folder).modules, MODULE_COLUMNS))
+        return list(read_table_rows(InspectionPaths(self.folder).modules, MODULE_COLUMNS))
 
     def cell_rows(self) -> list[dict[str, Any]]:
         """Return a row for each cell: the columns of ``cells.csv``.
@@ -49,4 +49,4 @@ class Inspection:
         Raises:
             DataError: the file has been moved or changed.
         """
-        return list(read_rows(InspectionPaths(self.folder).cells, CELL_COLUMNS))
+        return list(read_table_rows(InspectionPaths(self.folder).cells, CELL_COLUMNS))

@@ -29,7 +29,7 @@ from solarseg.reports import (
     write_index,
 )
 
-__all__ = ["Job", "run"]
+__all__ = ["InspectionJob", "run"]
 
 _FILES = (
     ReportFile("modules.csv", "A row for each module."),
@@ -40,7 +40,7 @@ _FILES = (
 
 
 @dataclass(frozen=True)
-class Job:
+class InspectionJob:
     """What is to be done with each photograph.
 
     Attributes:
@@ -100,7 +100,9 @@ class _NothingDoneError(Exception):
     """No module was inspected: the open files are removed."""
 
 
-def run(job: Job, named: Mapping[Path, str], failed: Mapping[str, str], progress: bool) -> Inspection:
+def run(
+    job: InspectionJob, named: Mapping[Path, str], failed: Mapping[str, str], progress: bool
+) -> Inspection:
     """Inspect all photographs.
 
     Args:
@@ -128,7 +130,7 @@ def run(job: Job, named: Mapping[Path, str], failed: Mapping[str, str], progress
 
 
 @contextmanager
-def _open(job: Job) -> Iterator[_Files]:
+def _open(job: InspectionJob) -> Iterator[_Files]:
     """Open the files about all modules, which appear when the block ends without an exception."""
     paths = job.paths
     with (
@@ -140,7 +142,7 @@ def _open(job: Job) -> Iterator[_Files]:
 
 
 def _inspect_photograph(
-    job: Job, file: Path, names: ModuleNames, name: str, files: _Files, found: _Found
+    job: InspectionJob, file: Path, names: ModuleNames, name: str, files: _Files, found: _Found
 ) -> None:
     try:
         photograph = read_photograph(file, job.cells, job.corners)

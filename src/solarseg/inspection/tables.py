@@ -14,7 +14,7 @@ from solarseg.errors import DataError
 from solarseg.measurement import CellMeasurement
 from solarseg.modules import InspectedCell, InspectedModule
 
-__all__ = ["CELL_COLUMNS", "MODULE_COLUMNS", "CellOf", "Column", "read_rows", "spell"]
+__all__ = ["CELL_COLUMNS", "MODULE_COLUMNS", "CellOf", "TableColumn", "read_table_rows", "spell"]
 
 Record = TypeVar("Record")
 Value = str | int | float | None
@@ -29,7 +29,7 @@ class CellOf:
 
 
 @dataclass(frozen=True)
-class Column(Generic[Record]):
+class TableColumn(Generic[Record]):
     """A column of a table.
 
     Attributes:
@@ -97,19 +97,19 @@ def _measured(attribute: str) -> Callable[[CellOf], Value]:
 _PIXELS = "pixels of the photograph"
 _SIDES = "sides of a cell"
 
-MODULE_COLUMNS: tuple[Column[InspectedModule], ...] = (
-    Column("module", str, "", "name, and folder, of the module", attrgetter("name")),
-    Column("image", str, "", "the photograph", attrgetter("image")),
-    Column("rows", int, "", "rows of cells as seen in the photograph", attrgetter("placement.rows")),
-    Column("columns", int, "", "columns of cells", attrgetter("placement.columns")),
-    Column(
+MODULE_COLUMNS: tuple[TableColumn[InspectedModule], ...] = (
+    TableColumn("module", str, "", "name, and folder, of the module", attrgetter("name")),
+    TableColumn("image", str, "", "the photograph", attrgetter("image")),
+    TableColumn("rows", int, "", "rows of cells as seen in the photograph", attrgetter("placement.rows")),
+    TableColumn("columns", int, "", "columns of cells", attrgetter("placement.columns")),
+    TableColumn(
         "confidence",
         float,
         "0 to 1",
         "how sure the place of the cells is",
         attrgetter("placement.confidence"),
     ),
-    Column(
+    TableColumn(
         "corners",
         str,
         _PIXELS,
@@ -117,124 +117,134 @@ MODULE_COLUMNS: tuple[Column[InspectedModule], ...] = (
         "centre of the first pixel is 0,0",
         lambda module: _corners(module.placement.corners),
     ),
-    Column("severity", float, "", "mean severity of its cells", attrgetter("severity")),
-    Column("worst_cell", str, "", "the cell with the highest severity", _worst),
-    Column(
+    TableColumn("severity", float, "", "mean severity of its cells", attrgetter("severity")),
+    TableColumn("worst_cell", str, "", "the cell with the highest severity", _worst),
+    TableColumn(
         "defective_cells", int, "", "cells with a defect, or dark or dim", _count(lambda cell: cell.defective)
     ),
-    Column("cracked_cells", int, "", "cells with cracks", _count(lambda cell: cell.measurement.cracks)),
-    Column("mode_a_cells", int, "", "cells whose worst crack has mode A", _mode("A")),
-    Column("mode_b_cells", int, "", "cells whose worst crack has mode B", _mode("B")),
-    Column("mode_c_cells", int, "", "cells whose worst crack has mode C", _mode("C")),
-    Column(
+    TableColumn("cracked_cells", int, "", "cells with cracks", _count(lambda cell: cell.measurement.cracks)),
+    TableColumn("mode_a_cells", int, "", "cells whose worst crack has mode A", _mode("A")),
+    TableColumn("mode_b_cells", int, "", "cells whose worst crack has mode B", _mode("B")),
+    TableColumn("mode_c_cells", int, "", "cells whose worst crack has mode C", _mode("C")),
+    TableColumn(
         "inactive_cells",
         int,
         "",
         "cells with inactive area",
         _count(lambda cell: cell.measurement.inactive_area),
     ),
-    Column(
+    TableColumn(
         "interrupted_cells",
         int,
         "",
         "cells with finger interruptions",
         _count(lambda cell: cell.measurement.finger_interruptions),
     ),
-    Column("dark_cells", int, "", "cells with a relative light below 0.3", _light("dark")),
-    Column("dim_cells", int, "", "cells with a relative light from 0.3 to 0.7", _light("dim")),
-    Column("bright_cells", int, "", "cells with a relative light above 1.4", _light("bright")),
-    Column("inactive_share", float, "0 to 1", "share of the area of all cells", attrgetter("inactive_share")),
-    Column(
+    TableColumn("dark_cells", int, "", "cells with a relative light below 0.3", _light("dark")),
+    TableColumn("dim_cells", int, "", "cells with a relative light from 0.3 to 0.7", _light("dim")),
+    TableColumn("bright_cells", int, "", "cells with a relative light above 1.4", _light("bright")),
+    TableColumn(
+        "inactive_share", float, "0 to 1", "share of the area of all cells", attrgetter("inactive_share")
+    ),
+    TableColumn(
         "inactive_low", float, "0 to 1", "its low bound, mean of all cells", _mean(attrgetter("inactive_low"))
     ),
-    Column(
+    TableColumn(
         "inactive_high",
         float,
         "0 to 1",
         "its high bound, mean of all cells",
         _mean(attrgetter("inactive_high")),
     ),
-    Column(
+    TableColumn(
         "crack_length",
         float,
         _SIDES,
         "total length of all cracks",
         lambda module: sum(_sides(cell.measurement.crack_length, cell.measurement) for cell in module.cells),
     ),
-    Column("crack_length_mm", float, "mm", "the same; empty without the size of cells", _crack_length_mm),
-    Column("sound_power", float, "W", "estimated power without inactive area", _power("sound_power")),
-    Column("power", float, "W", "estimated power at standard test conditions", _power("power")),
-    Column("loss", float, "percent", "estimated loss of power", _power("loss")),
-    Column("loss_low", float, "percent", "its low bound", _power("loss_low")),
-    Column("loss_high", float, "percent", "its high bound", _power("loss_high")),
-    Column("bypassed", str, "", "numbers of the substrings whose bypass diode conducts", _bypassed),
-    Column("notes", str, "", "what was assumed or is uncertain", lambda module: " ".join(module.notes)),
+    TableColumn(
+        "crack_length_mm", float, "mm", "the same; empty without the size of cells", _crack_length_mm
+    ),
+    TableColumn("sound_power", float, "W", "estimated power without inactive area", _power("sound_power")),
+    TableColumn("power", float, "W", "estimated power at standard test conditions", _power("power")),
+    TableColumn("loss", float, "percent", "estimated loss of power", _power("loss")),
+    TableColumn("loss_low", float, "percent", "its low bound", _power("loss_low")),
+    TableColumn("loss_high", float, "percent", "its high bound", _power("loss_high")),
+    TableColumn("bypassed", str, "", "numbers of the substrings whose bypass diode conducts", _bypassed),
+    TableColumn("notes", str, "", "what was assumed or is uncertain", lambda module: " ".join(module.notes)),
 )
 
-CELL_COLUMNS: tuple[Column[CellOf], ...] = (
-    Column("module", str, "", "name of the module", attrgetter("module.name")),
-    Column(
+CELL_COLUMNS: tuple[TableColumn[CellOf], ...] = (
+    TableColumn("module", str, "", "name of the module", attrgetter("module.name")),
+    TableColumn(
         "cell", str, "", "name of the cell: r03c07 is the seventh of the third row", attrgetter("cell.name")
     ),
-    Column("row", int, "", "counted from 1, from the top of the photograph", attrgetter("cell.row")),
-    Column("column", int, "", "counted from 1, from the left of the photograph", attrgetter("cell.column")),
-    Column(
+    TableColumn("row", int, "", "counted from 1, from the top of the photograph", attrgetter("cell.row")),
+    TableColumn(
+        "column", int, "", "counted from 1, from the left of the photograph", attrgetter("cell.column")
+    ),
+    TableColumn(
         "corners",
         str,
         _PIXELS,
         "x,y of its four corners, clockwise from the upper left; the centre of the first pixel is 0,0",
         lambda one: _corners(one.cell.corners),
     ),
-    Column("severity", float, "", "severity of its defects", attrgetter("cell.severity")),
-    Column(
+    TableColumn("severity", float, "", "severity of its defects", attrgetter("cell.severity")),
+    TableColumn(
         "light", float, "typical cells", "median light; 1 is typical, 0 is dark", attrgetter("cell.light")
     ),
-    Column(
+    TableColumn(
         "finding",
         str,
         "",
         "dark (below 0.3), dim (below 0.7) or bright (above 1.4)",
         attrgetter("cell.finding"),
     ),
-    Column(
+    TableColumn(
         "inactive_share", float, "0 to 1", "share of its area that is inactive", _measured("inactive_share")
     ),
-    Column("inactive_low", float, "0 to 1", "low bound of that share", attrgetter("cell.inactive_low")),
-    Column("inactive_high", float, "0 to 1", "high bound of that share", attrgetter("cell.inactive_high")),
-    Column("cracks", int, "", "number of cracks", _measured("cracks")),
-    Column(
+    TableColumn("inactive_low", float, "0 to 1", "low bound of that share", attrgetter("cell.inactive_low")),
+    TableColumn(
+        "inactive_high", float, "0 to 1", "high bound of that share", attrgetter("cell.inactive_high")
+    ),
+    TableColumn("cracks", int, "", "number of cracks", _measured("cracks")),
+    TableColumn(
         "crack_length",
         float,
         _SIDES,
         "total length of its cracks",
         lambda one: _sides(one.cell.measurement.crack_length, one.cell.measurement),
     ),
-    Column(
+    TableColumn(
         "crack_length_mm",
         float,
         "mm",
         "the same; empty without the size of cells",
         _measured("crack_length_mm"),
     ),
-    Column(
+    TableColumn(
         "crack_branches",
         int,
         "",
         "points where three or more lines of cracks meet",
         _measured("crack_branches"),
     ),
-    Column("worst_crack_mode", str, "", "worst mode of its cracks: A, B or C", _measured("worst_crack_mode")),
-    Column(
+    TableColumn(
+        "worst_crack_mode", str, "", "worst mode of its cracks: A, B or C", _measured("worst_crack_mode")
+    ),
+    TableColumn(
         "finger_interruptions", int, "", "number of finger interruptions", _measured("finger_interruptions")
     ),
-    Column(
+    TableColumn(
         "interruption_length",
         float,
         _SIDES,
         "total length of its finger interruptions",
         lambda one: _sides(one.cell.measurement.interruption_length, one.cell.measurement),
     ),
-    Column(
+    TableColumn(
         "interruption_length_mm",
         float,
         "mm",
@@ -244,7 +254,7 @@ CELL_COLUMNS: tuple[Column[CellOf], ...] = (
 )
 
 
-def spell(columns: Sequence[Column[Record]], record: Record) -> list[object]:
+def spell(columns: Sequence[TableColumn[Record]], record: Record) -> list[object]:
     """Return the fields of a row."""
     return [_spell(column.value(record)) for column in columns]
 
@@ -255,7 +265,7 @@ def _spell(value: Value) -> object:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def read_rows(path: Path, columns: Iterable[Column[Any]]) -> list[dict[str, Value]]:
+def read_table_rows(path: Path, columns: Iterable[TableColumn[Any]]) -> list[dict[str, Value]]:
     """Read a table with the types of its columns; empty fields are None.
 
     Raises:

@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 from solarseg.modules.placement import ModulePlacement
 from solarseg.modules.records import Finding
 
-__all__ = ["BRIGHT", "DARK", "DIM", "black_level", "classify_light", "relative_light"]
+__all__ = ["black_level", "classify_light", "relative_light"]
 
-DARK = 0.3  # of the light of a typical cell: below, shunted or disconnected
-DIM = 0.7  # below, more than the spread between sound cells
-BRIGHT = 1.4  # above, the current flows through a smaller part of the cell
+_DARK = 0.3  # of the light of a typical cell: below, shunted or disconnected
+_DIM = 0.7  # below, more than the spread between sound cells
+_BRIGHT = 1.4  # above, the current flows through a smaller part of the cell
 
 Floats = NDArray[np.float64]
 
@@ -56,11 +56,11 @@ def classify_light(light: float) -> Finding | None:
         >>> [classify_light(light) for light in (0.1, 0.5, 1.1, 1.6)]
         ['dark', 'dim', None, 'bright']
     """
-    if light < DARK:
+    if light < _DARK:
         return "dark"
-    if light < DIM:
+    if light < _DIM:
         return "dim"
-    return "bright" if light > BRIGHT else None
+    return "bright" if light > _BRIGHT else None
 
 
 def _medians(cells: NDArray[np.floating]) -> Floats:

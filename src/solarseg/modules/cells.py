@@ -38,9 +38,9 @@ def rectify(image: NDArray[np.generic], module: ModulePlacement, size: int = 256
     width, height = module.columns * size, module.rows * size
     where = distort(_flat(module, size * finer), module.distortion, module.size)
     large = cv2.remap(np.ascontiguousarray(image), where, None, cv2.INTER_LINEAR, borderValue=0)
-    if finer == 1:
-        return np.asarray(large)
-    return np.asarray(cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA))
+    if finer > 1:
+        large = cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(large).reshape(height, width, *image.shape[2:])  # OpenCV drops a single channel
 
 
 def cut_cells(image: NDArray[np.generic], module: ModulePlacement, size: int = 256) -> NDArray[np.generic]:

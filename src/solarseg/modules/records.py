@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from solarseg.electrical import PowerEstimate
@@ -112,6 +113,11 @@ class InspectedModule:
             f"<InspectedModule {self.name}: {self.placement.rows} x {self.placement.columns} cells, "
             f"{bad} with defects, severity {self.severity:.3g}>"
         )
+
+    @property
+    def photograph(self) -> str:
+        """Name of the photograph's file without its folder, as reports show it."""
+        return Path(self.image).name
 
     @cached_property
     def severity(self) -> float:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from solarseg.modules.records import InspectedCell, InspectedModule
 from solarseg.painting import format_percent
 
-__all__ = ["Column", "Entry", "Row", "cell_rows", "table_columns"]
+__all__ = ["CellColumn", "CellEntry", "CellRow", "cell_rows", "table_columns"]
 
 
 @dataclass(frozen=True)
-class Column:
+class CellColumn:
     """A column.
 
     Attributes:
@@ -27,7 +27,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CellEntry:
     """An entry: what is shown, and the value that sorts it."""
 
     text: str
@@ -36,35 +36,35 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Row:
+class CellRow:
     """A cell."""
 
     name: str
-    entries: tuple[Entry, ...]
+    entries: tuple[CellEntry, ...]
 
 
-def table_columns(module: InspectedModule) -> list[Column]:
+def table_columns(module: InspectedModule) -> list[CellColumn]:
     """Return the columns; those for changes only if there was an earlier inspection."""
     unit = "mm" if _has_mm(module.cells) else "sides"
     columns = [
-        Column("name", "Cell", True, 7),
-        Column("severity", "Severity", width=8),
-        Column("finding", "Light", True, 6),
-        Column("light", "Relative light", width=8),
-        Column("inactive", "Inactive share", width=8),
-        Column("range", "Interval of share", True, 14),
-        Column("cracks", "Cracks", width=7),
-        Column("crack_length", f"Crack length ({unit})", width=7),
-        Column("mode", "Worst mode", True, 6),
-        Column("interruptions", "Finger interruptions", width=12),
+        CellColumn("name", "Cell", True, 7),
+        CellColumn("severity", "Severity", width=8),
+        CellColumn("finding", "Light", True, 6),
+        CellColumn("light", "Relative light", width=8),
+        CellColumn("inactive", "Inactive share", width=8),
+        CellColumn("range", "Interval of share", True, 14),
+        CellColumn("cracks", "Cracks", width=7),
+        CellColumn("crack_length", f"Crack length ({unit})", width=7),
+        CellColumn("mode", "Worst mode", True, 6),
+        CellColumn("interruptions", "Finger interruptions", width=12),
     ]
     if has_changes(module):
         columns += [
-            Column("status", "Change", True, 8),
-            Column("inactive_change", "Inactive change (points)", width=8),
-            Column("crack_change", "Crack change (sides)", width=8),
-            Column("light_change", "Light change", width=8),
-            Column("darkened", "Darkened share", width=9),
+            CellColumn("status", "Change", True, 8),
+            CellColumn("inactive_change", "Inactive change (points)", width=8),
+            CellColumn("crack_change", "Crack change (sides)", width=8),
+            CellColumn("light_change", "Light change", width=8),
+            CellColumn("darkened", "Darkened share", width=9),
         ]
     return columns
 
@@ -74,46 +74,48 @@ def has_changes(module: InspectedModule) -> bool:
     return any(cell.change for cell in module.cells)
 
 
-def cell_rows(module: InspectedModule) -> list[Row]:
+def cell_rows(module: InspectedModule) -> list[CellRow]:
     """Return a row for each cell, the worst first."""
     in_mm, changes = _has_mm(module.cells), has_changes(module)
     cells = sorted(module.cells, key=lambda cell: (-cell.severity, cell.light))
-    return [Row(cell.name, (*_entries(cell, in_mm), *(_change(cell) if changes else ()))) for cell in cells]
+    return [
+        CellRow(cell.name, (*_entries(cell, in_mm), *(_change(cell) if changes else ()))) for cell in cells
+    ]
 
 
 def _has_mm(cells: Sequence[InspectedCell]) -> bool:
     return all(cell.measurement.crack_length_mm is not None for cell in cells)
 
 
-def _entries(cell: InspectedCell, in_mm: bool) -> tuple[Entry, ...]:
+def _entries(cell: InspectedCell, in_mm: bool) -> tuple[CellEntry, ...]:
     measured = cell.measurement
     length = (
         measured.crack_length_mm if in_mm else measured.crack_length / max(measured.cell_side, 1)
     )  # a cell that was not found has no side
     low, high = format_percent(cell.inactive_low), format_percent(cell.inactive_high)
     return (
-        Entry(f"{cell.severity:.3f}", f"{cell.severity:.6g}"),
+        CellEntry(f"{cell.severity:.3f}", f"{cell.severity:.6g}"),
         _words(cell.finding),
-        Entry(f"{cell.light:.2f}", f"{cell.light:.6g}"),
-        Entry(format_percent(measured.inactive_share), f"{measured.inactive_share:.6g}"),
-        Entry(low if low == high else f"{low} to {high}", f"{cell.inactive_high:.6g}", is_text=True),
-        Entry(str(measured.cracks), str(measured.cracks)),
-        Entry(f"{length:.0f}" if in_mm else f"{length:.2f}", f"{length:.6g}"),
+        CellEntry(f"{cell.light:.2f}", f"{cell.light:.6g}"),
+        CellEntry(format_percent(measured.inactive_share), f"{measured.inactive_share:.6g}"),
+        CellEntry(low if low == high else f"{low} to {high}", f"{cell.inactive_high:.6g}", is_text=True),
+        CellEntry(str(measured.cracks), str(measured.cracks)),
+        CellEntry(f"{length:.0f}" if in_mm else f"{length:.2f}", f"{length:.6g}"),
         _words(measured.worst_crack_mode),
-        Entry(str(measured.finger_interruptions), str(measured.finger_interruptions)),
+        CellEntry(str(measured.finger_interruptions), str(measured.finger_interruptions)),
     )
 
 
-def _change(cell: InspectedCell) -> tuple[Entry, ...]:
+def _change(cell: InspectedCell) -> tuple[CellEntry, ...]:
     change = cell.change
     if change is None:
-        return (_words(None), *[Entry("", "")] * 4)
+        return (_words(None), *[CellEntry("", "")] * 4)
     return (
         _words(change.status),
-        Entry(_signed(100 * change.inactive_share, 1), f"{change.inactive_share:.6g}"),
-        Entry(_signed(change.crack_length, 2), f"{change.crack_length:.6g}"),
-        Entry(_signed(change.light, 2), f"{change.light:.6g}"),
-        Entry(format_percent(change.darkened_share), f"{change.darkened_share:.6g}"),
+        CellEntry(_signed(100 * change.inactive_share, 1), f"{change.inactive_share:.6g}"),
+        CellEntry(_signed(change.crack_length, 2), f"{change.crack_length:.6g}"),
+        CellEntry(_signed(change.light, 2), f"{change.light:.6g}"),
+        CellEntry(format_percent(change.darkened_share), f"{change.darkened_share:.6g}"),
     )
 
 
@@ -127,5 +129,5 @@ def _signed(value: float, digits: int) -> str:
     return f"{value:+.{digits}f}" if round(value, digits) else "0"
 
 
-def _words(word: str | None) -> Entry:
-    return Entry(word or "", word or "", is_text=True)
+def _words(word: str | None) -> CellEntry:
+    return CellEntry(word or "", word or "", is_text=True)

@@ -7,7 +7,7 @@ from math import ceil, floor, log10
 from solarseg.electrical import PowerEstimate
 from solarseg.reports.view import Line, Plot
 
-__all__ = ["Chart", "ChartLine", "draw_curves", "draw_plot", "nice_ticks"]
+__all__ = ["Chart", "ChartLine", "draw_plot", "draw_power_curves", "nice_ticks"]
 
 WIDTH, HEIGHT = 520, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 26, 14, 50
@@ -65,7 +65,7 @@ def nice_ticks(low: float, high: float, count: int = _TICKS) -> list[float]:
     return [round(place * step, 12) for place in range(first, last + 1)]
 
 
-def draw_curves(power: PowerEstimate) -> Chart:
+def draw_power_curves(power: PowerEstimate) -> Chart:
     """Draw the I-V curves with and without the inactive area, with their maximum power points."""
     curves = (("with the inactive area", power.curve), ("without inactive area", power.sound_curve))
     lines = [Line(name, curve.voltage.tolist(), curve.current.tolist()) for name, curve in curves]

@@ -10,7 +10,7 @@ from solarseg.electrical import PowerEstimate
 from solarseg.files import write_bytes, write_text
 from solarseg.modules.records import InspectedCell, InspectedModule
 from solarseg.reports.cell_table import cell_rows, has_changes, table_columns
-from solarseg.reports.charts import draw_curves, draw_plot
+from solarseg.reports.charts import draw_plot, draw_power_curves
 from solarseg.reports.outlines import draw_layers
 from solarseg.reports.pdf import html_to_pdf
 from solarseg.reports.pictures import crop, jpeg_uri, painted, shrink, stretch
@@ -18,7 +18,14 @@ from solarseg.reports.render import render
 from solarseg.reports.style import ReportStyle
 from solarseg.reports.terms import TERMS
 from solarseg.reports.view import ModuleView
-from solarseg.reports.wording import CHANGES, describe_cell, list_words, name_cells, summarise, totals
+from solarseg.reports.wording import (
+    CHANGES,
+    describe_cell,
+    list_words,
+    name_cells,
+    summarise_in_words,
+    totals,
+)
 
 __all__ = ["render_module_report", "write_module_report"]
 
@@ -108,7 +115,7 @@ def _values(module: InspectedModule, view: ModuleView, style: ReportStyle) -> di
         "model": view.model,
         "earlier_name": view.earlier_name,
         "files": view.files,
-        "summary": summarise(module),
+        "summary": summarise_in_words(module),
         "totals": totals(module),
         "width": width,
         "height": height,
@@ -119,7 +126,7 @@ def _values(module: InspectedModule, view: ModuleView, style: ReportStyle) -> di
         "items": [_item(cell, view) for cell in module.cells],
         "worst": [_picture(cell, view) for cell in module.worst_cells(_WORST)],
         "changes": _changes(module, view),
-        "curve": None if power is None else draw_curves(power),
+        "curve": None if power is None else draw_power_curves(power),
         "curve_rows": [] if power is None else _curve_rows(power),
         "substrings": [] if power is None else _substrings(power),
         "columns": table_columns(module),

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from PIL import ImageFile
+
 from solarseg.errors import MissingExtraError, MissingLibraryError
 from solarseg.extras import require
 
@@ -39,9 +41,12 @@ def html_to_pdf(html: str) -> bytes:
 
 
 def _weasyprint() -> Any:
+    reads_truncated = ImageFile.LOAD_TRUNCATED_IMAGES
     try:
         return require("weasyprint", EXTRA)
     except MissingExtraError:
         raise
     except OSError as error:  # a shared library is missing
         raise MissingLibraryError("Pango", _INSTALL) from error
+    finally:  # importing it lets Pillow read truncated files as if they were whole, in the whole process
+        ImageFile.LOAD_TRUNCATED_IMAGES = reads_truncated

@@ -17,7 +17,7 @@ __all__ = [
     "describe_cell",
     "list_words",
     "name_cells",
-    "summarise",
+    "summarise_in_words",
     "totals",
 ]
 
@@ -98,7 +98,7 @@ def describe_cell(cell: InspectedCell, with_name: bool = True) -> str:
     return f"{cell.name}: {words}" if with_name else words[0].upper() + words[1:]
 
 
-def summarise(module: InspectedModule) -> list[str]:
+def summarise_in_words(module: InspectedModule) -> list[str]:
     """Summarise a module in plain sentences for a reader who has never seen an EL image."""
     place, cells = module.placement, module.cells
     defective = sum(cell.defective for cell in cells)

@@ -42,6 +42,9 @@ def write(items: Iterable[Labelled], classes: ClassMap, folder: Path, tolerance:
 def _line(region: Region, size: tuple[int, ...], tolerance: float) -> str:
     # The centre of a pixel: truncated after multiplying by the size, it is that pixel again.
     centres = pixel_line(region.pixels, tolerance) + np.array([region.x, region.y]) + 0.5
+    turned = (np.diff(centres, axis=0) != 0).all(axis=1).any()
+    if len(centres) == 4 and turned:  # may be taken for an oriented box: the outline ends where it starts
+        centres = np.concatenate([centres, centres[:1]])
     shares = (centres / np.array(size[::-1])).ravel().tolist()
     return " ".join([str(region.class_id - 1), *(f"{share:.7g}" for share in shares)]) + "\n"
 
