@@ -38,9 +38,8 @@ def overlap(one, other):
     return common / min(abs(cv2.contourArea(shape)) for shape in shapes)
 
 
-def judge(photograph):
+def judge(photograph, located):
     """Yield kind and corner distances of each whole module, and of what was located elsewhere."""
-    located = list(locate_modules(photograph.image).modules)
     for truth in photograph.modules:
         near = [one for one in located if overlap(one.corners, truth.corners) > 0.5]
         located = [one for one in located if not any(one is other for other in near)]
@@ -60,14 +59,14 @@ def judge(photograph):
         yield "located, no module", None
 
 
-def picture(photograph, seed):
+def picture(photograph, located, seed):
     """Return a small picture of a photograph with the true corners and the located cells."""
     light = photograph.image.mean(axis=2, dtype=np.float32)
     light *= 255 / max(np.percentile(light, 99.7), 1)
     shown = cv2.cvtColor(light.clip(0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
     for truth in photograph.modules:
         cv2.polylines(shown, [truth.corners.round().astype(np.int32)], True, (0, 255, 0), 6)
-    for module in locate_modules(photograph.image).modules:
+    for module in located:
         for cell in module.cell_corners.reshape(-1, 4, 2):
             cv2.polylines(shown, [cell.round().astype(np.int32)], True, (0, 128, 255), 2)
     scale = TILE / max(shown.shape)
@@ -93,15 +92,15 @@ def main():
     for seed in range(options.start, options.start + options.count):
         photograph = generate_photograph(np.random.default_rng(seed), size=SIZE)
         start = time.process_time()
-        locate_modules(photograph.image)
+        located = locate_modules(photograph.image).modules
         seconds.append(time.process_time() - start)
-        kinds = list(judge(photograph))
+        kinds = list(judge(photograph, located))
         for kind, corners in kinds:
             counts[kind] = counts.get(kind, 0) + 1
             if corners is not None:
                 distances.append(corners)
         if options.sheet and any(kind.startswith(("wrong", "located")) for kind, _ in kinds):
-            tiles.append(picture(photograph, seed))
+            tiles.append(picture(photograph, located, seed))
     print(describe())
     whole = sum(count for kind, count in counts.items() if not kind.startswith("located"))
     print(f"{options.count} photographs from seed {options.start}, {whole} whole modules with light")

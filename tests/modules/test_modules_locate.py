@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from solarseg.errors import ArgumentError, ImageError
-from solarseg.modules import locate_module, locate_modules, place_module
+from solarseg.modules import ModulePlacement, locate_module, locate_modules, place_module
+from solarseg.modules.fit import cell_light
 from solarseg.synthesis import generate_photograph
 
 
@@ -107,3 +108,22 @@ def test_impossible_corners(corners, cells, match):
 def test_what_is_no_image():
     with pytest.raises(ArgumentError, match="give \\(H, W\\) or \\(H, W, C\\)"):
         locate_modules(np.zeros(5))
+
+
+def test_light_of_cells_is_taken_in_their_middle_beyond_a_middle_gap():
+    """In the photograph of a half-cut module each cell has its own level."""
+    module = ModulePlacement(
+        2, 16, np.diag([20.0, 40.0, 1.0]), 0.0, (400, 100), gap=(0.1, 0.1), middle_gap=(2.0, 0.0)
+    )
+    image, level = np.zeros((100, 400), np.float32), np.linspace(0.2, 0.9, 32).reshape(2, 16)
+    for row, column in np.ndindex(2, 16):
+        (left, top), _, (right, bottom), _ = module.cell_corners[row, column].round().astype(int)
+        image[top : bottom + 1, left : right + 1] = level[row, column]
+    assert np.abs(cell_light(image, module) - level).max() < 1e-6
+
+
+def test_a_given_number_of_cells_is_found_where_dark_strings_could_be_next_to_them():
+    shown = photograph(1, 700, rows=4, columns=6, straight=True)
+    wide = np.pad(shown.image, ((400, 400), (400, 400), (0, 0)), mode="edge")
+    module = locate_module(wide, (4, 6))
+    assert np.abs(module.corners - 400 - shown.modules[0].corners).max() < 1.5

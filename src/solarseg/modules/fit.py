@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from solarseg.modules.cells import cut_cells
 from solarseg.modules.lens import distort
 from solarseg.modules.placement import ModulePlacement
 
-__all__ = ["Fit", "fit_placement", "straighten"]
+__all__ = ["Fit", "cell_light", "fit_placement", "is_upright", "judge_placement"]
 
 Points = NDArray[np.float64]
 
@@ -284,9 +285,9 @@ def _judge(placement: ModulePlacement, across: Edges, down: Edges) -> Fit:
     axis = np.repeat((0, 1), (len(across.line), len(down.line)))
     row = np.concatenate([across.cell_along(placement.middle_gap[1], placement.rows), down.cell])
     column = np.concatenate([across.cell, down.cell_along(placement.middle_gap[0], placement.columns)])
-    np.add.at(seen, (axis, row, column), apart < _GOOD)
-    np.add.at(wrong, (axis, row, column), apart >= _GOOD)
     good = apart < _GOOD
+    np.add.at(seen, (axis, row, column), good)
+    np.add.at(wrong, (axis, row, column), ~good)
     outer = np.array(
         [
             (good[: len(across.line)] & (across.line == line) & (across.side == side)).sum() / placement.rows
@@ -302,18 +303,14 @@ def _judge(placement: ModulePlacement, across: Edges, down: Edges) -> Fit:
 
 def cell_light(light: NDArray[np.float32], placement: ModulePlacement) -> NDArray[np.float32]:
     """Return the light in the middle of each cell, ``(rows, columns) float32``, 0 to 1."""
-    scale = 12
-    image = straighten(light, replace(placement, middle_gap=(0.0, 0.0)), scale, pad=0.0)
-    cells = image.reshape(placement.rows, scale, placement.columns, scale)[:, 3:-3, :, 3:-3]
-    return np.asarray(np.median(cells, axis=(1, 3)), np.float32)
+    cells = np.asarray(cut_cells(light, placement, 12), np.float32)
+    return np.asarray(np.median(cells[:, :, 3:-3, 3:-3], axis=(2, 3)), np.float32)
 
 
 def is_upright(light: NDArray[np.float32], placement: ModulePlacement) -> bool:
     """Return whether busbars run from top to bottom: in the median of all cells dark lines do."""
-    scale = 48
-    image = straighten(light, replace(placement, middle_gap=(0.0, 0.0)), scale, pad=0.0)
-    cells = image.reshape(placement.rows, scale, placement.columns, scale)
-    relative = cells / np.maximum(np.median(cells, axis=(1, 3), keepdims=True), 1e-6)
-    inside = np.median(relative, axis=(0, 2))[5:-5, 5:-5]
+    cells = np.asarray(cut_cells(light, placement, 48), np.float32)
+    relative = cells / np.maximum(np.median(cells, axis=(2, 3), keepdims=True), 1e-6)
+    inside = np.median(relative, axis=(0, 1))[5:-5, 5:-5]
     across, down = (inside.mean(axis=axis) for axis in (0, 1))
     return bool(np.abs(np.diff(across, 2)).mean() > np.abs(np.diff(down, 2)).mean())

@@ -145,7 +145,7 @@ def _power(module: InspectedModule) -> list[str]:
 
 
 def _changes(cells: Sequence[InspectedCell]) -> list[str]:
-    changes = [cell.change.status for cell in cells if cell.change]
+    changes: list[str] = [cell.change.status for cell in cells if cell.change]
     if not changes:
         return []
     words = {
@@ -153,7 +153,7 @@ def _changes(cells: Sequence[InspectedCell]) -> list[str]:
         "grown": "with defects that have grown",
         "gone": "with defects that are gone",
     }
-    numbers = [(changes.count(status), text) for status, text in words.items()]  # type: ignore[arg-type]
+    numbers = [(changes.count(status), text) for status, text in words.items()]
     found = [f"{count(number, 'cell')} {text}" for number, text in numbers if number]
     if not found:
         return ["Compared with the earlier inspection, nothing changed beyond the noise."]
