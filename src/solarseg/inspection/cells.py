@@ -11,6 +11,8 @@ from solarseg.inference.model import Model
 from solarseg.inference.pipeline import Predicted
 from solarseg.inference.sources import ArraySource
 from solarseg.measurement import CellMeasurement, measure_cell
+from solarseg.modules import ModulePlacement
+from solarseg.modules.cells import to_true_shape
 
 __all__ = ["MeasuredCell", "measure_cells"]
 
@@ -24,7 +26,7 @@ class MeasuredCell:
 
     Attributes:
         mask: ``(H, W) uint8`` class ids.
-        measurement: its defects.
+        measurement: its defects, measured in the cell's true shape; see `to_true_shape`.
         inactive_low: low bound of the inactive share: pixels of the mask with a probability of 0.75 or more.
         inactive_high: high bound of the inactive share: pixels of the mask, and all others of the cell with a
             probability of 0.25 or more.
@@ -36,12 +38,17 @@ class MeasuredCell:
     inactive_high: float
 
 
-def measure_cells(model: Model, cells: NDArray[np.uint8], cell_mm: float | None = None) -> list[MeasuredCell]:
+def measure_cells(
+    model: Model, cells: NDArray[np.uint8], placement: ModulePlacement, cell_mm: float | None = None
+) -> list[MeasuredCell]:
     """Segment and measure the cells of a module; threads measure while the network computes.
+
+    The network takes half-cut cells as squares; they are measured in their true shape.
 
     Args:
         model: with the classes of cells.
         cells: ``(N, H, W) uint8``.
+        placement: of the module.
         cell_mm: longer side of the cells, mm.
     """
 
@@ -51,7 +58,7 @@ def measure_cells(model: Model, cells: NDArray[np.uint8], cell_mm: float | None 
     def use(number: int, found: "Predicted[ArraySource] | ImageError") -> MeasuredCell:
         if isinstance(found, ImageError):
             raise found
-        return _measure(model, cells[number], found, cell_mm)
+        return _measure(model, cells[number], found, placement, cell_mm)
 
     results: Iterator[MeasuredCell] = model.pipeline.predict_all(
         range(len(cells)), read, use, probabilities=True
@@ -60,13 +67,18 @@ def measure_cells(model: Model, cells: NDArray[np.uint8], cell_mm: float | None 
 
 
 def _measure(
-    model: Model, image: NDArray[np.uint8], found: "Predicted[ArraySource]", cell_mm: float | None
+    model: Model,
+    image: NDArray[np.uint8],
+    found: "Predicted[ArraySource]",
+    placement: ModulePlacement,
+    cell_mm: float | None,
 ) -> MeasuredCell:
-    measurement = measure_cell(found.mask, model.classes, image, cell_mm)
+    mask, image = to_true_shape(found.mask, placement), to_true_shape(image, placement)
+    measurement = measure_cell(mask, model.classes, image, cell_mm)
     if _INACTIVE not in model.classes.names or found.probabilities is None:
         return MeasuredCell(found.mask, measurement, measurement.inactive_share, measurement.inactive_share)
     number = model.classes.names.index(_INACTIVE)
-    low, high = _bounds(found.mask, found.probabilities[..., number], number, measurement)
+    low, high = _bounds(mask, to_true_shape(found.probabilities[..., number], placement), number, measurement)
     return MeasuredCell(found.mask, measurement, low, high)
 
 

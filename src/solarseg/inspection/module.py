@@ -61,7 +61,7 @@ def inspect_module(
     cells = np.asarray(to_cells(rectified, placement), np.float32)
     black = min(black_level(photograph.light), float(np.percentile(rectified[::4, ::4], 1)))
     exposed = expose_cells(cells, black).reshape(-1, CELL_SIZE, CELL_SIZE)
-    measured = measure_cells(model, exposed, cell_mm)
+    measured = measure_cells(model, exposed, placement, cell_mm)
     records = _records(measured, relative_light(cells, placement, black), placement)
     power, notes = estimate(records, (placement.rows, placement.columns), cell_mm)
     module = InspectedModule(

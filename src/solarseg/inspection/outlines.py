@@ -12,6 +12,7 @@ from solarseg.formats.polygons import Polygon
 from solarseg.measurement import RegionMeasurement
 from solarseg.measurement.regions import find_components
 from solarseg.modules import InspectedCell, ModulePlacement, cells_to_pixels
+from solarseg.modules.cells import to_true_shape
 
 __all__ = ["DefectOutline", "find_defects", "to_photograph", "trace"]
 
@@ -40,7 +41,9 @@ def find_defects(
     cell: InspectedCell, mask: NDArray[np.uint8], placement: ModulePlacement, classes: ClassMap
 ) -> Iterator[DefectOutline]:
     """Yield the defects of a cell with their outlines."""
-    scale = _pixels_of(cell, placement, mask.shape[0]) / mask.size
+    mask = to_true_shape(mask, placement)  # as it was measured
+    size = (mask.shape[1], mask.shape[0])
+    scale = _pixels_of(cell, placement, size) / mask.size
     for name in dict.fromkeys(region.class_name for region in cell.measurement.regions):
         shapes = {
             (one.left, one.top, one.pixels.shape[1], one.pixels.shape[0], one.area): one.pixels
@@ -51,12 +54,12 @@ def find_defects(
             if region.class_name == name and key in shapes:
                 rings = trace(shapes[key])
                 corner = np.array([region.left, region.top])
-                moved = [to_photograph(ring + corner, cell, placement, mask.shape[0]) for ring in rings]
+                moved = [to_photograph(ring + corner, cell, placement, size) for ring in rings]
                 yield DefectOutline(cell, region, Polygon(moved[0], tuple(moved[1:])), region.area * scale)
 
 
 def to_photograph(
-    points: NDArray[np.float64], cell: InspectedCell, placement: ModulePlacement, size: int
+    points: NDArray[np.float64], cell: InspectedCell, placement: ModulePlacement, size: tuple[int, int]
 ) -> NDArray[np.float64]:
     """Convert points of a cell to points of the photograph; both count from the corner of the image."""
     return cells_to_pixels(placement, cell.row, cell.column, points - 0.5, size) + 0.5
@@ -80,7 +83,7 @@ def trace(pixels: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
     return [(ring + 0.5) / _FINER for ring in kept]
 
 
-def _pixels_of(cell: InspectedCell, placement: ModulePlacement, size: int) -> float:
+def _pixels_of(cell: InspectedCell, placement: ModulePlacement, size: tuple[int, int]) -> float:
     """Return the area that the image of a cell covers in the photograph, pixels."""
-    square = np.array([(0, 0), (size, 0), (size, size), (0, size)], np.float64)
-    return abs(float(cv2.contourArea(to_photograph(square, cell, placement, size).astype(np.float32))))
+    whole = np.array([(0, 0), (size[0], 0), size, (0, size[1])], np.float64)
+    return abs(float(cv2.contourArea(to_photograph(whole, cell, placement, size).astype(np.float32))))

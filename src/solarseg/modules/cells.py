@@ -1,5 +1,7 @@
 """Rectify a module, and crop its cells."""
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +10,9 @@ from solarseg.errors import ArgumentError
 from solarseg.modules.lens import distort
 from solarseg.modules.placement import ModulePlacement, check_image
 
-__all__ = ["cells_to_pixels", "cut_cells", "rectify", "to_cells"]
+__all__ = ["cells_to_pixels", "cut_cells", "rectify", "to_cells", "to_true_shape"]
+
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 _SIZES = (8, 2048)  # pixels
 _FINEST = 4  # samples along each side of a pixel: photographs are at most this much larger than what is made of them
@@ -75,7 +79,11 @@ def to_cells(rectified: NDArray[np.generic], module: ModulePlacement) -> NDArray
 
 
 def cells_to_pixels(
-    module: ModulePlacement, row: int, column: int, points: NDArray[np.float64], size: int
+    module: ModulePlacement,
+    row: int,
+    column: int,
+    points: NDArray[np.float64],
+    size: int | tuple[int, int],
 ) -> NDArray[np.float64]:
     """Convert pixels of a cell, ``(..., 2)`` x and y, to pixels of the photograph.
 
@@ -84,9 +92,25 @@ def cells_to_pixels(
         row: of the cell, counted from 1.
         column: of the cell, counted from 1.
         points: pixels of the cell as `cut_cells` gives it; the centre of its upper left pixel is ``(0, 0)``.
-        size: of the cell, pixels.
+        size: width and height of the cell, pixels; one number if they are equal.
     """
-    return module.to_pixels((np.asarray(points, np.float64) + 0.5) / size + np.array([column - 1, row - 1]))
+    return module.to_pixels(
+        (np.asarray(points, np.float64) + 0.5) / np.array(size) + np.array([column - 1, row - 1])
+    )
+
+
+def to_true_shape(cell: NDArray[Pixel], module: ModulePlacement) -> NDArray[Pixel]:
+    """Undo the stretching of half-cut cells: repeat pixels along the longer side, so that none is lost.
+
+    Args:
+        cell: ``(H, W)``, square, as `cut_cells` gives it.
+        module: which the cell is of.
+
+    Returns:
+        ``(H, W)``, ``(H, 2 * W)`` or ``(2 * H, W)``.
+    """
+    width, height = module.cell_shape
+    return cell.repeat(height, axis=0).repeat(width, axis=1)
 
 
 def _flat(module: ModulePlacement, size: int) -> NDArray[np.float32]:

@@ -92,9 +92,24 @@ class ModulePlacement:
     @property
     def pixels_per_cell(self) -> float:
         """Mean distance between cells in the photograph, pixels."""
+        return sum(self._pitch) / 2
+
+    @property
+    def cell_shape(self) -> tuple[int, int]:
+        """Width and height of a cell relative to its shorter side: (2, 1) or (1, 2) for half-cut cells, else (1, 1).
+
+        A wafer is divided into equal parts, so the nearest whole number is taken: perspective shortens cells.
+        """
+        width, height = self._pitch
+        parts = _nearest_part(max(width, height) / min(width, height))
+        return (parts, 1) if width > height else (1, parts)
+
+    @property
+    def _pitch(self) -> tuple[float, float]:
+        """Mean horizontal and vertical distance between cells in the photograph, pixels."""
         (tl, tr, br, bl), hypot = self.corners, np.linalg.norm
-        across = (hypot(tr - tl) + hypot(br - bl)) / (2 * self.columns)
-        return float((across + (hypot(bl - tl) + hypot(br - tr)) / (2 * self.rows)) / 2)
+        across, down = hypot(tr - tl) + hypot(br - bl), hypot(bl - tl) + hypot(br - tr)
+        return float(across) / (2 * self.columns), float(down) / (2 * self.rows)
 
     @property
     def _middle(self) -> Points:
@@ -111,6 +126,17 @@ class ModulePlacement:
             return grid
         past = grid - self._middle
         return np.where(past > 0, np.maximum(grid - self.middle_gap, self._middle), grid)
+
+
+def _nearest_part(ratio: float) -> int:
+    """Return the whole number that a ratio of 1 or more is nearest to, by the factor between them.
+
+    Examples:
+        >>> _nearest_part(1.4), _nearest_part(1.5), _nearest_part(2.4)
+        (1, 2, 2)
+    """
+    below = int(ratio)
+    return below if ratio**2 < below * (below + 1) else below + 1
 
 
 def check_image(image: NDArray[np.generic]) -> None:
