@@ -20,6 +20,7 @@ import solarseg
 from solarseg.errors import ArgumentError, ExistsError
 from solarseg.images import read_image, write_image
 from solarseg.inspection.layout import InspectionPaths
+from solarseg.inspection.record import read_record
 from solarseg.inspection.tables import CELL_COLUMNS, MODULE_COLUMNS
 from solarseg.masks import read_mask_values
 from solarseg.modules import cut_cells
@@ -82,6 +83,23 @@ def test_the_tables_say_what_the_masks_show(inspection, folder):
     assert [float(number) for number in module["corners"].split(",")] == pytest.approx(
         CORNERS.ravel(), abs=1.5
     )
+
+
+def test_the_path_of_the_photograph_is_relative_to_the_folder(inspection, folder):
+    (row,) = inspection.rows()
+    assert row["image"] == "../roof.png"
+    coco = json.loads((folder / "out" / "annotations-coco.json").read_text())
+    assert [image["file_name"] for image in coco["images"]] == ["../roof.png"]
+
+
+def test_the_record_says_what_the_tables_say(inspection, folder):
+    module = read_record(folder / "out" / "roof")
+    (row,) = inspection.rows()
+    assert (module.name, module.image) == (row["module"], row["image"])
+    for cell, found in zip(module.cells, inspection.cell_rows(), strict=True):
+        assert cell.name == found["cell"]
+        assert found["severity"] == pytest.approx(cell.severity, rel=1e-5)
+        assert found["light"] == pytest.approx(cell.light, rel=1e-5)
 
 
 def test_the_model_finds_the_same_in_the_written_cells(inspection, folder):

@@ -1,5 +1,6 @@
 """Defects in pixels of the photographs, as GeoJSON and as COCO."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,8 +12,8 @@ from solarseg.classes import ClassMap
 from solarseg.formats.polygons import area as ring_area
 from solarseg.formats.polygons import bridge
 from solarseg.inspection.layout import InspectionPaths
-from solarseg.inspection.module import ModuleResult
-from solarseg.inspection.outlines import DefectOutline, find_defects
+from solarseg.inspection.outlines import DefectOutline
+from solarseg.inspection.record import ModuleRecord
 from solarseg.inspection.streams import JsonItems, open_json
 from solarseg.modules import InspectedCell, InspectedModule
 
@@ -42,13 +43,16 @@ class Annotations:
         self.categories = [{"id": i, "name": name, "supercategory": ""} for i, name in enumerate(names, 1)]
         self._ids = {name: i for i, name in enumerate(names, 1)}
 
-    def add(self, result: ModuleResult) -> None:
+    def add(self, record: ModuleRecord) -> None:
         """Write the defects of a module."""
-        module, image = result.module, self._image(result.module)
-        for cell, mask in zip(module.cells, result.masks, strict=True):
+        module, image = record.module, self._image(record.module)
+        outlines = defaultdict(list)
+        for outline in record.outlines():
+            outlines[outline.cell.name].append(outline)
+        for cell in module.cells:
             if cell.finding in _CELLS:
                 self._add_cell(module, cell, image)
-            for defect in find_defects(cell, mask, module.placement, self._classes):
+            for defect in outlines[cell.name]:
                 self._add_defect(module, defect, image)
 
     def _image(self, module: InspectedModule) -> int:

@@ -5,6 +5,7 @@ modules.csv                 a row for each module
 cells.csv                   a row for each cell
 regions.geojson             each defect in pixels of its photograph
 annotations-coco.json       the same, as COCO
+NAME/module.json            the record of a module, written last: all the above is made from these
 NAME/report.html            the report of a module; report.pdf is the same for printing
 NAME/rectified.png          the module from the front
 NAME/overlay.png            the same with its defects
@@ -27,6 +28,11 @@ class ModulePaths:
     """
 
     root: Path
+
+    @property
+    def record(self) -> Path:
+        """All that is known of the module besides its pictures; written last."""
+        return self.root / "module.json"
 
     @property
     def report(self) -> Path:
@@ -54,7 +60,7 @@ class ModulePaths:
     @property
     def exists(self) -> bool:
         """Whether an inspection wrote this folder."""
-        return self.report.is_file() and self.rectified.is_file()
+        return self.record.is_file()
 
 
 @dataclass(frozen=True)

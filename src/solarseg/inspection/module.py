@@ -46,7 +46,12 @@ class ModuleResult:
 
 
 def inspect_module(
-    photograph: Photograph, placement: ModulePlacement, name: str, model: Model, cell_mm: float | None = None
+    photograph: Photograph,
+    placement: ModulePlacement,
+    name: str,
+    image: str,
+    model: Model,
+    cell_mm: float | None = None,
 ) -> ModuleResult:
     """Rectify a module, segment and measure its cells, compare their light and estimate its power.
 
@@ -54,6 +59,7 @@ def inspect_module(
         photograph: the photograph.
         placement: where the module is in it.
         name: of the module.
+        image: name of the photograph in tables and records.
         model: finds the defects.
         cell_mm: longer side of the cells, mm.
     """
@@ -66,7 +72,7 @@ def inspect_module(
     power, notes = estimate(records, (placement.rows, placement.columns), cell_mm)
     module = InspectedModule(
         name,
-        str(photograph.file),
+        image,
         placement,
         records,
         power,

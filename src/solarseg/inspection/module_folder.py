@@ -11,10 +11,11 @@ from solarseg.errors import ExistsError
 from solarseg.files import atomic_folder
 from solarseg.inspection.layout import ModulePaths
 from solarseg.inspection.module import ModuleResult
+from solarseg.inspection.record import ModuleOrigin, ModuleRecord, trace_shapes, write_record
 from solarseg.masks import write_mask
 from solarseg.modules import ModulePlacement
 from solarseg.painting import paint_mask
-from solarseg.reports import ModuleView, ReportFile, ReportStyle, write_module_report
+from solarseg.reports import ModuleView, ReportFile, ReportStyle, draw_thumbnail, write_module_report
 
 __all__ = ["check_module_folder", "write_module"]
 
@@ -25,6 +26,7 @@ _FILES = (
     ReportFile("overlay.png", "The same with its defects."),
     ReportFile("cells/r01c01.png", "Each cell as the model takes it, named by row and column."),
     ReportFile("masks/r01c01.png", "Class ids of each cell."),
+    ReportFile("module.json", "All numbers, for programs."),
 )
 
 
@@ -43,9 +45,24 @@ def check_module_folder(paths: ModulePaths, overwrite: bool) -> None:
 
 
 def write_module(
-    root: Path, result: ModuleResult, classes: ClassMap, model: str, style: ReportStyle, pdf: bool
+    root: Path,
+    result: ModuleResult,
+    origin: ModuleOrigin,
+    classes: ClassMap,
+    model: str,
+    style: ReportStyle,
+    pdf: bool,
 ) -> None:
     """Write a complete folder or none; an earlier one is replaced.
+
+    Args:
+        root: the folder.
+        result: the module.
+        origin: what it was made from.
+        classes: of the class ids.
+        model: name of the model, for the report.
+        style: the company's part of the report.
+        pdf: write ``report.pdf``.
 
     Raises:
         OutputError: it could not be written.
@@ -69,6 +86,8 @@ def write_module(
             _write_png(paths.cell(cell.name), image)
             write_mask(paths.mask(cell.name), ids, classes)
         write_module_report(folder, result.module, view, style, pdf)
+        shapes = trace_shapes(result.module, result.masks, classes)
+        write_record(folder, ModuleRecord(origin, result.module, shapes, draw_thumbnail(result.rectified)))
 
 
 def _boxes(placement: ModulePlacement, size: int) -> NDArray[np.int64]:

@@ -1,42 +1,31 @@
-"""Inspect photographs one after another, and write the results of each module before the next one."""
+"""Inspect photographs one after another, and make the files about all modules from what was written of each."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.errors import DataError, ExistsError
-from solarseg.files import remove_empty_folder
+from solarseg._version import __version__
+from solarseg.errors import DataError, ExistsError, ImageError
+from solarseg.files import digest, remove_empty_folder
 from solarseg.inference.model import Model
-from solarseg.inspection.annotations import Annotations, open_annotations
 from solarseg.inspection.layout import InspectionPaths
-from solarseg.inspection.module import ModuleResult, inspect_module
+from solarseg.inspection.module import inspect_module
 from solarseg.inspection.module_folder import check_module_folder, write_module
 from solarseg.inspection.names import ModuleNames
 from solarseg.inspection.photograph import read_photograph
+from solarseg.inspection.record import ModuleOrigin
 from solarseg.inspection.records import Inspection
-from solarseg.inspection.streams import TableRows, open_table
-from solarseg.inspection.tables import CELL_COLUMNS, MODULE_COLUMNS, CellOf, spell
-from solarseg.reports import (
-    FailedPhotograph,
-    ModuleSummary,
-    ReportFile,
-    ReportStyle,
-    summarise_module,
-    write_index,
-)
+from solarseg.inspection.summary import write_summary
+from solarseg.reports import FailedPhotograph, ReportStyle
 
 __all__ = ["InspectionJob", "run"]
-
-_FILES = (
-    ReportFile("modules.csv", "A row for each module."),
-    ReportFile("cells.csv", "A row for each cell."),
-    ReportFile("regions.geojson", "Each defect in pixels of its photograph."),
-    ReportFile("annotations-coco.json", "The same, for labelling tools that read COCO."),
-)
 
 
 @dataclass(frozen=True)
@@ -63,41 +52,33 @@ class InspectionJob:
     overwrite: bool = False
     pdf: bool = True
 
+    def options(self) -> dict[str, Any]:
+        """Return what modules depend on besides their photograph, as values of JSON."""
+        style = self.style.model_dump_json(exclude={"logo"}) + self.style.logo_uri
+        options = {
+            "version": __version__,
+            "model": self.model.info.fingerprint,
+            **asdict(self.model.options),
+            "cells": self.cells,
+            "corners": None if self.corners is None else self.corners.tolist(),
+            "cell_mm": self.cell_mm,
+            "style": hashlib.blake2b(style.encode(), digest_size=8).hexdigest(),
+            "pdf": self.pdf,
+        }
+        values: dict[str, Any] = json.loads(json.dumps(options))
+        return values
 
-@dataclass(frozen=True)
-class _Files:
-    """The open files about all modules."""
+    def image_name(self, file: Path) -> str:
+        """Return the name of a photograph in tables and records.
 
-    modules: TableRows
-    cells: TableRows
-    annotations: Annotations
-
-    def add(self, result: ModuleResult) -> None:
-        self.modules.add(spell(MODULE_COLUMNS, result.module))
-        for cell in result.module.cells:
-            self.cells.add(spell(CELL_COLUMNS, CellOf(result.module, cell)))
-        self.annotations.add(result)
-
-
-@dataclass
-class _Found:
-    """What is known of all modules so far; no images are kept."""
-
-    summaries: list[ModuleSummary]
-    failed: dict[str, str]
-
-    def to_inspection(self, folder: Path) -> Inspection:
-        return Inspection(
-            folder,
-            tuple(each.name for each in self.summaries),
-            sum(each.cells for each in self.summaries),
-            sum(each.defective for each in self.summaries),
-            self.failed,
-        )
-
-
-class _NothingDoneError(Exception):
-    """No module was inspected: the open files are removed."""
+        It is the path relative to the folder of the inspection, so that it does not depend on the current directory and
+        stays right if both are moved.
+        """
+        path = file.parent.resolve() / file.name
+        try:
+            return Path(os.path.relpath(path, self.paths.root.resolve())).as_posix()
+        except ValueError:  # another drive
+            return path.as_posix()
 
 
 def run(
@@ -114,52 +95,42 @@ def run(
     Raises:
         OutputError: a file could not be written.
     """
-    found = _Found([], dict(failed))
+    failures, modules = dict(failed), []
     names = ModuleNames(named.values(), job.paths)
-    with suppress(_NothingDoneError), _open(job) as files:
-        for file in _track(named, progress):
-            _inspect_photograph(job, file, names, named[file], files, found)
-        if not found.summaries:
-            raise _NothingDoneError
-    if found.summaries:
-        reasons = [FailedPhotograph(file, reason) for file, reason in found.failed.items()]
-        write_index(job.paths.root, found.summaries, reasons, job.style, _FILES)
-    else:
-        remove_empty_folder(job.paths.root)
-    return found.to_inspection(job.paths.root)
-
-
-@contextmanager
-def _open(job: InspectionJob) -> Iterator[_Files]:
-    """Open the files about all modules, which appear when the block ends without an exception."""
-    paths = job.paths
-    with (
-        open_table(paths.modules, [column.name for column in MODULE_COLUMNS]) as modules,
-        open_table(paths.cells, [column.name for column in CELL_COLUMNS]) as cells,
-        open_annotations(paths, job.model.classes) as annotations,
-    ):
-        yield _Files(modules, cells, annotations)
-
-
-def _inspect_photograph(
-    job: InspectionJob, file: Path, names: ModuleNames, name: str, files: _Files, found: _Found
-) -> None:
-    try:
-        photograph = read_photograph(file, job.cells, job.corners)
-    except DataError as error:
-        found.failed[str(file)] = str(error).removeprefix(f"{file}: ")
-        return
-    for placement, module in zip(photograph.modules, names.of(name, len(photograph.modules)), strict=True):
-        paths = job.paths.module(module)
+    for file in _track(named, progress):
         try:
-            check_module_folder(paths, job.overwrite)
-        except ExistsError as error:
-            found.failed[str(file)] = str(error)
-            continue
-        result = inspect_module(photograph, placement, module, job.model, job.cell_mm)
-        write_module(paths.root, result, job.model.classes, job.model.path.stem, job.style, job.pdf)
-        files.add(result)
-        found.summaries.append(summarise_module(result.module, result.rectified))
+            modules += _inspect_photograph(job, file, names, named[file])
+        except (DataError, ExistsError) as error:
+            failures[str(file)] = str(error).removeprefix(f"{file}: ")
+    if not modules:
+        remove_empty_folder(job.paths.root)
+        return Inspection(job.paths.root, (), 0, 0, failures)
+    reasons = [FailedPhotograph(file, reason) for file, reason in failures.items()]
+    cells, defective = write_summary(job.paths, modules, reasons, job.model.classes, job.style)
+    return Inspection(job.paths.root, tuple(modules), cells, defective, failures)
+
+
+def _inspect_photograph(job: InspectionJob, file: Path, names: ModuleNames, name: str) -> list[str]:
+    """Write the folders of the modules of a photograph, and return their names."""
+    content = _digest(file)
+    photograph = read_photograph(file, job.cells, job.corners)
+    found = names.of(name, len(photograph.modules))
+    for module in found:
+        check_module_folder(job.paths.module(module), job.overwrite)
+    image, options = job.image_name(file), job.options()
+    for number, (placement, module) in enumerate(zip(photograph.modules, found, strict=True), 1):
+        result = inspect_module(photograph, placement, module, image, job.model, job.cell_mm)
+        origin = ModuleOrigin(image, content, number, len(found), options)
+        folder = job.paths.module(module).root
+        write_module(folder, result, origin, job.model.classes, job.model.path.stem, job.style, job.pdf)
+    return found
+
+
+def _digest(file: Path) -> str:
+    try:
+        return digest(file)
+    except OSError as error:
+        raise ImageError(f"{file}: cannot be read ({error.strerror or error})") from error
 
 
 def _track(files: Iterable[Path], progress: bool) -> Iterable[Path]:

@@ -99,7 +99,13 @@ _SIDES = "sides of a cell"
 
 MODULE_COLUMNS: tuple[TableColumn[InspectedModule], ...] = (
     TableColumn("module", str, "", "name, and folder, of the module", attrgetter("name")),
-    TableColumn("image", str, "", "the photograph", attrgetter("image")),
+    TableColumn(
+        "image",
+        str,
+        "",
+        "the photograph: its path relative to the folder of the inspection, with /",
+        attrgetter("image"),
+    ),
     TableColumn("rows", int, "", "rows of cells as seen in the photograph", attrgetter("placement.rows")),
     TableColumn("columns", int, "", "columns of cells", attrgetter("placement.columns")),
     TableColumn(

@@ -3,6 +3,7 @@
 from solarseg.reports.index import (
     FailedPhotograph,
     ModuleSummary,
+    draw_thumbnail,
     render_index,
     summarise_module,
     write_index,
@@ -21,6 +22,7 @@ __all__ = [
     "ReportFile",
     "ReportStyle",
     "check_pdf",
+    "draw_thumbnail",
     "read_report_style",
     "render_index",
     "render_module_report",

@@ -17,7 +17,14 @@ from solarseg.reports.style import ReportStyle
 from solarseg.reports.view import ReportFile
 from solarseg.reports.wording import Total, count
 
-__all__ = ["FailedPhotograph", "ModuleSummary", "render_index", "summarise_module", "write_index"]
+__all__ = [
+    "FailedPhotograph",
+    "ModuleSummary",
+    "draw_thumbnail",
+    "render_index",
+    "summarise_module",
+    "write_index",
+]
 
 _THUMBNAIL_SIDE, _THUMBNAIL_QUALITY = 160, 60  # about 4 kB
 
@@ -76,14 +83,19 @@ class FailedPhotograph:
     reason: str
 
 
+def draw_thumbnail(image: NDArray[np.uint8]) -> bytes:
+    """Return a small JPEG of a rectified module, ``(H, W) uint8``."""
+    return encode(stretch(shrink(image, _THUMBNAIL_SIDE)), _THUMBNAIL_QUALITY)
+
+
 def summarise_module(
-    module: InspectedModule, image: NDArray[np.uint8], report: str | None = None
+    module: InspectedModule, image: NDArray[np.uint8] | bytes, report: str | None = None
 ) -> ModuleSummary:
     """Summarise a module for the index.
 
     Args:
         module: what was found.
-        image: ``(H, W) uint8``, the rectified image, for the thumbnail.
+        image: ``(H, W) uint8``, the rectified image, or what `draw_thumbnail` made of it.
         report: path of the report relative to the index; ``NAME/report.html`` by default.
     """
     power, worst = module.power, module.worst_cells(1)
@@ -104,7 +116,7 @@ def summarise_module(
         sound_power=None if power is None else power.sound_power,
         loss=None if power is None else power.loss,
         changed=sum(change in ("new", "grown") for change in changes) if changes else None,
-        thumbnail=encode(stretch(shrink(image, _THUMBNAIL_SIDE)), _THUMBNAIL_QUALITY),
+        thumbnail=image if isinstance(image, bytes) else draw_thumbnail(image),
     )
 
 

@@ -1,0 +1,213 @@
+"""The record of a module on disk, ``module.json``: all that is known of a module besides its pictures.
+
+Tables, regions and the index are made from these records, and an interrupted inspection is resumed with them.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.classes import ClassMap
+from solarseg.errors import ArgumentError, DataError, OutputError, reason_of
+from solarseg.files import write_text
+from solarseg.formats.polygons import Polygon
+from solarseg.inspection.layout import ModulePaths
+from solarseg.inspection.outlines import DefectOutline, find_defects
+from solarseg.inspection.record_fields import from_json, to_json
+from solarseg.modules import InspectedModule
+
+__all__ = [
+    "DefectShape",
+    "ModuleOrigin",
+    "ModuleRecord",
+    "read_full_record",
+    "read_origin",
+    "read_record",
+    "trace_shapes",
+    "write_record",
+]
+
+_VERSION = 1
+_MAX_BYTES = 64 * 2**20  # a module of 60 cells has 0.2 MB
+_DIGITS = 2  # of a coordinate of an outline: a hundredth of a pixel
+
+Rings = tuple[tuple[tuple[float, float], ...], ...]
+
+
+@dataclass(frozen=True)
+class ModuleOrigin:
+    """What a module was made from: an inspection is resumed if this is equal.
+
+    Attributes:
+        image: the photograph: its path relative to the folder of the inspection, with ``/``.
+        digest: digest of the photograph's file.
+        number: number of the module in its photograph, counted from 1.
+        modules: number of modules in the photograph.
+        options: model, options and version of solarseg.
+    """
+
+    image: str
+    digest: str
+    number: int
+    modules: int
+    options: dict[str, Any] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class DefectShape:
+    """The outline of a defect.
+
+    Attributes:
+        cell: index of its cell in the module, from 0.
+        region: index of its measurement in the cell, from 0.
+        rings: x and y of its outline, then of its holes, pixels of the photograph; (0, 0) is the corner of the
+            photograph.
+        area: pixels of the photograph.
+    """
+
+    cell: int
+    region: int
+    rings: Rings
+    area: float
+
+
+@dataclass(frozen=True)
+class ModuleRecord:
+    """What ``module.json`` contains.
+
+    Attributes:
+        origin: what it was made from.
+        module: what was found.
+        shapes: outlines of the defects.
+        thumbnail: a small JPEG of the module.
+    """
+
+    origin: ModuleOrigin
+    module: InspectedModule
+    shapes: tuple[DefectShape, ...] = field(repr=False)
+    thumbnail: bytes = field(repr=False)
+
+    def outlines(self) -> Iterator[DefectOutline]:
+        """Yield the defects with their outlines, cell by cell."""
+        for shape in self.shapes:
+            cell = self.module.cells[shape.cell]
+            outer, *holes = (np.array(ring) for ring in shape.rings)
+            yield DefectOutline(
+                cell, cell.measurement.regions[shape.region], Polygon(outer, tuple(holes)), shape.area
+            )
+
+
+def trace_shapes(
+    module: InspectedModule, masks: NDArray[np.uint8], classes: ClassMap
+) -> tuple[DefectShape, ...]:
+    """Trace the defects of a module.
+
+    Args:
+        module: what was found.
+        masks: ``(N, H, W) uint8``, class ids of each cell, row by row.
+        classes: of the class ids.
+    """
+    return tuple(
+        DefectShape(
+            number, cell.measurement.regions.index(defect.region), _rings(defect.outline), defect.area
+        )
+        for number, (cell, mask) in enumerate(zip(module.cells, masks, strict=True))
+        for defect in find_defects(cell, mask, module.placement, classes)
+    )
+
+
+def _rings(outline: Polygon) -> Rings:
+    return tuple(tuple((float(x), float(y)) for x, y in np.round(ring, _DIGITS)) for ring in outline.rings)
+
+
+def write_record(folder: Path, record: ModuleRecord) -> None:
+    """Write ``module.json`` into the folder of a module: a complete file or none.
+
+    Raises:
+        OutputError: it could not be written.
+    """
+    path = ModulePaths(folder).record
+    text = json.dumps({"version": _VERSION, **to_json(record)}, separators=(",", ":"), allow_nan=False)
+    if len(text) > _MAX_BYTES:
+        raise OutputError(f"{path}: would have {len(text):,} bytes, allowed are {_MAX_BYTES:,}")
+    write_text(path, text + "\n")
+
+
+def read_record(folder: Path | str) -> InspectedModule:
+    """Read what was found of a module from the folder that `inspect` wrote for it.
+
+    Args:
+        folder: the folder of the module.
+
+    Returns:
+        The module, equal to the one that was written.
+
+    Raises:
+        DataError: there is no record, or it is not what `inspect` writes.
+    """
+    return read_full_record(Path(folder)).module
+
+
+def read_full_record(folder: Path) -> ModuleRecord:
+    """Read all of ``module.json``; see `read_record`."""
+    path = ModulePaths(folder).record
+    content = _read(path)
+    try:
+        record: ModuleRecord = from_json(ModuleRecord, content, "the record")
+        _check(record)
+    except (ValueError, ArgumentError) as error:
+        raise _unusable(path, reason_of(error)) from error
+    return record
+
+
+def read_origin(folder: Path) -> ModuleOrigin:
+    """Read only what a module was made from; see `read_record`."""
+    path = ModulePaths(folder).record
+    try:
+        origin: ModuleOrigin = from_json(ModuleOrigin, _read(path).get("origin"), "origin")
+    except ValueError as error:
+        raise _unusable(path, reason_of(error)) from error
+    return origin
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the content of a record without its version."""
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise _unusable(path, f"has more than {_MAX_BYTES:,} bytes")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _unusable(path, error.strerror or str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise _unusable(path, "is not JSON") from error
+    version = content.pop("version", None) if isinstance(content, dict) else None
+    if version != _VERSION:
+        raise _unusable(path, f"has version {str(version)[:20]}, must be {_VERSION}")
+    return content
+
+
+def _unusable(path: Path, reason: str) -> DataError:
+    return DataError(f"{path}: cannot be used as the record of a module ({reason}); inspect the module again")
+
+
+def _check(record: ModuleRecord) -> None:
+    """Raise `ValueError` unless the parts of a record belong together."""
+    module, place = record.module, record.module.placement
+    count = len(module.cells)
+    grid = [divmod(number, max(place.columns, 1)) for number in range(count)]
+    found = [(cell.row - 1, cell.column - 1) for cell in module.cells]
+    if not count or place.rows * place.columns != count or found != grid:
+        raise ValueError(f"the record has not {place.rows} x {place.columns} cells, row by row")
+    if place.homography.shape != (3, 3) or any(len(cell.corners) != 4 for cell in module.cells):
+        raise ValueError("the record has a homography that is not 3 x 3, or a cell without 4 corners")
+    if module.power is not None and module.power.cell_voltage.shape != (place.rows, place.columns):
+        raise ValueError("the record has not a voltage for each cell")
+    for shape in record.shapes:
+        regions = module.cells[shape.cell].measurement.regions if 0 <= shape.cell < count else ()
+        if not 0 <= shape.region < len(regions) or not shape.rings or not all(shape.rings):
+            raise ValueError("the record has an outline without points, or of no region")
