@@ -78,7 +78,11 @@ def test_the_tables_say_what_the_masks_show(inspection, folder):
         assert row["crack_length_mm"] == pytest.approx(expected.crack_length_mm, rel=1e-5)
         assert row["inactive_low"] <= row["inactive_share"] <= row["inactive_high"] <= 1
     assert module["severity"] == pytest.approx(np.mean([row["severity"] for row in cells]), rel=1e-4)
-    assert module["cracked_cells"] == sum(row["cracks"] > 0 for row in cells) > 0
+    assert module["cracked_cells"] == sum(row["defective"] and row["cracks"] > 0 for row in cells) > 0
+    assert module["defective_cells"] == sum(row["defective"] for row in cells) == inspection.defective
+    for row in cells:
+        severe = row["severity"] >= module["min_severity"] == 0.01
+        assert row["defective"] == (severe or row["finding"] in ("dark", "dim"))
     assert module["crack_length"] == pytest.approx(sum(row["crack_length"] for row in cells), rel=1e-4)
     assert [float(number) for number in module["corners"].split(",")] == pytest.approx(
         CORNERS.ravel(), abs=1.5

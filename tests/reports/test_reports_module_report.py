@@ -92,9 +92,10 @@ def test_every_cell_is_in_the_table_and_on_the_map_with_its_numbers(made, page):
     assert labels.keys() == set(rows)
     for cell in module.cells:
         assert labels[cell.name].startswith(cell.name)
-        assert (f"{cell.light:.2f}" in labels[cell.name]) and ("no defects" in labels[cell.name]) == (
-            not cell.defective and cell.finding is None
-        )
+        assert f"{cell.light:.2f}" in labels[cell.name]
+        sound = not cell.defective and cell.finding is None
+        assert ("no defects" in labels[cell.name]) == (sound and cell.severity == 0)
+        assert ("only small marks" in labels[cell.name]) == (sound and cell.severity > 0)
     assert "Sun & Sons" in page.text
 
 

@@ -14,6 +14,7 @@ from solarseg.inspection.power import estimate
 from solarseg.modules import InspectedCell, InspectedModule, ModulePlacement, rectify
 from solarseg.modules.brightness import black_level, classify_light, relative_light
 from solarseg.modules.cells import to_cells
+from solarseg.modules.records import MIN_SEVERITY
 
 __all__ = ["CELL_SIZE", "ModuleResult", "inspect_module"]
 
@@ -52,6 +53,7 @@ def inspect_module(
     image: str,
     model: Model,
     cell_mm: float | None = None,
+    min_severity: float = MIN_SEVERITY,
 ) -> ModuleResult:
     """Rectify a module, segment and measure its cells, compare their light and estimate its power.
 
@@ -62,13 +64,14 @@ def inspect_module(
         image: name of the photograph in tables and records.
         model: finds the defects.
         cell_mm: longer side of the cells, mm.
+        min_severity: severity of a cell that counts as defective.
     """
     rectified = np.asarray(rectify(photograph.light, placement, CELL_SIZE), np.float32)
     cells = np.asarray(to_cells(rectified, placement), np.float32)
     black = min(black_level(photograph.light), float(np.percentile(rectified[::4, ::4], 1)))
     exposed = expose_cells(cells, black).reshape(-1, CELL_SIZE, CELL_SIZE)
     measured = measure_cells(model, exposed, placement, cell_mm)
-    records = _records(measured, relative_light(cells, placement, black), placement)
+    records = _records(measured, relative_light(cells, placement, black), placement, min_severity)
     power, notes = estimate(records, (placement.rows, placement.columns), cell_mm)
     module = InspectedModule(
         name,
@@ -84,7 +87,10 @@ def inspect_module(
 
 
 def _records(
-    measured: Sequence[MeasuredCell], light: NDArray[np.float64], placement: ModulePlacement
+    measured: Sequence[MeasuredCell],
+    light: NDArray[np.float64],
+    placement: ModulePlacement,
+    min_severity: float,
 ) -> tuple[InspectedCell, ...]:
     return tuple(
         InspectedCell(
@@ -96,6 +102,7 @@ def _records(
             measurement=one.measurement,
             inactive_low=one.inactive_low,
             inactive_high=one.inactive_high,
+            min_severity=min_severity,
         )
         for one, (row, column) in zip(measured, np.ndindex(light.shape), strict=True)
     )

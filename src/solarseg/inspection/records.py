@@ -18,7 +18,7 @@ class Inspection:
         folder: where.
         modules: names of the modules, which are names of their folders, in the order of the photographs.
         cells: number of cells of all modules.
-        defective: number of cells with a defect, or dark or dim.
+        defective: number of cells that count as defective; see `InspectedCell.defective`.
         failed: photograph -> why it could not be inspected.
     """
 

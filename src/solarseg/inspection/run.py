@@ -119,7 +119,9 @@ def _inspect_photograph(job: InspectionJob, file: Path, names: ModuleNames, name
         check_module_folder(job.paths.module(module), job.overwrite)
     image, options = job.image_name(file), job.options()
     for number, (placement, module) in enumerate(zip(photograph.modules, found, strict=True), 1):
-        result = inspect_module(photograph, placement, module, image, job.model, job.cell_mm)
+        result = inspect_module(
+            photograph, placement, module, image, job.model, job.cell_mm, job.style.min_severity
+        )
         origin = ModuleOrigin(image, content, number, len(found), options)
         folder = job.paths.module(module).root
         write_module(folder, result, origin, job.model.classes, job.model.path.stem, job.style, job.pdf)

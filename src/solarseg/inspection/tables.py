@@ -55,8 +55,12 @@ def _count(test: Callable[[InspectedCell], object]) -> Callable[[InspectedModule
     return lambda module: sum(bool(test(cell)) for cell in module.cells)
 
 
+def _defective(test: Callable[[CellMeasurement], object]) -> Callable[[InspectedModule], int]:
+    return _count(lambda cell: cell.defective and test(cell.measurement))
+
+
 def _mode(mode: str) -> Callable[[InspectedModule], int]:
-    return _count(lambda cell: cell.measurement.worst_crack_mode == mode)
+    return _defective(lambda measured: measured.worst_crack_mode == mode)
 
 
 def _light(finding: str) -> Callable[[InspectedModule], int]:
@@ -126,25 +130,36 @@ MODULE_COLUMNS: tuple[TableColumn[InspectedModule], ...] = (
     TableColumn("severity", float, "", "mean severity of its cells", attrgetter("severity")),
     TableColumn("worst_cell", str, "", "the cell with the highest severity", _worst),
     TableColumn(
-        "defective_cells", int, "", "cells with a defect, or dark or dim", _count(lambda cell: cell.defective)
+        "defective_cells",
+        int,
+        "",
+        "cells with a severity of `min_severity` or more, or dark or dim",
+        lambda module: len(module.defective_cells),
     ),
-    TableColumn("cracked_cells", int, "", "cells with cracks", _count(lambda cell: cell.measurement.cracks)),
-    TableColumn("mode_a_cells", int, "", "cells whose worst crack has mode A", _mode("A")),
-    TableColumn("mode_b_cells", int, "", "cells whose worst crack has mode B", _mode("B")),
-    TableColumn("mode_c_cells", int, "", "cells whose worst crack has mode C", _mode("C")),
+    TableColumn(
+        "min_severity",
+        float,
+        "",
+        "severity of a cell that counts as defective",
+        lambda module: module.cells[0].min_severity,
+    ),
+    TableColumn("cracked_cells", int, "", "defective cells with cracks", _defective(attrgetter("cracks"))),
+    TableColumn("mode_a_cells", int, "", "those whose worst crack has mode A", _mode("A")),
+    TableColumn("mode_b_cells", int, "", "those whose worst crack has mode B", _mode("B")),
+    TableColumn("mode_c_cells", int, "", "those whose worst crack has mode C", _mode("C")),
     TableColumn(
         "inactive_cells",
         int,
         "",
-        "cells with inactive area",
-        _count(lambda cell: cell.measurement.inactive_area),
+        "defective cells with inactive area",
+        _defective(attrgetter("inactive_area")),
     ),
     TableColumn(
         "interrupted_cells",
         int,
         "",
-        "cells with finger interruptions",
-        _count(lambda cell: cell.measurement.finger_interruptions),
+        "defective cells with finger interruptions",
+        _defective(attrgetter("finger_interruptions")),
     ),
     TableColumn("dark_cells", int, "", "cells with a relative light below 0.3", _light("dark")),
     TableColumn("dim_cells", int, "", "cells with a relative light from 0.3 to 0.7", _light("dim")),
@@ -198,6 +213,13 @@ CELL_COLUMNS: tuple[TableColumn[CellOf], ...] = (
         lambda one: _corners(one.cell.corners),
     ),
     TableColumn("severity", float, "", "severity of its defects", attrgetter("cell.severity")),
+    TableColumn(
+        "defective",
+        int,
+        "0 or 1",
+        "whether its severity is `min_severity` of the module or more, or it is dark or dim",
+        lambda one: int(one.cell.defective),
+    ),
     TableColumn(
         "light", float, "typical cells", "median light; 1 is typical, 0 is dark", attrgetter("cell.light")
     ),

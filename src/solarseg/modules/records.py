@@ -11,9 +11,12 @@ from solarseg.electrical import PowerEstimate
 from solarseg.measurement.records import CellMeasurement, CrackMode
 from solarseg.modules.placement import ModulePlacement
 
-__all__ = ["CellChange", "Finding", "InspectedCell", "InspectedModule", "cell_name"]
+__all__ = ["MIN_SEVERITY", "CellChange", "Finding", "InspectedCell", "InspectedModule", "cell_name"]
 
 Finding = Literal["dark", "dim", "bright"]
+# In nearly sound modules the network finds short marks in four of five cells, with less severity in nearly all of them;
+# docs/decisions/inspection.md has the numbers.
+MIN_SEVERITY = 0.01
 
 
 def cell_name(row: int, column: int) -> str:
@@ -55,10 +58,12 @@ class InspectedCell:
         corners: x and y of its corners in the photograph, pixels, clockwise from the upper left.
         light: median light relative to the other cells of the module; 1 is typical, 0 is dark.
         finding: "dark", "dim" or "bright" if ``light`` is far from 1.
-        measurement: its defects.
+        measurement: its defects. Half-cut cells are measured in their true shape, not in the square that the network
+            takes.
         inactive_low: low bound of the inactive share, from the uncertainty of the mask.
         inactive_high: high bound of the inactive share.
         change: since the earlier inspection, if there is one and it has this cell.
+        min_severity: severity of a cell that counts as defective.
     """
 
     row: int
@@ -70,6 +75,7 @@ class InspectedCell:
     inactive_low: float
     inactive_high: float
     change: CellChange | None = None
+    min_severity: float = MIN_SEVERITY
 
     @property
     def name(self) -> str:
@@ -83,8 +89,12 @@ class InspectedCell:
 
     @property
     def defective(self) -> bool:
-        """Whether it has a defect or is dark or dim."""
-        return self.severity > 0 or self.finding in ("dark", "dim")
+        """Whether its severity is ``min_severity`` or more, or it is dark or dim.
+
+        This is the one rule for tables, reports and the index. With a minimum of 0, any severity above 0 counts.
+        """
+        severe = self.severity > 0 and self.severity >= self.min_severity
+        return severe or self.finding in ("dark", "dim")
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,7 +118,7 @@ class InspectedModule:
     notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        bad = sum(cell.defective for cell in self.cells)
+        bad = len(self.defective_cells)
         return (
             f"<InspectedModule {self.name}: {self.placement.rows} x {self.placement.columns} cells, "
             f"{bad} with defects, severity {self.severity:.3g}>"
@@ -131,9 +141,14 @@ class InspectedModule:
         return sum(cell.measurement.inactive_area for cell in self.cells) / max(area, 1)
 
     @cached_property
+    def defective_cells(self) -> tuple[InspectedCell, ...]:
+        """Cells that count as defective; see `InspectedCell.defective`."""
+        return tuple(cell for cell in self.cells if cell.defective)
+
+    @cached_property
     def cracked_cells(self) -> Mapping[CrackMode, int]:
-        """Number of cells by the worst mode of their cracks."""
-        modes = (cell.measurement.worst_crack_mode for cell in self.cells)
+        """Number of defective cells by the worst mode of their cracks."""
+        modes = (cell.measurement.worst_crack_mode for cell in self.defective_cells)
         return Counter(mode for mode in modes if mode is not None)
 
     def with_finding(self, *findings: Finding) -> tuple[InspectedCell, ...]:
@@ -141,6 +156,5 @@ class InspectedModule:
         return tuple(cell for cell in self.cells if cell.finding in findings)
 
     def worst_cells(self, count: int = 6) -> tuple[InspectedCell, ...]:
-        """Return the cells with defects, the worst first, at most ``count``."""
-        bad = (cell for cell in self.cells if cell.defective)
-        return tuple(sorted(bad, key=lambda cell: (-cell.severity, cell.light))[:count])
+        """Return the defective cells, the worst first, at most ``count``."""
+        return tuple(sorted(self.defective_cells, key=lambda cell: (-cell.severity, cell.light))[:count])

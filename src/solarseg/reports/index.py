@@ -38,8 +38,8 @@ class ModuleSummary:
         image: the photograph.
         report: path of its report relative to the index, with ``/``.
         cells: number of cells.
-        defective: number of cells with defects.
-        cracked: number of cells with cracks.
+        defective: number of cells that count as defective; see `InspectedCell.defective`.
+        cracked: number of defective cells with cracks.
         worst_mode: worst mode of all cracks.
         dark: number of dark or dim cells.
         inactive_share: share of the area of all cells, 0 to 1.
@@ -105,8 +105,8 @@ def summarise_module(
         image=module.image,
         report=report or f"{module.name}/report.html",
         cells=len(module.cells),
-        defective=sum(cell.defective for cell in module.cells),
-        cracked=sum(cell.measurement.cracks > 0 for cell in module.cells),
+        defective=len(module.defective_cells),
+        cracked=sum(cell.measurement.cracks > 0 for cell in module.defective_cells),
         worst_mode=max(module.cracked_cells, default=None),
         dark=len(module.with_finding("dark", "dim")),
         inactive_share=module.inactive_share,

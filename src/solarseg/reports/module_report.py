@@ -117,6 +117,7 @@ def _values(module: InspectedModule, view: ModuleView, style: ReportStyle) -> di
         "files": view.files,
         "summary": summarise_in_words(module),
         "totals": totals(module),
+        "min_severity": module.cells[0].min_severity,
         "width": width,
         "height": height,
         "unit": unit,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from solarseg.datasets.yaml_file import first_problem, read_yaml
 from solarseg.errors import DataError, reason_of
+from solarseg.modules.records import MIN_SEVERITY
 
 __all__ = ["ReportStyle", "read_report_style"]
 
@@ -27,6 +28,7 @@ class ReportStyle(BaseModel):
         logo: PNG or JPEG file of at most 4 MiB and 25 megapixels, which becomes part of each report.
         title: title of each report.
         notes: paragraphs for each report, separated by empty lines.
+        min_severity: severity of a cell that counts as defective, 0 or more; dark and dim cells always count.
 
     Examples:
         >>> ReportStyle(company="Sun & Sons").title
@@ -39,6 +41,7 @@ class ReportStyle(BaseModel):
     logo: Path | None = None
     title: str = Field("EL inspection", min_length=1, max_length=200)
     notes: str = Field("", max_length=20_000)
+    min_severity: float = Field(MIN_SEVERITY, ge=0, allow_inf_nan=False)
 
     @cached_property
     def logo_uri(self) -> str:
@@ -54,8 +57,8 @@ def read_report_style(file: Path | str) -> ReportStyle:
     """Read a YAML file with the company's part of a report.
 
     Args:
-        file: mapping with any of ``company``, ``logo``, ``title`` and ``notes``; the path of the logo is relative to
-            the folder of this file.
+        file: mapping with any of ``company``, ``logo``, ``title``, ``notes`` and ``min_severity``; the path of the
+            logo is relative to the folder of this file.
 
     Raises:
         DataError: the file cannot be read, has an unknown key or an unusable value, or the logo cannot be used.

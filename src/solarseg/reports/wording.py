@@ -91,7 +91,10 @@ def cell_defects(cell: InspectedCell) -> list[str]:
 
 def describe_cell(cell: InspectedCell, with_name: bool = True) -> str:
     """Describe a cell in a sentence, such as "r03c07: no defects; relative light 1.02."."""
-    parts = [*(cell_defects(cell) or ["no defects"]), f"relative light {cell.light:.2f}"]
+    found = cell_defects(cell)
+    if found and not cell.defective and cell.finding is None:
+        found = [f"only small marks: {list_words(found)}"]
+    parts = [*(found or ["no defects"]), f"relative light {cell.light:.2f}"]
     if cell.change is not None:
         parts.append(f"{CHANGES[cell.change.status]} since the earlier inspection")
     words = "; ".join(parts) + "."
@@ -101,25 +104,40 @@ def describe_cell(cell: InspectedCell, with_name: bool = True) -> str:
 def summarise_in_words(module: InspectedModule) -> list[str]:
     """Summarise a module in plain sentences for a reader who has never seen an EL image."""
     place, cells = module.placement, module.cells
-    defective = sum(cell.defective for cell in cells)
+    defective = len(module.defective_cells)
     sentences = [
         "An electroluminescence (EL) image shows the light that solar cells give when a current flows through them. "
         "Parts that give no light produce little or no power.",
         f"This module has {count(len(cells), 'cell')} in {count(place.rows, 'row')} of {place.columns}.",
     ]
     if not defective:
-        return [*sentences, "No defects were found.", *_power(module), *_changes(cells)]
+        return [
+            *sentences,
+            *(_small_marks(module) or ["No defects were found."]),
+            *_power(module),
+            *_changes(cells),
+        ]
     kinds = _kinds(module)
     sentences.append(
         f"{defective} of them {'has a defect' if defective == 1 else 'have defects'}: {list_words(kinds)}."
     )
     (worst,) = module.worst_cells(1)
     sentences.append(f"The worst cell is {worst.name} (row {worst.row}, column {worst.column}).")
-    return [*sentences, *_power(module), *_changes(cells)]
+    return [*sentences, *_small_marks(module), *_power(module), *_changes(cells)]
+
+
+def _small_marks(module: InspectedModule) -> list[str]:
+    number = sum(cell.severity > 0 and not cell.defective for cell in module.cells)
+    if not number:
+        return []
+    which = "more cell has" if number == 1 else "more cells have"
+    if not module.defective_cells:
+        which = which.removeprefix("more ")
+    return [f"{number} {which} only small marks, too small to count as defects."]
 
 
 def _kinds(module: InspectedModule) -> list[str]:
-    cells = [cell.measurement for cell in module.cells]
+    cells = [cell.measurement for cell in module.defective_cells]
     numbers = {
         "cracks": sum(cell.cracks > 0 for cell in cells),
         "inactive area": sum(cell.inactive_area > 0 for cell in cells),
@@ -162,14 +180,14 @@ def _changes(cells: Sequence[InspectedCell]) -> list[str]:
 
 def totals(module: InspectedModule) -> list[Total]:
     """Return the totals of a module."""
-    cells = [cell.measurement for cell in module.cells]
+    cells = [cell.measurement for cell in module.defective_cells]
     modes = module.cracked_cells
     by_mode = [f"{modes[mode]} mode {mode}" for mode in ("A", "B", "C") if modes.get(mode)]
     light = [
         f"{number} {name}" for name in ("dark", "dim", "bright") if (number := len(module.with_finding(name)))
     ]
     found = [
-        Total(f"{sum(cell.defective for cell in module.cells)} of {len(cells)}", "cells with defects"),
+        Total(f"{len(cells)} of {len(module.cells)}", "cells with defects"),
         Total(str(sum(cell.cracks > 0 for cell in cells)), "cells with cracks", ", ".join(by_mode)),
         Total(
             format_percent(module.inactive_share),
@@ -206,10 +224,9 @@ def _substrings_with_several(module: InspectedModule) -> list[tuple[int, int]]:
     place = module.placement
     wiring = module.power.wiring if module.power else default_wiring(place.rows, place.columns)
     numbers: dict[int, int] = {}
-    for cell in module.cells:
-        if cell.defective:
-            diode = wiring.diodes[wiring.strings[cell.row - 1][cell.column - 1] - 1]
-            numbers[diode] = numbers.get(diode, 0) + 1
+    for cell in module.defective_cells:
+        diode = wiring.diodes[wiring.strings[cell.row - 1][cell.column - 1] - 1]
+        numbers[diode] = numbers.get(diode, 0) + 1
     return [(diode, number) for diode, number in sorted(numbers.items()) if number >= _SEVERAL]
 
 

@@ -1,0 +1,74 @@
+"""The one rule that says which cells are defective, and what follows from it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from solarseg.measurement import measure_cell
+from solarseg.modules import InspectedCell, InspectedModule, ModulePlacement
+from solarseg.modules.records import MIN_SEVERITY
+from solarseg.reports import summarise_module
+from solarseg.reports.wording import describe_cell, summarise_in_words, totals
+from solarseg.synthesis import CELL_CLASSES
+
+SIDE = 200  # pixels: 1% of the area is 400 of them
+
+
+def cell(column=1, inactive=0, light=1.0, finding=None, **rest):
+    """A cell with a number of inactive pixels."""
+    mask = np.full((SIDE, SIDE), CELL_CLASSES.names.index("cell"), np.uint8)
+    mask.ravel()[:inactive] = CELL_CLASSES.names.index("inactive_area")
+    return InspectedCell(1, column, (), light, finding, measure_cell(mask, CELL_CLASSES), 0.0, 1.0, **rest)
+
+
+def module(*cells):
+    placed = [replace(one, column=number) for number, one in enumerate(cells, 1)]
+    placement = ModulePlacement(1, len(cells), np.diag([50.0, 50, 1]), 0.0, (50 * len(cells), 50))
+    return InspectedModule("roof", "roof.png", placement, tuple(placed))
+
+
+def test_the_minimum_is_one_percent_of_the_area():
+    assert MIN_SEVERITY == 0.01
+    assert cell(inactive=400).severity == pytest.approx(0.01)
+    assert cell(inactive=400).defective
+    assert not cell(inactive=399).defective
+    assert not cell().defective
+
+
+def test_another_minimum_moves_the_line():
+    assert cell(inactive=1, min_severity=0).defective
+    assert not cell(inactive=0, min_severity=0).defective
+    assert not cell(inactive=1999, min_severity=0.05).defective
+    assert cell(inactive=2000, min_severity=0.05).defective
+
+
+@pytest.mark.parametrize(("finding", "defective"), [("dark", True), ("dim", True), ("bright", False)])
+def test_dark_and_dim_cells_are_defective_and_bright_ones_are_not(finding, defective):
+    assert cell(finding=finding, light=0.2, min_severity=9).defective == defective
+
+
+def test_all_counts_follow_the_rule():
+    one = module(cell(), cell(inactive=399), cell(inactive=400), cell(inactive=4000), cell(finding="dim"))
+    assert [each.column for each in one.defective_cells] == [3, 4, 5]
+    assert [each.column for each in one.worst_cells()] == [4, 3, 5]
+    summary = summarise_module(one, np.zeros((50, 250), np.uint8))
+    assert (summary.defective, summary.cells) == (3, 5)
+    shown = {total.label: (total.value, total.detail) for total in totals(one)}
+    assert shown["cells with defects"][0] == "3 of 5"
+    assert shown["of the cell area inactive"][1] == "in 2 cells"
+    words = " ".join(summarise_in_words(one))
+    assert "3 of them have defects: 2 have inactive area and 1 is dim." in words
+    assert "1 more cell has only small marks, too small to count as defects." in words
+
+
+def test_a_module_with_small_marks_alone_is_not_called_free_of_them():
+    words = summarise_in_words(module(cell(inactive=20), cell()))
+    assert "1 cell has only small marks, too small to count as defects." in words
+    assert "No defects were found." in summarise_in_words(module(cell(), cell()))
+
+
+def test_small_marks_of_a_cell_are_described():
+    assert describe_cell(cell(inactive=20)).startswith("r01c01: only small marks: 0.05% inactive")
+    assert describe_cell(cell(inactive=400)).startswith("r01c01: 1.0% inactive")
+    assert describe_cell(cell()).startswith("r01c01: no defects")
