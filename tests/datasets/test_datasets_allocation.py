@@ -21,9 +21,13 @@ def test_of_few_groups_the_best_way_is_found(rows):
     assert distance(counts, shares, found) == pytest.approx(best, abs=1e-12)
 
 
-@given(st.lists(st.integers(1, 9), min_size=12, max_size=40))
-def test_of_many_groups_no_move_and_no_exchange_is_better(sizes):
-    counts, shares = np.array(sorted(sizes, reverse=True))[:, None], np.array([0.6, 0.2, 0.2])
+SHARES = st.sampled_from([(0.6, 0.2, 0.2), (0.96, 0.02, 0.02), (0.02, 0.49, 0.49), (0.25, 0.25, 0.5)])
+MANY = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 40)), min_size=9, max_size=30)
+
+
+@given(MANY, SHARES)
+def test_of_many_groups_no_move_and_no_exchange_is_better(rows, asked):
+    counts, shares = np.array(sorted(rows, reverse=True)), np.array(asked)
     found = deal(counts, shares)
     reached = distance(counts, shares, found)
     assert set(found) == {0, 1, 2}
