@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
 from solarseg.datasets.allocation import distance
-from solarseg.datasets.splits import check_split, folds_by_group, read_split, split_by_group, write_split
+from solarseg.datasets.splits import (
+    check_split,
+    find_split_by_name,
+    folds_by_group,
+    read_split,
+    split_by_group,
+    write_split,
+)
 from solarseg.errors import ArgumentError, DatasetError
 
 GROUPS = st.dictionaries(
@@ -184,3 +191,23 @@ def test_folds_are_as_large_as_one_another_and_leave_val_its_share(sizes, folds,
         assert abs(counts["test"] - len(groups) / folds) <= max(sizes)
         assert abs(counts["val"] - 0.25 * (len(groups) - counts["test"])) <= max(sizes)
         check_split(split, groups)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [],
+        ["train/a", "train/b"],  # nothing to validate on
+        ["val/a", "test/b"],  # nothing to train on
+        ["train/a", "val/b", "other/c"],
+        ["train/a", "val/b", "test"],  # a file of that name, in no folder
+        ["images/train/a", "images/val/b"],  # not the first folder
+    ],
+)
+def test_names_that_do_not_state_a_split_each(names):
+    assert find_split_by_name(names) is None
+
+
+def test_names_state_splits_by_their_first_folder():
+    found = find_split_by_name(["TRAINING/a", "validation/x/test/b", "testing/c"])
+    assert found == {"TRAINING/a": "train", "validation/x/test/b": "val", "testing/c": "test"}
