@@ -105,6 +105,20 @@ def test_a_crack_under_a_busbar_is_one_crack_of_the_same_length(size, metal, wid
     assert hidden.crack_length == pytest.approx(plain.crack_length, rel=0.04, abs=oblique_ends)
 
 
+@pytest.mark.parametrize(("side", "gap"), [(128, 3), (256, 3), (512, 6)])
+def test_the_gap_up_to_which_ends_are_joined_grows_with_the_cell(side, gap):
+    middle = side // 2
+
+    def cracks(distance):  # of both ends from the busbar; 1 is next to it
+        mask = np.ones((side, side), np.uint8)
+        mask[middle : middle + 6] = BUSBAR
+        mask[middle - 40 : middle - distance + 1, middle : middle + 3] = CRACK
+        mask[middle + 5 + distance : middle + 45, middle : middle + 3] = CRACK
+        return measure_cell(mask, CELL_CLASSES).cracks
+
+    assert (cracks(gap), cracks(gap + 1)) == (1, 2)
+
+
 def test_ends_that_do_not_face_each_other_are_not_joined():
     mask = sound()
     mask[20:60, 60:62] = CRACK  # above the busbar, far along from the other, below it
@@ -145,6 +159,14 @@ def test_small_parts_next_to_the_cell_are_left_out():
     assert (strayed.severity, strayed.cracks, strayed.regions) == (0, 0, ())
     assert strayed.cell_side == plain.cell_side == pytest.approx(220)
     assert strayed.cell_area == plain.cell_area == 220**2
+
+
+@pytest.mark.parametrize(("rows", "area"), [(10, 11_000), (9, 10_000)])
+def test_a_tenth_of_the_cell_is_part_of_it_and_less_is_not(rows, area):
+    mask = np.zeros((200, 120), np.uint8)
+    mask[10:110, 10:110] = CELL
+    mask[150 : 150 + rows, 10:110] = CELL
+    assert measure_cell(mask, CELL_CLASSES).cell_area == area
 
 
 def test_the_halves_of_a_cell_that_a_crack_of_background_divides_are_one_cell():
