@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import product
 
 import numpy as np
 import pytest
@@ -169,6 +170,22 @@ def test_the_order_of_names_does_not_matter(sizes, seed, random):
         one, other = (folds_by_group(some, 3, seed=seed, val=0.0, **options) for some in (shuffled, groups))
         assert one == other
     assert list(split_by_group(shuffled, seed=seed)) == list(shuffled)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.lists(st.sets(st.integers(0, 2)), min_size=1, max_size=4), min_size=3, max_size=6))
+def test_few_groups_are_split_as_well_as_they_can_be(shown):
+    """``shown`` has the classes of each sample of each group; all ways are tried with counts made by hand."""
+    groups = {f"g{group}-{i}": f"g{group}" for group, some in enumerate(shown) for i in range(len(some))}
+    present = {f"g{group}-{i}": ids for group, some in enumerate(shown) for i, ids in enumerate(some)}
+    ids = sorted(set().union(*present.values()))
+    counts = np.array([[len(some), *(sum(n in one for one in some) for n in ids)] for some in shown])
+    split = split_by_group(groups, val=0.2, test=0.2, present=present)
+    found = np.array([("train", "val", "test").index(split[f"g{group}-0"]) for group in range(len(shown))])
+    shares = np.array([0.6, 0.2, 0.2])
+    every = (np.array(way) for way in product(range(3), repeat=len(shown)) if len(set(way)) == 3)
+    best = min(distance(counts, shares, way) for way in every)
+    assert distance(counts, shares, found) == pytest.approx(best, abs=1e-12)
 
 
 @settings(max_examples=40)
