@@ -30,8 +30,12 @@ def test_a_module_is_inspected(module, tmp_path, capsys):
     assert "roof: 2 x 3 cells" in printed
     assert (out / "roof" / "report.html").exists()
     assert not (out / "roof" / "report.pdf").exists()
-    assert main(["inspect", str(file), "--out", str(out), "--no-pdf"]) == 2
-    assert "exists already; give another --out, or --overwrite to replace it" in capsys.readouterr().err
+    again = ["inspect", str(file), "--out", str(out), "--cells", "2x3", "--corners", corners, "--no-pdf"]
+    assert main(again) == 0
+    assert "1 photograph of an earlier run, not inspected again" in capsys.readouterr().out
+    write_image(tmp_path / "other.png", np.full((200, 300), 90, np.uint8))
+    assert main(["inspect", str(tmp_path / "other.png"), "--out", str(out), "--no-pdf"]) == 2
+    assert "give another --out, or --overwrite to replace its index and tables" in capsys.readouterr().err
 
 
 def test_a_photograph_without_a_module_says_how_to_help(tmp_path, capsys):
@@ -56,6 +60,7 @@ def test_some_photographs_that_fail_are_partial_success(module, tmp_path, capsys
     [
         (["--cells", "six"], "--cells six: must be ROWSxCOLUMNS"),
         (["--corners", "1,2,x"], "--corners 1,2,x: must be eight numbers"),
+        (["--workers", "0"], "--workers 0: must be 1 or more"),
         (["--corners", "1,2,3,4,5,6,7,8"], "--corners: requires --cells"),
     ],
 )

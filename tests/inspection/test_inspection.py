@@ -173,13 +173,6 @@ def test_headings_are_the_documented_columns(inspection, folder):
             assert next(csv.reader(file)) == [column.name for column in columns]
 
 
-def test_nothing_is_replaced_unasked(inspection, folder):
-    with pytest.raises(ExistsError, match="exists already"):
-        solarseg.inspect(folder / "roof.png", folder / "out", **GIVEN)
-    again = solarseg.inspect(folder / "roof.png", folder / "out", overwrite=True, **GIVEN)
-    assert (again.modules, again.failed) == (("roof",), {})
-
-
 def test_a_folder_of_something_else_is_never_replaced(folder, tmp_path):
     (tmp_path / "out" / "roof").mkdir(parents=True)
     (tmp_path / "out" / "roof" / "mine.txt").write_text("mine")

@@ -53,14 +53,20 @@ def command(
         Path | None,
         typer.Option(metavar="REPORT.YAML", help="Company, logo, title and notes for the reports."),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Inspect all photographs again, and replace existing files.")
+    ] = False,
     quiet: Quiet = False,
     pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Write report.pdf.")] = True,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Number of processes that inspect photographs. Default: one for each core."),
+    ] = None,
 ) -> None:
     """Inspect EL photographs of whole modules.
 
     Finds modules and cells, their defects, dark cells and the lost power. Writes an index, a report for each module,
-    tables, and all defects in pixels of the photographs.
+    tables, and all defects in pixels of the photographs. The same command again resumes an interrupted one.
 
     Example: solarseg inspect photos/*.jpg --out inspected --cell-mm 156
     """
@@ -76,6 +82,7 @@ def command(
         config=config,
         overwrite=overwrite,
         pdf=pdf,
+        workers=workers,
         progress=is_shown(quiet),
     )
     if done.modules:
@@ -106,6 +113,8 @@ def _print_result(done: "Inspection") -> None:
         f"{counted(len(done.modules), 'module')} inspected, {done.defective:,} of {counted(done.cells, 'cell')} with "
         f"defects: {InspectionPaths(done.folder).index}"
     )
+    if done.skipped:
+        print(f"  {counted(done.skipped, 'photograph')} of an earlier run, not inspected again")
     worst = sorted(done.rows(), key=lambda row: -row["severity"])[:_WORST]
     for row in worst:
         loss = "" if row["loss"] is None else f", {row['loss']:.1f}% of power lost"

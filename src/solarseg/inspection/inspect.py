@@ -1,7 +1,7 @@
 """From photographs of modules to tables and reports."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from solarseg.classes import few
 from solarseg.datasets.image_files import find_images, is_inside, name_objection, name_outputs
-from solarseg.errors import ArgumentError, ExistsError, MissingExtraError, MissingLibraryError
-from solarseg.files import check_folder, remove_temporary, remove_temporary_folders
-from solarseg.inference.model import Model, as_model
+from solarseg.errors import ArgumentError, MissingExtraError, MissingLibraryError
+from solarseg.files import check_folder
+from solarseg.inference.model import Model
+from solarseg.inspection.job import InspectionJob, ModelChoice, choose_model
 from solarseg.inspection.layout import InspectionPaths, ModulePaths
-from solarseg.inspection.module_folder import check_module_folder
-from solarseg.inspection.names import ModuleNames
 from solarseg.inspection.photograph import as_corners
 from solarseg.inspection.records import Inspection
-from solarseg.inspection.run import InspectionJob, run
+from solarseg.inspection.run import run
 from solarseg.measurement import check_cell_size, is_measurable
 from solarseg.modules.grid import MAX_CELLS
 from solarseg.reports import ReportStyle, check_pdf, read_report_style
@@ -40,6 +39,7 @@ def inspect(
     config: ReportStyle | Path | str | None = None,
     overwrite: bool = False,
     pdf: bool = True,
+    workers: int | None = None,
     progress: bool = False,
 ) -> Inspection:
     """Inspect photographs of whole EL modules: find the cells, their defects and their light, and write reports.
@@ -47,6 +47,9 @@ def inspect(
     Each photograph may show several modules. Those that are completely in it are found, rectified and divided into
     cells. ``out`` then contains ``index.html``, a folder with a report for each module, the tables ``modules.csv`` and
     ``cells.csv``, and all defects in pixels of the photographs, ``regions.geojson`` and ``annotations-coco.json``.
+
+    An interrupted call is resumed when it is made again. Photographs that were added or replaced since are then
+    inspected too, and all of them if the model or an option is another one.
 
     Args:
         images: files, folders (searched with all folders in them) or glob patterns.
@@ -58,24 +61,28 @@ def inspect(
         corners: ``(4, 2)`` x and y of the outer corners of the area of cells, pixels, clockwise from the upper left;
             for photographs in which the module is not found. Used for all photographs. Requires ``cells``.
         config: the company's part of the reports, or a YAML file with it.
-        overwrite: replace what an earlier call wrote.
+        overwrite: inspect all photographs again, and replace what was made of other photographs.
         pdf: also write ``report.pdf``. Without the extra ``inspect``, a warning says so and none is written.
+        workers: number of processes that inspect photographs; by default one for each core. A single photograph is
+            inspected in this process. Each needs about 0.5 GB, and more for photographs of more than 10 megapixels.
         progress: show progress on the terminal.
 
     Returns:
         Names of the modules, and the photographs that could not be inspected with the reason; these do not keep the
-        others from being done. If none could be inspected, nothing is written.
+        others from being done, and are tried again by the next call. If none could be inspected, nothing is written.
 
     Raises:
         ArgumentError: no images were found, or an argument cannot be used.
         DataError: ``config`` cannot be used.
         ModelFileError: the model cannot be used.
-        ExistsError: a file of that name exists.
-        OutputError: a file could not be written.
+        OutputError: ``out`` has modules of other photographs, or files that no inspection wrote, or a file could not
+            be written.
     """
     check_cell_size(cell_mm)
+    if workers is not None and workers < 1:
+        raise ArgumentError(f"`workers={workers}`: must be 1 or more")
     job = InspectionJob(
-        _load_model(model),
+        _choose_model(model),
         InspectionPaths(Path(out)),
         config if isinstance(config, ReportStyle) else _read_style(config),
         _check_cells(cells),
@@ -85,18 +92,19 @@ def inspect(
         pdf and _can_write_pdf(),
     )
     named, failed = _find([images] if isinstance(images, (str, Path)) else list(images), job.paths)
-    _check_out(job.paths, named, overwrite)
-    return run(job, named, failed, progress)
+    check_folder(job.paths.root)
+    opened = model if isinstance(model, Model) else None
+    return run(job, named, failed, model=opened, workers=workers, progress=progress)
 
 
-def _load_model(model: Model | Path | str) -> Model:
-    loaded = as_model(model)
-    if not is_measurable(loaded.classes):
+def _choose_model(model: Model | Path | str) -> ModelChoice:
+    chosen = choose_model(model)
+    if not is_measurable(chosen.classes):
         raise ArgumentError(
-            f"`model`: finds {few(loaded.classes.names)}; give one that finds crack, inactive_area or "
+            f"`model`: finds {few(chosen.classes.names)}; give one that finds crack, inactive_area or "
             "finger_interruption, such as el-cell"
         )
-    return loaded
+    return chosen
 
 
 def _read_style(config: Path | str | None) -> ReportStyle:
@@ -151,16 +159,3 @@ def _is_ours(file: Path, paths: InspectionPaths) -> bool:
     return is_inside(file, paths.root) and any(
         ModulePaths(folder).exists for folder in file.absolute().parents
     )
-
-
-def _check_out(paths: InspectionPaths, named: Mapping[Path, str], overwrite: bool) -> None:
-    check_folder(paths.root)
-    for file in paths.files:
-        if file.exists() and not overwrite:
-            raise ExistsError(file, "another `out`", "`overwrite=True` to replace it")
-    names = ModuleNames(named.values(), paths)
-    for name in named.values():
-        check_module_folder(paths.module(names.of(name, 1)[0]), overwrite)
-    if paths.root.is_dir():
-        remove_temporary(paths.root)  # of a call that was stopped
-        remove_temporary_folders(paths.root)

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
-from solarseg.errors import ExistsError
+from solarseg.errors import DataError, ExistsError
 from solarseg.files import atomic_folder
 from solarseg.inspection.layout import ModulePaths
 from solarseg.inspection.module import ModuleResult
-from solarseg.inspection.record import ModuleOrigin, ModuleRecord, trace_shapes, write_record
+from solarseg.inspection.record import ModuleOrigin, ModuleRecord, read_origin, trace_shapes, write_record
 from solarseg.masks import write_mask
 from solarseg.modules import ModulePlacement
 from solarseg.painting import paint_mask
@@ -30,8 +30,13 @@ _FILES = (
 )
 
 
-def check_module_folder(paths: ModulePaths, overwrite: bool) -> None:
+def check_module_folder(paths: ModulePaths, image: str, overwrite: bool) -> None:
     """Check that the folder of a module can be written, so that nothing else is replaced.
+
+    Args:
+        paths: of the folder.
+        image: name of the photograph: its modules may be replaced by what is found in it now.
+        overwrite: modules of other photographs may be replaced too.
 
     Raises:
         ExistsError: the folder exists, and was not written by an inspection or may not be replaced.
@@ -40,8 +45,16 @@ def check_module_folder(paths: ModulePaths, overwrite: bool) -> None:
         return
     if not paths.exists:
         raise ExistsError(paths.root, "another `out`")
-    if not overwrite:
+    if not overwrite and _image_of(paths) != image:
         raise ExistsError(paths.root, "another `out`", "`overwrite=True` to replace it")
+
+
+def _image_of(paths: ModulePaths) -> str | None:
+    """Return the name of the photograph of a module, or None if its record cannot be used."""
+    try:
+        return read_origin(paths.root).image
+    except DataError:
+        return None
 
 
 def write_module(

@@ -1,6 +1,7 @@
 """Names of modules: that of the photograph, and a number if it shows several."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import count, islice
 
 from solarseg.inspection.layout import InspectionPaths
 
@@ -28,19 +29,18 @@ class ModuleNames:
         self._bases = {name: self._take(name.replace("/", "_")) for name in photographs}
 
     def of(self, photograph: str, modules: int) -> list[str]:
-        """Return the names of the modules of a photograph."""
+        """Return the names of the modules of a photograph.
+
+        They depend on the names of all photographs, and not on how many modules the others have.
+        """
         base = self._bases[photograph]
-        return [base] if modules == 1 else [self._number(base) for _ in range(modules)]
+        return [base] if modules == 1 else list(islice(self._numbered(base), modules))
 
     def _take(self, name: str) -> str:
-        if name.casefold() in self._taken:
-            return self._number(name)
-        self._taken.add(name.casefold())
-        return name
+        free = name if name.casefold() not in self._taken else next(self._numbered(name))
+        self._taken.add(free.casefold())
+        return free
 
-    def _number(self, base: str) -> str:
-        number = 1
-        while f"{base}-{number}".casefold() in self._taken:
-            number += 1
-        self._taken.add(f"{base}-{number}".casefold())
-        return f"{base}-{number}"
+    def _numbered(self, base: str) -> Iterator[str]:
+        names = (f"{base}-{number}" for number in count(1))
+        return (name for name in names if name.casefold() not in self._taken)

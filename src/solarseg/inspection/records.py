@@ -20,6 +20,7 @@ class Inspection:
         cells: number of cells of all modules.
         defective: number of cells that count as defective; see `InspectedCell.defective`.
         failed: photograph -> why it could not be inspected.
+        skipped: number of photographs that an earlier call had inspected.
     """
 
     folder: Path
@@ -27,6 +28,7 @@ class Inspection:
     cells: int
     defective: int
     failed: dict[str, str] = field(default_factory=dict)
+    skipped: int = 0
 
     def __repr__(self) -> str:
         failed = f"; {len(self.failed)} failed" if self.failed else ""

@@ -1,143 +1,126 @@
-"""Inspect photographs one after another, and make the files about all modules from what was written of each."""
+"""Inspect photographs, in processes or one after another, and make the files about all modules from what they wrote."""
 
-import hashlib
-import json
-import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from solarseg._version import __version__
-from solarseg.errors import DataError, ExistsError, ImageError
-from solarseg.files import digest, remove_empty_folder
+from solarseg.files import (
+    folder_lock,
+    remove_empty_folder,
+    remove_temporary,
+    remove_temporary_folders,
+)
 from solarseg.inference.model import Model
-from solarseg.inspection.layout import InspectionPaths
-from solarseg.inspection.module import inspect_module
-from solarseg.inspection.module_folder import check_module_folder, write_module
+from solarseg.inspection.earlier import EarlierModules
+from solarseg.inspection.job import InspectionJob
+from solarseg.inspection.module_folder import check_module_folder
 from solarseg.inspection.names import ModuleNames
-from solarseg.inspection.photograph import read_photograph
-from solarseg.inspection.record import ModuleOrigin
 from solarseg.inspection.records import Inspection
 from solarseg.inspection.summary import write_summary
-from solarseg.reports import FailedPhotograph, ReportStyle
+from solarseg.inspection.task import PhotographTask, TaskResult, do_task
+from solarseg.inspection.workers import do_tasks_in_processes
+from solarseg.reports import FailedPhotograph
+from solarseg.threads import count_cores
 
-__all__ = ["InspectionJob", "run"]
-
-
-@dataclass(frozen=True)
-class InspectionJob:
-    """What is to be done with each photograph.
-
-    Attributes:
-        model: finds the defects.
-        paths: where results are written.
-        style: the company's part of the reports.
-        cells: number of rows and columns of cells; None if they are to be found.
-        corners: ``(4, 2)`` of the module; None if modules are to be found.
-        cell_mm: longer side of the cells, mm.
-        overwrite: replace what an earlier call wrote.
-        pdf: write PDF files.
-    """
-
-    model: Model
-    paths: InspectionPaths
-    style: ReportStyle
-    cells: tuple[int, int] | None = None
-    corners: NDArray[np.float64] | None = None
-    cell_mm: float | None = None
-    overwrite: bool = False
-    pdf: bool = True
-
-    def options(self) -> dict[str, Any]:
-        """Return what modules depend on besides their photograph, as values of JSON."""
-        style = self.style.model_dump_json(exclude={"logo"}) + self.style.logo_uri
-        options = {
-            "version": __version__,
-            "model": self.model.info.fingerprint,
-            **asdict(self.model.options),
-            "cells": self.cells,
-            "corners": None if self.corners is None else self.corners.tolist(),
-            "cell_mm": self.cell_mm,
-            "style": hashlib.blake2b(style.encode(), digest_size=8).hexdigest(),
-            "pdf": self.pdf,
-        }
-        values: dict[str, Any] = json.loads(json.dumps(options))
-        return values
-
-    def image_name(self, file: Path) -> str:
-        """Return the name of a photograph in tables and records.
-
-        It is the path relative to the folder of the inspection, so that it does not depend on the current directory and
-        stays right if both are moved.
-        """
-        path = file.parent.resolve() / file.name
-        try:
-            return Path(os.path.relpath(path, self.paths.root.resolve())).as_posix()
-        except ValueError:  # another drive
-            return path.as_posix()
+__all__ = ["run"]
 
 
 def run(
-    job: InspectionJob, named: Mapping[Path, str], failed: Mapping[str, str], progress: bool
+    job: InspectionJob,
+    named: Mapping[Path, str],
+    failed: Mapping[str, str],
+    *,
+    model: Model | None = None,
+    workers: int | None = None,
+    progress: bool = False,
 ) -> Inspection:
-    """Inspect all photographs.
+    """Inspect all photographs that are not done, and write what is known of all of them.
 
     Args:
         job: what is to be done.
         named: name of each photograph.
         failed: photographs that were left out, with the reason.
+        model: the model of the job, if it is open already.
+        workers: number of processes; by default one for each core, and none for a single photograph.
         progress: show progress on the terminal.
 
     Raises:
         OutputError: a file could not be written.
     """
-    failures, modules = dict(failed), []
-    names = ModuleNames(named.values(), job.paths)
-    for file in _track(named, progress):
-        try:
-            modules += _inspect_photograph(job, file, names, named[file])
-        except (DataError, ExistsError) as error:
-            failures[str(file)] = str(error).removeprefix(f"{file}: ")
-    if not modules:
-        remove_empty_folder(job.paths.root)
+    root = job.paths.root
+    root.mkdir(parents=True, exist_ok=True)
+    try:
+        with folder_lock(root):
+            try:
+                return _run(job, named, failed, model, workers, progress)
+            finally:
+                _remove_temporary(root)  # of processes that were stopped
+    finally:
+        remove_empty_folder(root)
+
+
+def _run(
+    job: InspectionJob,
+    named: Mapping[Path, str],
+    failed: Mapping[str, str],
+    model: Model | None,
+    workers: int | None,
+    progress: bool,
+) -> Inspection:
+    _remove_temporary(job.paths.root)
+    names, earlier = ModuleNames(named.values(), job.paths), EarlierModules(job.paths)
+    tasks = [PhotographTask(file, name) for file, name in named.items()]
+    images = {task.file: job.image_name(task.file) for task in tasks}
+    modules: dict[Path, tuple[str, ...]] = {}
+    if not job.overwrite:
+        earlier.check(images.values())
+        modules = {task.file: done for task in tasks if (done := earlier.find_done(job, names, task))}
+    skipped = len(modules)
+    left = [task for task in tasks if task.file not in modules]
+    for task in left:
+        check_module_folder(job.paths.module(names.of(task.name, 1)[0]), images[task.file], job.overwrite)
+    failures = dict(failed)
+    with closing(_do_tasks(job, names, left, model, workers)) as results:
+        for result in _track(results, len(left), progress):
+            if result.failure is None:
+                modules[result.file] = result.modules
+            else:
+                failures[str(result.file)] = result.failure
+    earlier.remove_replaced({images[file]: found for file, found in modules.items()})
+    found = [module for file in named for module in modules.get(file, ())]
+    if not found:
         return Inspection(job.paths.root, (), 0, 0, failures)
     reasons = [FailedPhotograph(file, reason) for file, reason in failures.items()]
-    cells, defective = write_summary(job.paths, modules, reasons, job.model.classes, job.style)
-    return Inspection(job.paths.root, tuple(modules), cells, defective, failures)
+    cells, defective = write_summary(job.paths, found, reasons, job.model.classes, job.style)
+    return Inspection(job.paths.root, tuple(found), cells, defective, failures, skipped)
 
 
-def _inspect_photograph(job: InspectionJob, file: Path, names: ModuleNames, name: str) -> list[str]:
-    """Write the folders of the modules of a photograph, and return their names."""
-    content = _digest(file)
-    photograph = read_photograph(file, job.cells, job.corners)
-    found = names.of(name, len(photograph.modules))
-    for module in found:
-        check_module_folder(job.paths.module(module), job.overwrite)
-    image, options = job.image_name(file), job.options()
-    for number, (placement, module) in enumerate(zip(photograph.modules, found, strict=True), 1):
-        result = inspect_module(
-            photograph, placement, module, image, job.model, job.cell_mm, job.style.min_severity
-        )
-        origin = ModuleOrigin(image, content, number, len(found), options)
-        folder = job.paths.module(module).root
-        write_module(folder, result, origin, job.model.classes, job.model.path.stem, job.style, job.pdf)
-    return found
+def _do_tasks(
+    job: InspectionJob,
+    names: ModuleNames,
+    tasks: Sequence[PhotographTask],
+    model: Model | None,
+    workers: int | None,
+) -> Generator[TaskResult, None, None]:
+    """Yield what came of each photograph, in the order in which they are finished."""
+    cores = count_cores()
+    count = min(workers or cores, len(tasks))
+    if count > 1:
+        yield from do_tasks_in_processes(job, names, tasks, count, threads=max(1, cores // count))
+    elif tasks:
+        opened = model or job.model.open()
+        for task in tasks:
+            yield do_task(job, opened, names, task)
 
 
-def _digest(file: Path) -> str:
-    try:
-        return digest(file)
-    except OSError as error:
-        raise ImageError(f"{file}: cannot be read ({error.strerror or error})") from error
+def _remove_temporary(root: Path) -> None:
+    remove_temporary(root)
+    remove_temporary_folders(root)
 
 
-def _track(files: Iterable[Path], progress: bool) -> Iterable[Path]:
-    if not progress:
-        return files
+def _track(results: Iterable[TaskResult], total: int, progress: bool) -> Iterable[TaskResult]:
+    if not progress or not total:
+        return results
     from rich.progress import track  # takes a while to import
 
-    return track(list(files), "inspecting")
+    return track(results, "inspecting", total=total)

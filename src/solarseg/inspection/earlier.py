@@ -1,0 +1,86 @@
+"""What earlier calls wrote into the folder of an inspection: what is done already, and what may not be replaced."""
+
+import shutil
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from solarseg.errors import DataError, ExistsError, OutputError
+from solarseg.inspection.job import InspectionJob
+from solarseg.inspection.layout import InspectionPaths
+from solarseg.inspection.names import ModuleNames
+from solarseg.inspection.record import ModuleOrigin, read_origin
+from solarseg.inspection.task import PhotographTask, digest_photograph
+
+__all__ = ["EarlierModules"]
+
+
+class EarlierModules:
+    """The modules of earlier calls.
+
+    Args:
+        paths: of the inspection.
+    """
+
+    def __init__(self, paths: InspectionPaths) -> None:
+        self._paths = paths
+        self._origins = _read_origins(paths.root)
+        self._of_image: dict[str, list[tuple[str, ModuleOrigin]]] = {}
+        for name, origin in self._origins.items():
+            self._of_image.setdefault(origin.image, []).append((name, origin))
+
+    def check(self, images: Collection[str]) -> None:
+        """Check that tables and index may be replaced: they are only about photographs of this call.
+
+        Args:
+            images: names of the photographs of this call.
+
+        Raises:
+            OutputError: they are of other photographs, or no inspection wrote them.
+        """
+        other = next((origin.image for origin in self._origins.values() if origin.image not in images), None)
+        if other is not None:
+            raise OutputError(
+                f"{self._paths.root}: has modules of other photographs, such as {other}; give another `out`, or "
+                "`overwrite=True` to replace its index and tables"
+            )
+        for file in self._paths.files:
+            if file.exists() and not self._origins:
+                raise ExistsError(file, "another `out`", "`overwrite=True` to replace it")
+
+    def find_done(self, job: InspectionJob, names: ModuleNames, task: PhotographTask) -> tuple[str, ...]:
+        """Return the modules of a photograph if all are there, made from the same file with the same options."""
+        found = sorted(self._of_image.get(job.image_name(task.file), []), key=lambda module: module[1].number)
+        modules = tuple(name for name, _ in found)
+        if not found or modules != tuple(names.of(task.name, len(found))):
+            return ()
+        origins, options = [origin for _, origin in found], job.options()
+        whole = [(origin.number, origin.modules) for origin in origins] == [
+            (number, len(found)) for number in range(1, len(found) + 1)
+        ]
+        if not whole or any(origin.options != options for origin in origins):
+            return ()
+        try:
+            content = digest_photograph(task.file)
+        except DataError:
+            return ()
+        return modules if all(origin.digest == content for origin in origins) else ()
+
+    def remove_replaced(self, modules: Mapping[str, Collection[str]]) -> None:
+        """Remove modules that a photograph no longer has, after it was inspected again.
+
+        Args:
+            modules: name of each inspected photograph -> names of its modules.
+        """
+        for name, origin in self._origins.items():
+            if origin.image in modules and name not in modules[origin.image]:
+                shutil.rmtree(self._paths.module(name).root, ignore_errors=True)
+
+
+def _read_origins(root: Path) -> dict[str, ModuleOrigin]:
+    """Return what each module in a folder was made from; records that cannot be used are left out."""
+    found = {}
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        with suppress(DataError):
+            found[folder.name] = read_origin(folder)
+    return found

@@ -1,0 +1,102 @@
+"""One photograph: inspect its modules, and write a folder for each."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from solarseg.errors import DataError, ExistsError, ImageError, SolarsegError, reason_of
+from solarseg.files import digest
+from solarseg.inference.model import Model
+from solarseg.inspection.job import InspectionJob
+from solarseg.inspection.module import inspect_module
+from solarseg.inspection.module_folder import check_module_folder, write_module
+from solarseg.inspection.names import ModuleNames
+from solarseg.inspection.photograph import read_photograph
+from solarseg.inspection.record import ModuleOrigin
+
+__all__ = ["PhotographTask", "TaskResult", "digest_photograph", "do_task"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PhotographTask:
+    """A photograph to inspect.
+
+    Attributes:
+        file: its path.
+        name: of the photograph, for the names of its modules.
+    """
+
+    file: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What came of a photograph.
+
+    Attributes:
+        file: its path.
+        modules: names of its modules, whose folders were written.
+        failure: why it could not be inspected, in a sentence; None if it was.
+    """
+
+    file: Path
+    modules: tuple[str, ...] = ()
+    failure: str | None = None
+
+
+def do_task(job: InspectionJob, model: Model, names: ModuleNames, task: PhotographTask) -> TaskResult:
+    """Inspect a photograph; whatever is wrong with it, the others can still be inspected.
+
+    Args:
+        job: what is to be done.
+        model: the opened model of the job.
+        names: of the modules.
+        task: the photograph.
+
+    Raises:
+        SolarsegError: something else than the photograph is wrong: a result cannot be written, or the model fails.
+    """
+    try:
+        return TaskResult(task.file, _write_modules(job, model, names, task))
+    except (DataError, ExistsError) as error:
+        return TaskResult(task.file, failure=str(error).removeprefix(f"{task.file}: "))
+    except SolarsegError:
+        raise
+    except MemoryError:
+        return TaskResult(task.file, failure="needs more memory than there is; use fewer `workers`")
+    except Exception as error:  # a fault of ours, which one photograph of a thousand shows
+        logger.debug("%s", task.file, exc_info=True)
+        reason = f"{type(error).__name__}: {reason_of(error)}"
+        return TaskResult(task.file, failure=f"an error in solarseg ({reason}); please report it")
+
+
+def _write_modules(
+    job: InspectionJob, model: Model, names: ModuleNames, task: PhotographTask
+) -> tuple[str, ...]:
+    content = digest_photograph(task.file)
+    photograph = read_photograph(task.file, job.cells, job.corners)
+    found = names.of(task.name, len(photograph.modules))
+    image, options = job.image_name(task.file), job.options()
+    for module in found:
+        check_module_folder(job.paths.module(module), image, job.overwrite)
+    for number, (placement, module) in enumerate(zip(photograph.modules, found, strict=True), 1):
+        result = inspect_module(photograph, placement, module, image, model, job.cell_mm)
+        origin = ModuleOrigin(image, content, number, len(found), options)
+        folder = job.paths.module(module).root
+        write_module(folder, result, origin, model.classes, model.path.stem, job.style, job.pdf)
+    return tuple(found)
+
+
+def digest_photograph(file: Path) -> str:
+    """Return a digest of a photograph's file.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    try:
+        return digest(file)
+    except OSError as error:
+        raise ImageError(f"{file}: cannot be read ({error.strerror or error})") from error

@@ -1,0 +1,203 @@
+"""Processes that inspect photographs.
+
+Finding modules, measuring defects and writing reports is mostly work of Python, which threads of one process would do
+by turns. Each process opens the network once. It is started with the Python command and gets its tasks through a pipe,
+so that scripts need no ``if __name__ == "__main__"``, and a process that dies costs only its photograph.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from typing import IO, Any
+
+from solarseg.errors import ArgumentError, ModelFileError, OutputError, SolarsegError
+from solarseg.inspection.job import InspectionJob
+from solarseg.inspection.names import ModuleNames
+from solarseg.inspection.task import PhotographTask, TaskResult
+
+__all__ = ["WorkerError", "WorkerSetup", "do_tasks_in_processes", "send"]
+
+_MODULE = "solarseg.inspection.worker"
+_LIBRARIES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_POLL = 0.5  # seconds between looks for Ctrl-C, which Windows does not deliver to a thread that waits
+
+
+@dataclass(frozen=True)
+class WorkerSetup:
+    """What a process has to know before its first photograph.
+
+    Attributes:
+        job: what is to be done.
+        names: of the modules.
+        threads: number of threads of the network.
+    """
+
+    job: InspectionJob
+    names: ModuleNames
+    threads: int
+
+
+@dataclass(frozen=True)
+class WorkerError:
+    """An exception of a process that is not about a photograph.
+
+    Attributes:
+        kind: name of its class.
+        message: what it says.
+    """
+
+    kind: str
+    message: str
+
+    def raise_again(self) -> None:
+        """Raise it in this process."""
+        kinds = {kind.__name__: kind for kind in (OutputError, ModelFileError, ArgumentError)}
+        raise kinds.get(self.kind, SolarsegError)(self.message)
+
+
+def do_tasks_in_processes(
+    job: InspectionJob, names: ModuleNames, tasks: Sequence[PhotographTask], count: int, threads: int
+) -> Iterator[TaskResult]:
+    """Inspect photographs in processes, one photograph at a time each.
+
+    Args:
+        job: what is to be done.
+        names: of the modules.
+        tasks: the photographs.
+        count: number of processes.
+        threads: number of threads of the network in each process.
+
+    Yields:
+        What came of each photograph, in the order in which they are finished.
+
+    Raises:
+        SolarsegError: the model cannot be used, or a result cannot be written; no process is left.
+    """
+    setup = WorkerSetup(job, names, threads)
+    waiting: SimpleQueue[PhotographTask] = SimpleQueue()
+    for task in tasks:
+        waiting.put(task)
+    finished: SimpleQueue[TaskResult | BaseException] = SimpleQueue()
+    with ExitStack() as stack:
+        for _ in range(count):
+            stack.callback(_Server(setup, waiting, finished).stop)
+        for _ in tasks:
+            result = _get(finished)
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+
+
+def _get(finished: "SimpleQueue[TaskResult | BaseException]") -> TaskResult | BaseException:
+    while True:
+        with suppress(Empty):
+            return finished.get(timeout=_POLL)
+
+
+class _Server:
+    """A thread that gives photographs to a process, and starts another one if it dies."""
+
+    def __init__(
+        self,
+        setup: WorkerSetup,
+        waiting: "SimpleQueue[PhotographTask]",
+        finished: "SimpleQueue[TaskResult | BaseException]",
+    ) -> None:
+        self._setup, self._waiting, self._finished = setup, waiting, finished
+        self._stopped = Event()
+        self._process: _Process | None = None
+        self._thread = Thread(target=self._serve, name="inspection")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        self._stopped.set()
+        if self._process is not None:
+            self._process.kill()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                task = self._waiting.get_nowait()
+                self._process = self._process or _Process(self._setup)
+                if not self._stopped.is_set():
+                    self._finished.put(self._do(self._process, task))
+        except Empty:
+            pass
+        except BaseException as error:
+            self._finished.put(error)
+        finally:
+            if self._process is not None:
+                self._process.close()
+
+    def _do(self, process: "_Process", task: PhotographTask) -> TaskResult:
+        try:
+            result: TaskResult = process.ask(task)
+        except EOFError:
+            how = process.close()
+            self._process = None
+            return TaskResult(
+                task.file, failure=f"the process that inspected it ended ({how}); use fewer `workers`"
+            )
+        return result
+
+
+class _Process:
+    """A process that inspects photographs."""
+
+    def __init__(self, setup: WorkerSetup) -> None:
+        threads = dict.fromkeys(_LIBRARIES, str(setup.threads))
+        path = os.pathsep.join(each or str(Path.cwd()) for each in sys.path)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", _MODULE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **threads, "PYTHONPATH": path},
+            process_group=0,  # Ctrl-C is for us; we end them
+        )
+        try:
+            self.ask(setup)
+        except EOFError:
+            raise SolarsegError(
+                f"a process to inspect photographs could not be started ({self.close()}); use `workers=1`"
+            ) from None
+
+    def ask(self, request: object) -> Any:
+        """Send an object, and return the answer; raise `EOFError` if the process has died."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            send(self._process.stdin, request)
+            answer = pickle.load(self._process.stdout)
+        except (OSError, pickle.UnpicklingError) as error:  # it died before or while it answered
+            raise EOFError from error
+        if isinstance(answer, WorkerError):
+            answer.raise_again()
+        return answer
+
+    def close(self) -> str:
+        """Wait for the end of the process, and say how it ended."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        code = self._process.wait()
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+    def kill(self) -> None:
+        """End the process now."""
+        self._process.kill()
+
+
+def send(pipe: IO[bytes], message: object) -> None:
+    """Write an object into a pipe; both ends are ours."""
+    pickle.dump(message, pipe)
+    pipe.flush()
