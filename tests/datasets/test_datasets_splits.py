@@ -172,8 +172,13 @@ def test_the_order_of_names_does_not_matter(sizes, seed, random):
     assert list(split_by_group(shuffled, seed=seed)) == list(shuffled)
 
 
-@settings(max_examples=40)
-@given(st.lists(st.lists(st.sets(st.integers(0, 2)), min_size=1, max_size=4), min_size=3, max_size=6))
+def some_classes(last):
+    """Strategy for the classes of each sample of each group."""
+    return st.lists(st.lists(st.sets(st.integers(0, last)), min_size=1, max_size=6), min_size=5, max_size=6)
+
+
+@settings(max_examples=60)
+@given(st.integers(0, 2).flatmap(some_classes))
 def test_few_groups_are_split_as_well_as_they_can_be(shown):
     """``shown`` has the classes of each sample of each group; all ways are tried with counts made by hand."""
     groups = {f"g{group}-{i}": f"g{group}" for group, some in enumerate(shown) for i in range(len(some))}
