@@ -232,6 +232,11 @@ def test_the_demo_does_what_the_readme_says(tmp_path, options):
     named = re.findall(r"^  (\S+)", done.stdout.split("See:")[1], re.MULTILINE)
     assert len(named) >= 3
     assert all(Path(name).exists() for name in named)
+    reports = [Path(name) for name in named if name.endswith("report.html")]
+    assert len(reports) == (0 if "--train" in options else 1)
+    for report in reports:  # cracks, inactive area and a dark cell, as in the picture of the tutorial
+        assert "10 of 36" in report.read_text(encoding="utf-8")
+        assert "10 of 36 cells with defects" in done.stdout
     assert "or --overwrite to replace it" in run("demo", "--out", tmp_path / "demo", *options).stderr
     (tmp_path / "demo" / "mine.txt").write_text("mine")
     again = run("demo", "--out", tmp_path / "demo", "--images", 24, "--overwrite")

@@ -1,9 +1,12 @@
 """``solarseg demo``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from solarseg.inspection.layout import InspectionPaths
 
 __all__ = ["command"]
 
@@ -18,7 +21,8 @@ _SETTINGS: dict[str, Any] = {
 _EPOCHS = 30
 _MIN_CELLS = 24  # to train on: six modules, two for each split
 _SEED = 2026  # not 0, which el-cell was trained on
-_PARTS = ("cells", "new-cells", "run", "found", "evaluation")
+_MODULE_SEED = 26  # mono, well exposed, with a dark cell, cracks and inactive area
+_PARTS = ("cells", "new-cells", "run", "found", "evaluation", "inspected")
 
 
 def command(
@@ -34,7 +38,8 @@ def command(
 ) -> None:
     """Try solarseg offline: generate cells with defects, segment and measure them, and score the result.
 
-    Takes seconds, or a few minutes with --train, which requires the extra 'train'.
+    Without --train, it also inspects a generated module and writes a report that opens in a browser. Takes seconds, or
+    a few minutes with --train, which requires the extra 'train'.
 
     Example: solarseg demo --out solarseg-demo
     """
@@ -48,7 +53,8 @@ def command(
         _ = solarseg.train  # raises an error for a missing extra before files are written
     _prepare_folder(out, overwrite)
     cells = images if images is not None else 120 if train else 24
-    print(f"1/3  generating {cells} electroluminescence cells with defects: {out}/cells")
+    steps = 3 if train else 4
+    print(f"1/{steps}  generating {cells} electroluminescence cells with defects: {out}/cells")
     write_cells(out / "cells", cells, seed=_SEED, progress=is_shown(False))
     if train:
         _train(out, _EPOCHS if epochs is None else epochs)
@@ -71,22 +77,43 @@ def _check(train: bool, images: int | None, epochs: int | None) -> None:
 def _predict_and_score(out: Path) -> None:
     from solarseg import evaluate, predict
     from solarseg.cli.report import print_worst
+    from solarseg.inspection.layout import InspectionPaths
     from solarseg.prediction.layout import PredictionPaths
 
-    found = PredictionPaths(out / "found")
-    print(f"2/3  segmenting and measuring the cells with the included model {_MODEL}")
+    found, inspected = PredictionPaths(out / "found"), InspectionPaths(out / "inspected")
+    print(f"2/4  segmenting and measuring the cells with the included model {_MODEL}")
     done = predict(_MODEL, out / "cells", found.root, cell_mm=156)
     print_worst(done.cells)
-    print("3/3  scoring the predictions with the exact masks")
+    print("3/4  scoring the predictions with the exact masks")
     print(evaluate(_MODEL, out / "cells", out=out / "evaluation").summary_text())
+    reports = _inspect_module(out / "module.png", inspected)
     print(
         f"\nSee:\n"
         f"  {out}/evaluation/examples.png   image, ground truth, prediction, differences\n"
         f"  {found.overlays}/           each cell with its prediction\n"
         f"  {found.measurements}    severity of each cell\n"
-        f"\nNext: solarseg predict {_MODEL} YOUR_CELLS --out found\n"
+        + "".join(f"  {report}    the report of the module: open it in a browser\n" for report in reports)
+        + f"\nNext: solarseg predict {_MODEL} YOUR_CELLS --out found\n"
+        f"      solarseg inspect YOUR_MODULES --out inspected\n"
         f"      solarseg demo --train --out {out}-train   # train a model"
     )
+
+
+def _inspect_module(photograph: Path, paths: "InspectionPaths") -> list[Path]:
+    """Generate a photograph of a module, inspect it, and return its report."""
+    import numpy as np
+
+    from solarseg import generate_photograph, inspect
+    from solarseg.images import write_image
+
+    print(f"4/4  generating and inspecting a photograph of a module: {photograph}")
+    image = generate_photograph(np.random.default_rng(_MODULE_SEED), 1200, 4, 9, straight=True).image
+    write_image(photograph, image[..., 0] if image.shape[-1] == 1 else image)
+    done = inspect(photograph, paths.root, cell_mm=156, pdf=False)
+    print(f"{done.defective} of {done.cells} cells with defects")
+    if any(row["power"] is None for row in done.rows()):
+        print("pip install 'solarseg[inspect]' adds the estimated loss of power, and reports as PDF")
+    return [paths.module(name).report for name in done.modules]
 
 
 def _train(out: Path, epochs: int) -> None:
