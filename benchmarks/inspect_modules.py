@@ -35,7 +35,7 @@ STEPS = {
     "measure": ("cells._measure",),
     "brightness": ("module.relative_light", "module.black_level"),
     "power": ("module.estimate",),
-    "pictures": ("module_folder._write_png", "module_folder._paint", "module_folder.write_mask"),
+    "pictures": ("module_folder._write_png", "module_folder._paint", "module_folder.encode_mask"),
     "report.html": ("module_folder.write_module_report",),  # less the PDF
     "report.pdf": ("reports.html_to_pdf",),
     "module.json": (

@@ -38,6 +38,7 @@ __all__ = [
     "MaskColours",
     "MaskLook",
     "check_mask_size",
+    "encode_mask",
     "inspect_mask",
     "mask_palette",
     "read_mask",
@@ -267,6 +268,11 @@ def write_mask(path: Path, mask: NDArray[np.uint8], classes: ClassMap) -> None:
     Raises:
         OutputError: the file could not be written.
     """
+    write_bytes(path, encode_mask(mask, classes))
+
+
+def encode_mask(mask: NDArray[np.uint8], classes: ClassMap) -> memoryview:
+    """Return the content of the file that `write_mask` writes."""
     colours = list(classes.colours)
     if (mask == IGNORE_INDEX).any():
         # Pillow stores as many bits a pixel as the palette needs, so it must reach as far as the values do.
@@ -277,7 +283,7 @@ def write_mask(path: Path, mask: NDArray[np.uint8], classes: ClassMap) -> None:
     encoded = io.BytesIO()  # Pillow writes a file in small pieces, which takes ten times as long
     # Masks are runs, which makes them as small in less time.
     picture.save(encoded, "PNG", optimize=False, compress_type=zlib.Z_RLE)
-    write_bytes(path, encoded.getbuffer())
+    return encoded.getbuffer()
 
 
 def _read(path: Path) -> _Stored:

@@ -86,9 +86,11 @@ def full_records(draw):
     module = InspectedModule(
         draw(st.text()), draw(st.text()), place, cells, power, tuple(draw(st.lists(st.text())))
     )
-    rings = st.lists(st.lists(st.tuples(FINITE, FINITE), min_size=1), min_size=1)
+    rings = st.lists(
+        st.lists(st.tuples(FINITE, FINITE), min_size=1).map(lambda points: sum(points, ())), min_size=1
+    )
     shapes = tuple(
-        DefectShape(i, j, tuple(map(tuple, draw(rings))), draw(FINITE))
+        DefectShape(i, j, tuple(draw(rings)), draw(FINITE))
         for i, cell in enumerate(cells)
         for j in range(len(cell.measurement.regions))
     )
@@ -128,7 +130,7 @@ def sample(**changes):
     cells = tuple(InspectedCell(1, column, corners, 1.0, None, measurement, 0.0, 0.1) for column in (1, 2))
     place = ModulePlacement(1, 2, np.eye(3), 0.0, (20, 10))
     module = InspectedModule("roof", "../roof.png", place, cells, POWER, ("Note.",))
-    shape = DefectShape(0, 0, (((1.0, 2.0), (1.0, 6.0), (4.0, 6.0)),), 9.0)
+    shape = DefectShape(0, 0, ((1.0, 2.0, 1.0, 6.0, 4.0, 6.0),), 9.0)
     return replace(
         ModuleRecord(ModuleOrigin("../roof.png", "ab", 1, 1, {"pdf": True}), module, (shape,), b"jpeg"),
         **changes,
@@ -178,7 +180,9 @@ def with_value(value, *path):
         (with_value(2, "shapes", 0, "cell"), "of no region"),
         (with_value(-1, "shapes", 0, "region"), "of no region"),
         (with_value([], "shapes", 0, "rings"), "an outline without points"),
-        (with_value([[1.0, 2.0, 3.0]], "shapes", 0, "rings", 0), "has 3 values, must have 2"),
+        (with_value([1.0, 2.0, 3.0], "shapes", 0, "rings", 0), "an outline that is not pairs of x and y"),
+        (with_value([1.0, "2"], "shapes", 0, "rings", 0), "rings[0][1] is '2', must be a finite number"),
+        (with_value([[0.0]], "module", "cells", 0, "corners"), "corners[0] has 1 values, must have 2"),
         (with_value("*", "thumbnail"), "thumbnail is not base64"),
     ],
 )

@@ -12,7 +12,7 @@ from solarseg.files import atomic_folder
 from solarseg.inspection.layout import ModulePaths
 from solarseg.inspection.module import ModuleResult
 from solarseg.inspection.record import ModuleOrigin, ModuleRecord, read_origin, trace_shapes, write_record
-from solarseg.masks import write_mask
+from solarseg.masks import encode_mask
 from solarseg.modules import ModulePlacement
 from solarseg.painting import paint_mask
 from solarseg.reports import ModuleView, ReportFile, ReportStyle, draw_thumbnail, write_module_report
@@ -97,7 +97,7 @@ def write_module(
             directory.mkdir()
         for cell, image, ids in zip(result.module.cells, result.cells, result.masks, strict=True):
             _write_png(paths.cell(cell.name), image)
-            write_mask(paths.mask(cell.name), ids, classes)
+            paths.mask(cell.name).write_bytes(encode_mask(ids, classes))
         write_module_report(folder, result.module, view, style, pdf)
         shapes = trace_shapes(result.module, result.masks, classes)
         write_record(folder, ModuleRecord(origin, result.module, shapes, draw_thumbnail(result.rectified)))

@@ -36,7 +36,7 @@ _VERSION = 1
 _MAX_BYTES = 64 * 2**20  # a module of 60 cells has 0.2 MB
 _DIGITS = 2  # of a coordinate of an outline: a hundredth of a pixel
 
-Rings = tuple[tuple[tuple[float, float], ...], ...]
+Rings = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class DefectShape:
     Attributes:
         cell: index of its cell in the module, from 0.
         region: index of its measurement in the cell, from 0.
-        rings: x and y of its outline, then of its holes, pixels of the photograph; (0, 0) is the corner of the
-            photograph.
+        rings: its outline, then its holes, each x, y, x, y and so on, pixels of the photograph; (0, 0) is the corner
+            of the photograph.
         area: pixels of the photograph.
     """
 
@@ -96,7 +96,7 @@ class ModuleRecord:
         """Yield the defects with their outlines, cell by cell."""
         for shape in self.shapes:
             cell = self.module.cells[shape.cell]
-            outer, *holes = (np.array(ring) for ring in shape.rings)
+            outer, *holes = (np.reshape(ring, (-1, 2)) for ring in shape.rings)
             yield DefectOutline(
                 cell, cell.measurement.regions[shape.region], Polygon(outer, tuple(holes)), shape.area
             )
@@ -122,7 +122,7 @@ def trace_shapes(
 
 
 def _rings(outline: Polygon) -> Rings:
-    return tuple(tuple((float(x), float(y)) for x, y in np.round(ring, _DIGITS)) for ring in outline.rings)
+    return tuple(tuple(np.round(ring, _DIGITS).ravel().tolist()) for ring in outline.rings)
 
 
 def write_record(folder: Path, record: ModuleRecord) -> None:
@@ -209,5 +209,7 @@ def _check(record: ModuleRecord) -> None:
         raise ValueError("the record has not a voltage for each cell")
     for shape in record.shapes:
         regions = module.cells[shape.cell].measurement.regions if 0 <= shape.cell < count else ()
-        if not 0 <= shape.region < len(regions) or not shape.rings or not all(shape.rings):
+        if not 0 <= shape.region < len(regions) or not shape.rings:
             raise ValueError("the record has an outline without points, or of no region")
+        if not all(ring and len(ring) % 2 == 0 for ring in shape.rings):
+            raise ValueError("the record has an outline that is not pairs of x and y")

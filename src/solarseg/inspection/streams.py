@@ -25,7 +25,8 @@ class JsonItems:
     def add(self, item: Any) -> None:
         """Write an item."""
         self._file.write(",\n" if self._count else "\n")
-        json.dump(item, self._file, ensure_ascii=False, separators=(",", ":"))
+        # `json.dump` would take three times as long: it encodes without the accelerator.
+        self._file.write(json.dumps(item, ensure_ascii=False, separators=(",", ":")))
         self._count += 1
 
 

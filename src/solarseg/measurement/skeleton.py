@@ -36,7 +36,18 @@ def _removable() -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     return first, second
 
 
+def _count_links() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return how many straight and how many diagonal neighbours a pixel is linked to in its 256 neighbourhoods."""
+    around = [(np.arange(256) >> i & 1).astype(np.int32) for i in range(8)]
+    straight, diagonal = around[::2], around[1::2]
+    reachable = [straight[i] | straight[(i + 1) % 4] for i in range(4)]
+    return sum(straight, np.zeros(256, np.int32)), sum(
+        (corner & ~side for corner, side in zip(diagonal, reachable, strict=True)), np.zeros(256, np.int32)
+    )
+
+
 _HALVES = _removable()
+_STRAIGHT, _DIAGONAL = _count_links()
 
 
 def thin(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -146,17 +157,8 @@ def _links(lines: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int3
 
     A diagonal neighbour that can also be reached by two straight steps is not a link, or corners would count twice.
     """
-    straight, diagonal = np.zeros(lines.shape, np.int32), np.zeros(lines.shape, np.int32)
-    for down, right in ((0, 1), (1, 0), (0, -1), (-1, 0)):
-        straight += _shifted(lines, down, right)
-    for down, right in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-        reachable = _shifted(lines, down, 0) | _shifted(lines, 0, right)
-        diagonal += _shifted(lines, down, right) & ~reachable
-    return straight * lines, diagonal * lines
-
-
-def _shifted(lines: NDArray[np.bool_], down: int, right: int) -> NDArray[np.bool_]:
-    return np.roll(lines, (-down, -right), axis=(0, 1))
+    around = _neighbourhoods(lines.astype(np.uint8))
+    return _STRAIGHT[around] * lines, _DIAGONAL[around] * lines
 
 
 def _count_branches(forks: NDArray[np.bool_], radius: NDArray[np.float32]) -> int:
