@@ -130,6 +130,13 @@ def test_other_options_inspect_again(home, change):
     assert changed(before, written(home / "out")) == ["a", "b", "c"]
 
 
+def test_the_minimum_severity_of_the_config_is_used(home):
+    style = ReportStyle(min_severity=0.4)
+    again = solarseg.inspect(home / "photos", home / "out", **{**GIVEN, "config": style})
+    assert again.skipped == 0
+    assert {row["min_severity"] for row in again.rows()} == {0.4}
+
+
 def test_another_model_inspects_again(home):
     record = home / "out" / "b" / "module.json"
     content = json.loads(record.read_text())

@@ -1,14 +1,32 @@
 """The electrical estimate of a module, if pvlib is installed."""
 
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from threading import Thread
 
 import numpy as np
 
 from solarseg.electrical import PowerEstimate, estimate_power
+from solarseg.electrical.parameters import EXTRA
 from solarseg.errors import MissingExtraError
+from solarseg.extras import require
 from solarseg.modules import InspectedCell
 
-__all__ = ["estimate"]
+__all__ = ["estimate", "import_ahead"]
+
+_LIBRARY = "pvlib.singlediode"
+
+
+def import_ahead() -> None:
+    """Import pvlib in a thread, once: that takes a second, in which the network can compute."""
+    if _LIBRARY not in sys.modules:
+        Thread(target=_import, name="import pvlib").start()
+
+
+def _import() -> None:
+    with suppress(MissingExtraError):  # `estimate` says so
+        require(_LIBRARY, EXTRA)
 
 
 def estimate(

@@ -83,7 +83,9 @@ def _write_modules(
     for module in found:
         check_module_folder(job.paths.module(module), image, job.overwrite)
     for number, (placement, module) in enumerate(zip(photograph.modules, found, strict=True), 1):
-        result = inspect_module(photograph, placement, module, image, model, job.cell_mm)
+        result = inspect_module(
+            photograph, placement, module, image, model, job.cell_mm, job.style.min_severity
+        )
         origin = ModuleOrigin(image, content, number, len(found), options)
         folder = job.paths.module(module).root
         write_module(folder, result, origin, model.classes, model.path.stem, job.style, job.pdf)
