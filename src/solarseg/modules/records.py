@@ -11,9 +11,21 @@ from solarseg.electrical import PowerEstimate
 from solarseg.measurement.records import CellMeasurement, CrackMode
 from solarseg.modules.placement import ModulePlacement
 
-__all__ = ["MIN_SEVERITY", "CellChange", "Finding", "InspectedCell", "InspectedModule", "cell_name"]
+__all__ = [
+    "MIN_SEVERITY",
+    "CellChange",
+    "ChangeKind",
+    "ChangeStatus",
+    "Finding",
+    "InspectedCell",
+    "InspectedModule",
+    "RegionChange",
+    "cell_name",
+]
 
 Finding = Literal["dark", "dim", "bright"]
+ChangeKind = Literal["new", "grown", "gone", "only now", "only before"]
+ChangeStatus = Literal["new", "grown", "gone", "same"]
 # In nearly sound modules the network finds short marks in four of five cells, with less severity in nearly all of them;
 # docs/decisions/inspection.md has the numbers.
 MIN_SEVERITY = 0.01
@@ -30,22 +42,69 @@ def cell_name(row: int, column: int) -> str:
 
 
 @dataclass(frozen=True)
+class RegionChange:
+    """A part of a cell that changed, or a defect that was found in only one of two inspections.
+
+    Attributes:
+        kind: "new", "grown" (it touches a defect of its class that was there) or "gone"; or, where the light did not
+            change, "only now" or "only before" for a defect that the model found in one of the inspections only.
+        class_name: class of the defect; "darkened" or "brightened" where the light changed but no class was found.
+        left: first column, pixels of the cell now.
+        top: first row.
+        width: number of columns.
+        height: number of rows.
+        area: pixels.
+        length: pixels; of a crack or a finger interruption, the length of its centre lines, of others the longest
+            extent.
+    """
+
+    kind: ChangeKind
+    class_name: str
+    left: int
+    top: int
+    width: int
+    height: int
+    area: int
+    length: float
+
+    @property
+    def sign(self) -> int:
+        """1 if it was added, -1 if it is gone, 0 if it did not change."""
+        return {"new": 1, "grown": 1, "gone": -1}.get(self.kind, 0)
+
+
+@dataclass(frozen=True)
 class CellChange:
     """What changed in a cell since an earlier inspection.
 
     Attributes:
-        inactive_share: change of the inactive share; positive if it has grown.
-        crack_length: change of the total length of cracks, in units of the side of the cell.
+        inactive_share: change of the inactive share that the light confirms: what is new less what is gone.
+        crack_length: change of the total length of cracks that the light confirms, in units of the side of the cell.
         light: change of the relative light.
         darkened_share: share of the cell that is darker than before relative to the rest of the cell, 0 to 1.
-        status: "new" for a cell without defects before, "grown", "gone", or "same" within the noise.
+        status: "new" for defects where none were, "grown", "gone", or "same" within the noise; the first that is true.
+        brightened_share: share of the cell that is brighter than before relative to the rest of the cell, 0 to 1.
+        regions: the parts that changed, and defects that were found in only one of the inspections.
     """
 
     inactive_share: float
     crack_length: float
     light: float
     darkened_share: float
-    status: Literal["new", "grown", "gone", "same"]
+    status: ChangeStatus
+    brightened_share: float = 0.0
+    regions: tuple[RegionChange, ...] = field(default=(), repr=False)
+
+    def length(self, class_name: str, *kinds: ChangeKind) -> float:
+        """Return the total length, pixels, of the regions of a class and of any of the kinds."""
+        return sum(
+            (each.length for each in self.regions if each.class_name == class_name and each.kind in kinds),
+            0.0,
+        )
+
+    def area(self, class_name: str, *kinds: ChangeKind) -> int:
+        """Return the total area, pixels, of the regions of a class and of any of the kinds."""
+        return sum(each.area for each in self.regions if each.class_name == class_name and each.kind in kinds)
 
 
 @dataclass(frozen=True)
@@ -108,6 +167,7 @@ class InspectedModule:
         cells: row by row.
         power: the electrical estimate, or None if pvlib is not installed.
         notes: what was assumed or is uncertain, in sentences for the report.
+        earlier: the earlier photograph that it was compared with, if it was.
     """
 
     name: str
@@ -116,6 +176,7 @@ class InspectedModule:
     cells: tuple[InspectedCell, ...]
     power: PowerEstimate | None = None
     notes: tuple[str, ...] = ()
+    earlier: str | None = None
 
     def __repr__(self) -> str:
         bad = len(self.defective_cells)

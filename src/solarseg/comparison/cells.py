@@ -1,0 +1,151 @@
+"""Compare the cells of a module with their earlier state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.classes import ClassMap
+from solarseg.comparison.ratio import LightRatio, divide_light
+from solarseg.comparison.regions import ClassMasks, changed_regions, darkened_regions
+from solarseg.comparison.registration import Registration, register_cell
+from solarseg.modules.records import CellChange, ChangeStatus, InspectedCell, RegionChange
+
+__all__ = ["CellImages", "ComparedCell", "compare_cells", "sound_pixels"]
+
+Bools = NDArray[np.bool_]
+Mask = NDArray[np.uint8]
+Pictured = tuple[NDArray[np.uint8], Mask, InspectedCell]
+
+_DEFECTS = ("crack", "inactive_area", "finger_interruption")
+_EDGE = 4  # pixels: at the edge of a cell, the ratio is that of the gap
+_BUSBAR = 2  # pixels around a busbar, which looks darker in a sharper photograph
+_DAMAGE = 2  # pixels around a defect
+_LIGHT = 0.15  # of a typical cell: twice the largest change of a sound cell under growing load
+_WEAK = ("dark", "dim")
+
+
+@dataclass(frozen=True, eq=False)
+class CellImages:
+    """Images and masks of the cells of a module, row by row.
+
+    Attributes:
+        images: ``(N, H, W) uint8``.
+        masks: ``(N, H, W) uint8``, class ids.
+    """
+
+    images: NDArray[np.uint8] = field(repr=False)
+    masks: NDArray[np.uint8] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class ComparedCell:
+    """A cell and its earlier state.
+
+    Attributes:
+        change: what changed.
+        registration: how the cell lies on its earlier self.
+        ratio: the light relative to the earlier light.
+    """
+
+    change: CellChange
+    registration: Registration = field(repr=False)
+    ratio: LightRatio = field(repr=False)
+
+
+def compare_cells(
+    now: CellImages,
+    before: CellImages,
+    cells: Sequence[InspectedCell],
+    earlier: Sequence[InspectedCell],
+    classes: ClassMap,
+) -> list[ComparedCell | None]:
+    """Compare each cell with the cell at the same place before.
+
+    Args:
+        now: pictures of the cells.
+        before: pictures of the same cells in the earlier inspection, of the same size.
+        cells: what was found.
+        earlier: what was found before.
+        classes: of both masks.
+
+    Returns:
+        None for a cell that could not be registered.
+    """
+    pairs = zip(
+        zip(now.images, now.masks, cells, strict=True),
+        zip(before.images, before.masks, earlier, strict=True),
+        strict=True,
+    )
+    return [_compare_cell(one, other, classes) for one, other in pairs]
+
+
+def _compare_cell(now: Pictured, before: Pictured, classes: ClassMap) -> ComparedCell | None:
+    image, mask, cell = now
+    image_before, mask_before, earlier = before
+    registration = register_cell(image, image_before, sound_pixels(mask, mask_before, classes))
+    if registration is None:
+        return None
+    moved = registration.move(mask_before, is_mask=True)
+    ratio = divide_light(image, registration.move(image_before), _silicon(mask, moved, classes))
+    regions: list[RegionChange] = []
+    known = np.zeros(mask.shape, bool)
+    for name in _DEFECTS:
+        masks = ClassMasks(name, _pixels(mask, classes, name), _pixels(moved, classes, name))
+        regions += changed_regions(masks, ratio)
+        known |= masks.now | masks.before
+    regions += darkened_regions(ratio, known)
+    return ComparedCell(_to_change(cell, earlier, ratio, tuple(regions)), registration, ratio)
+
+
+def _pixels(mask: Mask, classes: ClassMap, name: str) -> Bools:
+    return mask == classes.names.index(name) if name in classes.names else np.zeros(mask.shape, bool)
+
+
+def sound_pixels(mask: Mask, mask_before: Mask, classes: ClassMap) -> Bools:
+    """Return the pixels that are away from cracks and inactive areas, ``(H, W) bool``, before registration."""
+    damage = np.zeros(mask.shape, np.uint8)
+    for name in ("crack", "inactive_area"):
+        damage |= (_pixels(mask, classes, name) | _pixels(mask_before, classes, name)).astype(np.uint8)
+    return np.asarray(cv2.dilate(damage, np.ones((2 * _DAMAGE + 1,) * 2, np.uint8)) == 0)
+
+
+def _silicon(mask: Mask, moved: Mask, classes: ClassMap) -> Bools:
+    """Return the pixels that are silicon now and before, away from the edge of the cell and from busbars."""
+    inside = (mask > 0) & (moved > 0)
+    busbar = _pixels(mask, classes, "busbar") | _pixels(moved, classes, "busbar")
+    inner = cv2.erode(inside.astype(np.uint8), np.ones((2 * _EDGE + 1,) * 2, np.uint8), borderValue=0)
+    metal = cv2.dilate(busbar.astype(np.uint8), np.ones((2 * _BUSBAR + 1,) * 2, np.uint8))
+    return np.asarray((inner > 0) & (metal == 0))
+
+
+def _to_change(
+    cell: InspectedCell, earlier: InspectedCell, ratio: LightRatio, regions: tuple[RegionChange, ...]
+) -> CellChange:
+    area, side = max(cell.measurement.cell_area, 1), max(cell.measurement.cell_side, 1)
+    return CellChange(
+        inactive_share=sum(each.sign * each.area for each in regions if each.class_name == "inactive_area")
+        / area,
+        crack_length=sum(each.sign * each.length for each in regions if each.class_name == "crack") / side,
+        light=cell.light - earlier.light,
+        darkened_share=float(np.count_nonzero(ratio.darker)) / area,
+        status=_status(cell, earlier, regions),
+        brightened_share=float(np.count_nonzero(ratio.brighter)) / area,
+        regions=regions,
+    )
+
+
+def _status(cell: InspectedCell, earlier: InspectedCell, regions: Sequence[RegionChange]) -> ChangeStatus:
+    kinds = {each.kind for each in regions}
+    step = cell.light - earlier.light
+    if cell.finding in _WEAK and step < -_LIGHT:
+        kinds.add("grown" if earlier.finding in _WEAK else "new")
+    if earlier.finding in _WEAK and step > _LIGHT:
+        kinds.add("gone")
+    if "new" in kinds:
+        return "new"
+    if "grown" in kinds:
+        return "grown"
+    return "gone" if "gone" in kinds else "same"

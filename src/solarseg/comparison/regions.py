@@ -1,0 +1,98 @@
+"""Match the defects of a cell with those that it had before, and ask the light which of them are new or gone."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.comparison.ratio import LightRatio
+from solarseg.measurement.regions import Component, find_components
+from solarseg.measurement.skeleton import Skeleton
+from solarseg.modules.records import ChangeKind, RegionChange
+
+__all__ = ["ClassMasks", "changed_regions", "darkened_regions"]
+
+Bools = NDArray[np.bool_]
+
+TOLERANCE = 4  # pixels at a side of 256: outlines of defects that did not change agree this well
+_EVIDENCE = 2  # pixels: the outline of a class is this far from where the light changes
+_MIN_LENGTH = 6.0  # pixels at a side of 256, of a part of a crack or a finger interruption
+_MIN_AREA = 12  # pixels at a side of 256, of a part of an inactive area
+_LINES = ("crack", "finger_interruption")
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMasks:
+    """Where a class is now, and where it was.
+
+    Attributes:
+        name: of the class.
+        now: ``(H, W) bool``.
+        before: ``(H, W) bool``, registered.
+    """
+
+    name: str
+    now: Bools
+    before: Bools
+
+
+def changed_regions(masks: ClassMasks, ratio: LightRatio) -> Iterator[RegionChange]:
+    """Yield the parts of a class that were not found before, and those that are not found now.
+
+    What is within a tolerance of the same class in the other mask did not change. The light decides about the others: a
+    part is new only where the cell has become darker, and gone only where it has become brighter.
+
+    Args:
+        masks: of the class.
+        ratio: the light of the cell relative to its earlier light.
+    """
+    only_now = masks.now & ~_grow(masks.before, TOLERANCE)
+    only_before = masks.before & ~_grow(masks.now, TOLERANCE)
+    darker, brighter = _grow(ratio.darker, _EVIDENCE), _grow(ratio.brighter, _EVIDENCE)
+    near_before = _grow(masks.before, 2 * TOLERANCE)
+    for part in find_components(only_now & darker):
+        touches = bool((near_before[part.window] & part.pixels).any())
+        yield from _change("grown" if touches else "new", masks.name, part)
+    others: tuple[tuple[ChangeKind, Bools], ...] = (
+        ("gone", only_before & brighter),
+        ("only now", only_now & ~darker),
+        ("only before", only_before & ~brighter),
+    )
+    for kind, pixels in others:
+        for part in find_components(pixels):
+            yield from _change(kind, masks.name, part)
+
+
+def darkened_regions(ratio: LightRatio, known: Bools) -> Iterator[RegionChange]:
+    """Yield the regions that have become darker or brighter and belong to no class.
+
+    Args:
+        ratio: the light of the cell relative to its earlier light.
+        known: ``(H, W) bool``, defects of any class, now or before.
+    """
+    near = _grow(known, TOLERANCE)
+    changed: tuple[tuple[ChangeKind, str, Bools], ...] = (
+        ("new", "darkened", ratio.darker),
+        ("gone", "brightened", ratio.brighter),
+    )
+    for kind, name, pixels in changed:
+        for part in find_components(pixels):
+            if not (near[part.window] & part.pixels).any():
+                yield from _change(kind, name, part)
+
+
+def _change(kind: ChangeKind, name: str, part: Component) -> Iterator[RegionChange]:
+    length = Skeleton.from_region(part.pixels).length if name in _LINES else part.extent
+    if length < _MIN_LENGTH if name in _LINES else name == "inactive_area" and part.area < _MIN_AREA:
+        return
+    height, width = part.pixels.shape
+    yield RegionChange(kind, name, part.left, part.top, width, height, part.area, length)
+
+
+def _grow(pixels: Bools, distance: int) -> Bools:
+    """Add all pixels within a distance at a side of 256 pixels."""
+    reach = max(1, round(distance * pixels.shape[0] / 256))
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    return np.asarray(cv2.dilate(pixels.astype(np.uint8), around)) > 0
