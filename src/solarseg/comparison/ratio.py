@@ -19,7 +19,8 @@ _BLUR = 0.8  # pixels, against grain
 _GRAIN = 2.5  # pixels: light that changes more slowly is no grain
 _REACH = 1  # pixels: a pixel is compared with all within this distance, so that sharpness does not count
 _BINS, _RANGE = 150, 1.5  # of the histogram of the logarithm of the ratio
-_SPREAD, _ROUNDS = 0.03, 15  # of the fit of the normalisation: pixels that deviate more hardly count
+_FREQUENT = 0.25  # of the most frequent value
+_SPREAD, _ROUNDS = 0.12, 10  # of the fit of the normalisation: pixels that deviate more do not count
 _MIN_PIXELS = 16  # of a region that changed, at a side of 256: where nothing changed, none has more than 12
 _CONTRAST = 255.0  # grey levels of the picture per unit of the logarithm
 
@@ -86,16 +87,19 @@ def _normalisation(ratio: Floats, used: Bools) -> Floats:
     values, known = ratio[few].astype(np.float64), terms[few]
     fitted = np.full(len(values), _mode(values))
     for _ in range(_ROUNDS):
-        root = 1 / np.hypot(1, (values - fitted) / _SPREAD)  # of the weights of Cauchy
+        root = np.maximum(1 - ((values - fitted) / _SPREAD) ** 2, 0)  # of the weights of Tukey
         solution, *_ = np.linalg.lstsq(known * root[:, None], values * root, rcond=None)
         fitted = known @ solution
     return (terms @ solution).astype(np.float32)
 
 
 def _mode(values: NDArray[np.float64]) -> float:
-    """Return the most frequent value: unchanged pixels agree, those that changed do not."""
+    """Return the value that unchanged pixels agree on: the brightest of the frequent ones, as cells lose light."""
     counts, edges = np.histogram(values, bins=_BINS, range=(-_RANGE, _RANGE))
-    place = int(np.convolve(counts, (1, 2, 3, 2, 1), "same").argmax())
+    smooth = np.convolve(counts, (1, 2, 3, 2, 1), "same")
+    is_peak = (smooth >= np.roll(smooth, 1)) & (smooth > np.roll(smooth, -1))
+    frequent = np.flatnonzero(is_peak & (smooth >= _FREQUENT * smooth.max()))
+    place = int(frequent[-1]) if len(frequent) else int(smooth.argmax())
     return float(edges[place] + edges[place + 1]) / 2
 
 

@@ -17,6 +17,7 @@ __all__ = ["ClassMasks", "changed_regions", "darkened_regions"]
 Bools = NDArray[np.bool_]
 
 TOLERANCE = 4  # pixels at a side of 256: outlines of defects that did not change agree this well
+_BRIDGE = 6  # pixels at a side of 256: half of the widest busbar
 _EVIDENCE = 2  # pixels: the outline of a class is this far from where the light changes
 _MIN_LENGTH = 6.0  # pixels at a side of 256, of a part of a crack or a finger interruption
 _MIN_AREA = 12  # pixels at a side of 256, of a part of an inactive area
@@ -51,9 +52,9 @@ def changed_regions(masks: ClassMasks, ratio: LightRatio) -> Iterator[RegionChan
     only_now = masks.now & ~_grow(masks.before, TOLERANCE)
     only_before = masks.before & ~_grow(masks.now, TOLERANCE)
     darker, brighter = _grow(ratio.darker, _EVIDENCE), _grow(ratio.brighter, _EVIDENCE)
-    near_before = _grow(masks.before, 2 * TOLERANCE)
+    grown = _connected(masks)
     for part in find_components(only_now & darker):
-        touches = bool((near_before[part.window] & part.pixels).any())
+        touches = bool((grown[part.window] & part.pixels).any())
         yield from _change("grown" if touches else "new", masks.name, part)
     others: tuple[tuple[ChangeKind, Bools], ...] = (
         ("gone", only_before & brighter),
@@ -81,6 +82,12 @@ def darkened_regions(ratio: LightRatio, known: Bools) -> Iterator[RegionChange]:
         for part in find_components(pixels):
             if not (near[part.window] & part.pixels).any():
                 yield from _change(kind, name, part)
+
+
+def _connected(masks: ClassMasks) -> Bools:
+    """Return the defects that are connected to one that was there, also across a busbar."""
+    _, labels = cv2.connectedComponents(_grow(masks.now | masks.before, _BRIDGE).astype(np.uint8))
+    return np.asarray(np.isin(labels, np.unique(labels[masks.before])) & (labels > 0))
 
 
 def _change(kind: ChangeKind, name: str, part: Component) -> Iterator[RegionChange]:

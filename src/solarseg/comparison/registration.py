@@ -49,7 +49,7 @@ class Registration:
 def register_cell(
     now: NDArray[np.uint8], before: NDArray[np.uint8], used: NDArray[np.bool_] | None = None
 ) -> Registration | None:
-    """Find the shift, and the small stretch, between two images of a cell, to a few hundredths of a pixel.
+    """Find the shift, and the small stretch, between two images of a cell, to a tenth of a pixel.
 
     The enhanced correlation coefficient of G. Evangelidis and E. Psarakis, Parametric image alignment using enhanced
     correlation coefficient maximization, IEEE PAMI 30 (2008) 1858, is maximised, by OpenCV. It does not depend on the
@@ -72,16 +72,16 @@ def register_cell(
     """
     template, image = _structure(now), _structure(before)
     weights = None if used is None else used.astype(np.uint8)
-    matrix = np.eye(2, 3, dtype=np.float32)
-    try:
-        for motion, blur in _STEPS:
-            correlation, matrix = cv2.findTransformECC(template, image, matrix, motion, _STOP, weights, blur)
-    except cv2.error:  # it did not converge
-        return None
-    matrix = np.asarray(matrix, np.float32)
-    if correlation < _MIN_CORRELATION or not _is_small(matrix, now.shape[0]):
-        return None
-    return Registration(matrix, float(correlation))
+    found = None
+    for motion, blur in _STEPS:  # the stretch cannot be found where most of a cell is dark
+        start = np.eye(2, 3, dtype=np.float32) if found is None else found.matrix.copy()
+        try:
+            correlation, matrix = cv2.findTransformECC(template, image, start, motion, _STOP, weights, blur)
+        except cv2.error:  # it did not converge
+            continue
+        if correlation >= _MIN_CORRELATION and _is_small(matrix, now.shape[0]):
+            found = Registration(np.asarray(matrix, np.float32), float(correlation))
+    return found
 
 
 def log_light(image: NDArray[np.uint8], blur: float) -> NDArray[np.float32]:
