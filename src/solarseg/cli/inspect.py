@@ -53,6 +53,21 @@ def command(
         Path | None,
         typer.Option(metavar="REPORT.YAML", help="Company, logo, title and notes for the reports."),
     ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="EARLIER_DIR",
+            help="Output folder of an earlier inspection of the same modules, to compare with.",
+        ),
+    ] = None,
+    series: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SERIES.CSV",
+            help="Table with the columns image, module and a quantity, for example 'pressure (Pa)': compares all "
+            "photographs of a module with its first, and plots over the quantity.",
+        ),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Inspect all photographs again, and replace existing files.")
     ] = False,
@@ -80,6 +95,8 @@ def command(
         cell_mm=cell_mm,
         corners=None if corners is None else _parse_corners(corners),
         config=config,
+        compare=compare,
+        series=series,
         overwrite=overwrite,
         pdf=pdf,
         workers=workers,

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from solarseg.datasets.image_files import find_images, is_inside, name_objection
 from solarseg.errors import ArgumentError, MissingExtraError, MissingLibraryError
 from solarseg.files import check_folder
 from solarseg.inference.model import Model
+from solarseg.inspection.changes import check_earlier_inspection
 from solarseg.inspection.job import InspectionJob, ModelChoice, choose_model
 from solarseg.inspection.layout import InspectionPaths, ModulePaths
 from solarseg.inspection.photograph import as_corners
 from solarseg.inspection.records import Inspection
 from solarseg.inspection.run import run
+from solarseg.inspection.series import read_series
 from solarseg.measurement import check_cell_size, is_measurable
 from solarseg.modules.grid import MAX_CELLS
 from solarseg.reports import ReportStyle, check_pdf, read_report_style
@@ -37,6 +40,8 @@ def inspect(
     cell_mm: float | None = None,
     corners: ArrayLike | None = None,
     config: ReportStyle | Path | str | None = None,
+    compare: Path | str | None = None,
+    series: Path | str | None = None,
     overwrite: bool = False,
     pdf: bool = True,
     workers: int | None = None,
@@ -61,6 +66,9 @@ def inspect(
         corners: ``(4, 2)`` x and y of the outer corners of the area of cells, pixels, clockwise from the upper left;
             for photographs in which the module is not found. Used for all photographs. Requires ``cells``.
         config: the company's part of the reports, or a YAML file with it.
+        compare: ``out`` of an earlier call; modules of the same name are compared with it.
+        series: CSV file with the columns ``image``, ``module`` and a quantity with its unit, such as
+            ``pressure (Pa)``: all photographs of a module are compared with its first, and plotted over the quantity.
         overwrite: inspect all photographs again, and replace what was made of other photographs.
         pdf: also write ``report.pdf``. Without the extra ``inspect``, a warning says so and none is written.
         workers: number of processes that inspect photographs; by default one for each core. A single photograph is
@@ -81,6 +89,9 @@ def inspect(
     check_cell_size(cell_mm)
     if workers is not None and workers < 1:
         raise ArgumentError(f"`workers={workers}`: must be 1 or more")
+    if compare is not None and series is not None:
+        raise ArgumentError("`compare`: not allowed with `series`, which compares with the first photograph")
+    earlier = "" if compare is None else check_earlier_inspection(Path(compare), Path(out))
     job = InspectionJob(
         _choose_model(model),
         InspectionPaths(Path(out)),
@@ -90,8 +101,13 @@ def inspect(
         cell_mm,
         overwrite,
         pdf and _can_write_pdf(),
+        None if compare is None else Path(compare),
+        earlier,
     )
     named, failed = _find([images] if isinstance(images, (str, Path)) else list(images), job.paths)
+    if series is not None:
+        table = read_series(Path(series))
+        job = replace(job, series=table.match([*named, *map(Path, failed)]), quantity=table.quantity)
     check_folder(job.paths.root)
     opened = model if isinstance(model, Model) else None
     return run(job, named, failed, model=opened, workers=workers, progress=progress)

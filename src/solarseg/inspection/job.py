@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from solarseg.inference.model import Model, load_model
 from solarseg.inference.model_file import find_model_file, read_info
 from solarseg.inference.options import PredictOptions
 from solarseg.inspection.layout import InspectionPaths
+from solarseg.inspection.series import SeriesEntry
 from solarseg.reports import ReportStyle
 
 __all__ = ["InspectionJob", "ModelChoice", "choose_model"]
@@ -77,6 +79,10 @@ class InspectionJob:
         cell_mm: longer side of the cells, mm.
         overwrite: replace what an earlier call wrote.
         pdf: write PDF files.
+        compare: folder of an earlier inspection, or None.
+        earlier: digest of what that inspection found.
+        series: photograph -> its module and value, for photographs of the same modules, in their order.
+        quantity: what the values are, with its unit.
     """
 
     model: ModelChoice
@@ -87,6 +93,10 @@ class InspectionJob:
     cell_mm: float | None = None
     overwrite: bool = False
     pdf: bool = True
+    compare: Path | None = None
+    earlier: str = ""
+    series: Mapping[Path, SeriesEntry] = field(default_factory=dict)
+    quantity: str = ""
 
     def options(self) -> dict[str, Any]:
         """Return what modules depend on besides their photograph, as values of JSON."""
@@ -100,6 +110,7 @@ class InspectionJob:
             "cell_mm": self.cell_mm,
             "style": hashlib.blake2b(style.encode(), digest_size=8).hexdigest(),
             "pdf": self.pdf,
+            "earlier": self.earlier,
         }
         values: dict[str, Any] = json.loads(json.dumps(options))
         return values

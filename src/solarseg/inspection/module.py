@@ -15,13 +15,29 @@ from solarseg.modules import InspectedCell, InspectedModule, ModulePlacement, re
 from solarseg.modules.brightness import black_level, classify_light, relative_light
 from solarseg.modules.cells import to_cells
 from solarseg.modules.records import MIN_SEVERITY
+from solarseg.reports import Plot
 
-__all__ = ["CELL_SIZE", "ModuleResult", "inspect_module"]
+__all__ = ["CELL_SIZE", "ModuleChanges", "ModuleResult", "inspect_module"]
 
 CELL_SIZE = 256  # pixels, as the input of the model that ships
 # Below this confidence the report asks to look. Most wrong grids have less, but not all: a grid that leaves out a
 # string without light at an edge agrees with all edges that are seen.
 _SURE = 0.7
+
+
+@dataclass(frozen=True, eq=False)
+class ModuleChanges:
+    """Pictures of what changed in a module; only plots for the first photograph of a series.
+
+    Attributes:
+        before: ``(rows * 256, columns * 256) uint8``, the module from the front before, each cell where it is now.
+        ratio: ``(rows * 256, columns * 256) uint8``, the light relative to the earlier light; 128 is unchanged.
+        plots: over the quantity of a series.
+    """
+
+    before: NDArray[np.uint8] | None = field(default=None, repr=False)
+    ratio: NDArray[np.uint8] | None = field(default=None, repr=False)
+    plots: tuple[Plot, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -33,12 +49,14 @@ class ModuleResult:
         rectified: ``(rows * 256, columns * 256) uint8``, the module from the front.
         cells: ``(N, 256, 256) uint8``, each cell as the model takes it, row by row.
         masks: ``(N, 256, 256) uint8``, class ids of each cell.
+        changes: pictures of what changed since an earlier inspection, if it was compared.
     """
 
     module: InspectedModule
     rectified: NDArray[np.uint8] = field(repr=False)
     cells: NDArray[np.uint8] = field(repr=False)
     masks: NDArray[np.uint8] = field(repr=False)
+    changes: ModuleChanges | None = field(default=None, repr=False)
 
     @property
     def mask(self) -> NDArray[np.uint8]:

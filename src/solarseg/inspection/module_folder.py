@@ -28,6 +28,9 @@ _FILES = (
     ReportFile("masks/r01c01.png", "Class ids of each cell."),
     ReportFile("module.json", "All numbers, for programs."),
 )
+_RATIO = ReportFile(
+    "ratio.png", "The light relative to the earlier light: grey is unchanged, dark is darker."
+)
 
 
 def check_module_folder(paths: ModulePaths, image: str, overwrite: bool) -> None:
@@ -80,27 +83,36 @@ def write_module(
     Raises:
         OutputError: it could not be written.
     """
-    mask = result.mask
-    view = ModuleView(
-        result.rectified,
-        mask,
-        classes,
-        _boxes(result.module.placement, result.masks.shape[1]),
-        model=model,
-        files=_FILES,
-    )
     with atomic_folder(root, replace=True) as folder:
         paths = ModulePaths(folder)
         _write_png(paths.rectified, result.rectified)
-        _write_png(paths.overlay, _paint(result.rectified, mask, classes))
+        _write_png(paths.overlay, _paint(result.rectified, result.mask, classes))
+        if result.changes is not None and result.changes.ratio is not None:
+            _write_png(paths.ratio, result.changes.ratio)
         for directory in (paths.cell("").parent, paths.mask("").parent):
             directory.mkdir()
         for cell, image, ids in zip(result.module.cells, result.cells, result.masks, strict=True):
             _write_png(paths.cell(cell.name), image)
             paths.mask(cell.name).write_bytes(encode_mask(ids, classes))
-        write_module_report(folder, result.module, view, style, pdf)
+        write_module_report(folder, result.module, _view(result, classes, model), style, pdf)
         shapes = trace_shapes(result.module, result.masks, classes)
         write_record(folder, ModuleRecord(origin, result.module, shapes, draw_thumbnail(result.rectified)))
+
+
+def _view(result: ModuleResult, classes: ClassMap, model: str) -> ModuleView:
+    changes, module = result.changes, result.module
+    return ModuleView(
+        result.rectified,
+        result.mask,
+        classes,
+        _boxes(module.placement, result.masks.shape[1]),
+        earlier=None if changes is None else changes.before,
+        ratio=None if changes is None else changes.ratio,
+        earlier_name="" if module.earlier is None else Path(module.earlier).name,
+        model=model,
+        plots=() if changes is None else changes.plots,
+        files=_FILES if changes is None or changes.ratio is None else (*_FILES, _RATIO),
+    )
 
 
 def _boxes(placement: ModulePlacement, size: int) -> NDArray[np.int64]:

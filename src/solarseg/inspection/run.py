@@ -16,6 +16,7 @@ from solarseg.inspection.job import InspectionJob
 from solarseg.inspection.module_folder import check_module_folder
 from solarseg.inspection.names import ModuleNames
 from solarseg.inspection.records import Inspection
+from solarseg.inspection.series_changes import compare_series
 from solarseg.inspection.summary import write_summary
 from solarseg.inspection.task import PhotographTask, TaskResult, do_task
 from solarseg.inspection.workers import do_tasks_in_processes
@@ -87,6 +88,7 @@ def _run(
             else:
                 failures[str(result.file)] = result.failure
     earlier.remove_replaced({images[file]: found for file, found in modules.items()})
+    compare_series(job, modules)
     found = [module for file in named for module in modules.get(file, ())]
     if not found:
         return Inspection(job.paths.root, (), 0, 0, failures)

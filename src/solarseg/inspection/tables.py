@@ -89,6 +89,39 @@ def _bypassed(module: InspectedModule) -> str | None:
     return None if module.power is None else " ".join(map(str, module.power.bypassed))
 
 
+def _changed(status: str) -> Callable[[InspectedModule], int | None]:
+    def count(module: InspectedModule) -> int | None:
+        if module.earlier is None:
+            return None
+        return sum(cell.change is not None and cell.change.status == status for cell in module.cells)
+
+    return count
+
+
+def _total_change(value: Callable[[InspectedCell], float]) -> Callable[[InspectedModule], float | None]:
+    def total(module: InspectedModule) -> float | None:
+        if module.earlier is None:
+            return None
+        return sum(value(cell) for cell in module.cells if cell.change is not None)
+
+    return total
+
+
+def _mean_change(attribute: str) -> Callable[[InspectedModule], float | None]:
+    total = _total_change(attrgetter(f"change.{attribute}"))
+
+    def mean(module: InspectedModule) -> float | None:
+        added = total(module)
+        return None if added is None else added / len(module.cells)
+
+    return mean
+
+
+def _change(attribute: str) -> Callable[[CellOf], Value]:
+    get = attrgetter(attribute)
+    return lambda one: None if one.cell.change is None else get(one.cell.change)
+
+
 def _worst(module: InspectedModule) -> str | None:
     return next((cell.name for cell in module.worst_cells(1)), None)
 
@@ -193,6 +226,37 @@ MODULE_COLUMNS: tuple[TableColumn[InspectedModule], ...] = (
     TableColumn("loss_low", float, "percent", "its low bound", _power("loss_low")),
     TableColumn("loss_high", float, "percent", "its high bound", _power("loss_high")),
     TableColumn("bypassed", str, "", "numbers of the substrings whose bypass diode conducts", _bypassed),
+    TableColumn(
+        "compared_with", str, "", "the earlier photograph; empty if not compared", attrgetter("earlier")
+    ),
+    TableColumn("new_cells", int, "", "cells with new defects", _changed("new")),
+    TableColumn(
+        "grown_cells", int, "", "cells whose defects have grown, without new ones", _changed("grown")
+    ),
+    TableColumn(
+        "gone_cells", int, "", "cells whose defects are gone, without new or grown ones", _changed("gone")
+    ),
+    TableColumn(
+        "inactive_share_change",
+        float,
+        "0 to 1",
+        "change of the inactive share that the light confirms, mean of all cells",
+        _mean_change("inactive_share"),
+    ),
+    TableColumn(
+        "crack_length_change",
+        float,
+        _SIDES,
+        "change of the total length of all cracks that the light confirms",
+        _total_change(attrgetter("change.crack_length")),
+    ),
+    TableColumn(
+        "darkened_share",
+        float,
+        "0 to 1",
+        "share that is darker than before, mean of all cells",
+        _mean_change("darkened_share"),
+    ),
     TableColumn("notes", str, "", "what was assumed or is uncertain", lambda module: " ".join(module.notes)),
 )
 
@@ -278,6 +342,42 @@ CELL_COLUMNS: tuple[TableColumn[CellOf], ...] = (
         "mm",
         "the same; empty without the size of cells",
         _measured("interruption_length_mm"),
+    ),
+    TableColumn(
+        "change",
+        str,
+        "",
+        "new, grown, gone or same since the earlier inspection; empty if not compared",
+        _change("status"),
+    ),
+    TableColumn(
+        "inactive_share_change",
+        float,
+        "0 to 1",
+        "change of its inactive share that the light confirms",
+        _change("inactive_share"),
+    ),
+    TableColumn(
+        "crack_length_change",
+        float,
+        _SIDES,
+        "change of the length of its cracks that the light confirms",
+        _change("crack_length"),
+    ),
+    TableColumn("light_change", float, "typical cells", "change of its light", _change("light")),
+    TableColumn(
+        "darkened_share",
+        float,
+        "0 to 1",
+        "share of its area that is darker than before, relative to the rest of it",
+        _change("darkened_share"),
+    ),
+    TableColumn(
+        "brightened_share",
+        float,
+        "0 to 1",
+        "share of its area that is brighter than before, relative to the rest of it",
+        _change("brightened_share"),
     ),
 )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from solarseg.errors import DataError, ExistsError, ImageError, SolarsegError, reason_of
 from solarseg.files import digest
 from solarseg.inference.model import Model
+from solarseg.inspection.changes import compare_with_folder
 from solarseg.inspection.job import InspectionJob
 from solarseg.inspection.module import inspect_module
 from solarseg.inspection.module_folder import check_module_folder, write_module
@@ -86,6 +87,8 @@ def _write_modules(
         result = inspect_module(
             photograph, placement, module, image, model, job.cell_mm, job.style.min_severity
         )
+        if job.compare is not None:
+            result = compare_with_folder(result, job.compare, model.classes)
         origin = ModuleOrigin(image, content, number, len(found), options)
         folder = job.paths.module(module).root
         write_module(folder, result, origin, model.classes, model.path.stem, job.style, job.pdf)

@@ -21,6 +21,7 @@ from solarseg.reports.view import ModuleView
 from solarseg.reports.wording import (
     CHANGES,
     describe_cell,
+    describe_change,
     list_words,
     name_cells,
     summarise_in_words,
@@ -195,6 +196,8 @@ def _changes(module: InspectedModule, view: ModuleView) -> dict[str, Any] | None
         if view.earlier is None
         else jpeg_uri(stretch(shrink(view.earlier, _WHOLE_SIDE))),
         "picture": "" if view.earlier is None else jpeg_uri(stretch(shrink(view.image, _WHOLE_SIDE))),
+        "ratio_picture": "" if view.ratio is None else jpeg_uri(shrink(view.ratio, _WHOLE_SIDE)),
+        "with_ratio": view.ratio is not None,
         "plots": plots,
     }
 
@@ -208,12 +211,16 @@ def _before_and_after(cell: InspectedCell, view: ModuleView, earlier: NDArray[np
         "status": CHANGES[cell.change.status] if cell.change else "",
         "before": jpeg_uri(before),
         "after": jpeg_uri(after),
+        "ratio": "" if view.ratio is None else jpeg_uri(shrink(crop(view.ratio, box), _CELL_SIDE)),
+        "changes": describe_change(cell),
     }
 
 
 def _size_of_change(cell: InspectedCell) -> float:
     change = cell.change
-    return 0.0 if change is None else abs(change.inactive_share) + 0.1 * abs(change.crack_length)
+    if change is None:
+        return 0.0
+    return change.darkened_share + change.brightened_share + 0.1 * abs(change.crack_length)
 
 
 def _change_summary(module: InspectedModule, not_shown: int) -> str:

@@ -82,6 +82,7 @@ class ModuleView:
         classes: names and colours of the class ids.
         boxes: ``(rows, columns, 4) int``: left, top, right and bottom of each cell in the rectified image, pixels.
         earlier: ``(H, W) uint8``, the rectified image of the earlier inspection, if there is one.
+        ratio: ``(H, W) uint8``, the light relative to the earlier light, 128 where it did not change.
         earlier_name: the photograph of the earlier inspection.
         date: when the photograph was taken, in the caller's words.
         model: name of the model that found the defects.
@@ -97,6 +98,7 @@ class ModuleView:
     classes: ClassMap
     boxes: NDArray[np.int64] = field(repr=False)
     earlier: NDArray[np.uint8] | None = field(default=None, repr=False)
+    ratio: NDArray[np.uint8] | None = field(default=None, repr=False)
     earlier_name: str = ""
     date: str = ""
     model: str = ""
@@ -106,7 +108,7 @@ class ModuleView:
     def __post_init__(self) -> None:
         if self.image.ndim != 2 or self.image.dtype != np.uint8 or not self.image.size:
             raise ArgumentError(f"`image`: is {self.image.dtype} {self.image.shape}; give uint8 (H, W)")
-        for name, array in (("mask", self.mask), ("earlier", self.earlier)):
+        for name, array in (("mask", self.mask), ("earlier", self.earlier), ("ratio", self.ratio)):
             if array is not None and (array.shape != self.image.shape or array.dtype != np.uint8):
                 raise ArgumentError(
                     f"`{name}`: is {array.dtype} {array.shape}; must be uint8 {self.image.shape}, as `image`"

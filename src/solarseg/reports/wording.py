@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from solarseg.electrical import default_wiring
-from solarseg.modules.records import InspectedCell, InspectedModule, cell_name
+from solarseg.modules.records import ChangeKind, InspectedCell, InspectedModule, cell_name
 from solarseg.painting import format_percent
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "count",
     "crack_length",
     "describe_cell",
+    "describe_change",
     "list_words",
     "name_cells",
     "summarise_in_words",
@@ -31,6 +32,19 @@ CHANGES = {
     "grown": "defects have grown",
     "gone": "defects are gone",
     "same": "unchanged",
+}
+_CHANGE_KINDS: tuple[tuple[tuple[ChangeKind, ...], str], ...] = (
+    (("new",), "New"),
+    (("grown",), "Grown"),
+    (("gone",), "Gone"),
+    (("only now",), "Found only now, but the light did not change"),
+    (("only before",), "Found only before, but the light did not change"),
+)
+_LINES = {"crack": "cracks", "finger_interruption": "finger interruptions"}
+_AREAS = {
+    "inactive_area": "inactive area",
+    "darkened": "a darker area without a defect that the model knows",
+    "brightened": "a brighter area without a defect that the model knows",
 }
 _SEVERAL = 2  # cells with defects in a substring
 
@@ -99,6 +113,25 @@ def describe_cell(cell: InspectedCell, with_name: bool = True) -> str:
         parts.append(f"{CHANGES[cell.change.status]} since the earlier inspection")
     words = "; ".join(parts) + "."
     return f"{cell.name}: {words}" if with_name else words[0].upper() + words[1:]
+
+
+def describe_change(cell: InspectedCell) -> list[str]:
+    """Describe what changed in a cell, a sentence for each kind of change."""
+    change, side = cell.change, max(cell.measurement.cell_side, 1)
+    if change is None:
+        return []
+    sentences = []
+    for kinds, start in _CHANGE_KINDS:
+        found = []
+        for name, noun in _LINES.items():
+            if length := change.length(name, *kinds):
+                found.append(f"{noun} of {length / side:.2f} sides of the cell")
+        for name, noun in _AREAS.items():
+            if area := change.area(name, *kinds):
+                found.append(f"{noun} of {format_percent(area / max(cell.measurement.cell_area, 1))}")
+        if found:
+            sentences.append(f"{start}: {list_words(found)}.")
+    return sentences
 
 
 def summarise_in_words(module: InspectedModule) -> list[str]:
