@@ -1,0 +1,186 @@
+"""Compare an inspection with an earlier one, and a series of photographs with its first."""
+
+import re
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from generated_photograph import COLUMNS, ROWS, photograph
+
+import solarseg
+from solarseg.errors import ArgumentError, DataError
+from solarseg.images import read_image, write_image
+from solarseg.inspection.layout import InspectionPaths
+from solarseg.inspection.record import read_record
+
+CORNERS = photograph().modules[0].corners
+GIVEN = {"cells": (ROWS, COLUMNS), "corners": CORNERS, "pdf": False, "workers": 1}
+CELL = (2, 3)  # row and column of the cell that is damaged
+
+
+def damaged(image):
+    """Draw a dark line across a cell."""
+    made, (row, column) = image.copy(), CELL
+    left, top, right, bottom = box(row, column)
+    start = (int(left + 0.2 * (right - left)), int(top + 0.2 * (bottom - top)))
+    end = (int(left + 0.8 * (right - left)), int(top + 0.75 * (bottom - top)))
+    line = np.zeros(image.shape[:2], np.float32)
+    cv2.line(line, start, end, 1.0, 2, cv2.LINE_AA)
+    return np.rint(made * (1 - 0.7 * line[..., None])).astype(image.dtype)
+
+
+def box(row, column):
+    corners = photograph().modules[0].cell_corners[row - 1, column - 1]
+    return (*corners.min(axis=0), *corners.max(axis=0))
+
+
+def write(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_image(path, image[..., 0] if image.shape[-1] == 1 else image)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("compare")
+
+
+@pytest.fixture(scope="module")
+def earlier(folder):
+    solarseg.inspect(write(folder / "before" / "roof.png", photograph().image), folder / "earlier", **GIVEN)
+    return folder / "earlier"
+
+
+@pytest.fixture(scope="module")
+def compared(folder, earlier):
+    image = write(folder / "now" / "roof.png", damaged(photograph().image))
+    return solarseg.inspect(image, folder / "out", compare=earlier, **GIVEN)
+
+
+def test_the_damaged_cell_and_no_other_has_changed(compared):
+    changed = {row["cell"]: row for row in compared.cell_rows() if row["change"] != "same"}
+    assert list(changed) == ["r02c03"]
+    (row,) = changed.values()
+    assert row["change"] in ("new", "grown")
+    assert row["darkened_share"] > 0.003
+    assert row["brightened_share"] == 0
+    assert row["light_change"] == pytest.approx(0, abs=0.02)
+
+
+def test_the_tables_sum_up_the_cells(compared):
+    (module,), cells = compared.rows(), compared.cell_rows()
+    assert Path(module["compared_with"]).name == "roof.png"
+    assert module["new_cells"] + module["grown_cells"] == 1
+    assert module["gone_cells"] == 0
+    for name, total in (("crack_length_change", sum), ("darkened_share", np.mean)):
+        assert module[name] == pytest.approx(total([row[name] for row in cells]), rel=1e-4, abs=1e-9)
+
+
+def test_record_ratio_and_report_show_the_change(compared, folder):
+    paths = InspectionPaths(folder / "out").module("roof")
+    module = read_record(paths.root)
+    (cell,) = [cell for cell in module.cells if cell.change.status != "same"]
+    assert (cell.row, cell.column) == CELL
+    size = 256
+    ratio = read_image(paths.ratio)[..., 0].reshape(ROWS, size, COLUMNS, size).swapaxes(1, 2)
+    assert abs(np.median(ratio) - 128) <= 2
+    dark = (ratio < 90).mean(axis=(2, 3))
+    assert np.unravel_index(dark.argmax(), dark.shape) == (CELL[0] - 1, CELL[1] - 1)
+    page = paths.report.read_text()
+    assert "r02c03: light relative to before" in page
+    assert "Compared with" in page
+
+
+def test_a_module_without_an_earlier_one_says_so(folder, earlier):
+    image = write(folder / "other" / "garage.png", photograph().image)
+    done = solarseg.inspect(image, folder / "out-other", compare=earlier, **GIVEN)
+    (row,) = done.rows()
+    assert row["compared_with"] is None
+    assert "The earlier inspection has no module garage." in row["notes"]
+    assert {cell["change"] for cell in done.cell_rows()} == {None}
+
+
+def test_a_turned_module_is_not_compared(folder, earlier):
+    turned = np.ascontiguousarray(photograph().image[::-1, ::-1])
+    height, width = turned.shape[:2]
+    corners = ((width - 1, height - 1) - CORNERS)[[2, 3, 0, 1]]
+    image = write(folder / "turned" / "roof.png", turned)
+    done = solarseg.inspect(image, folder / "out-turned", compare=earlier, **{**GIVEN, "corners": corners})
+    (row,) = done.rows()
+    assert row["compared_with"] is None
+    assert "turned by 180 degrees" in row["notes"]
+
+
+def test_another_number_of_cells_is_not_compared(folder, earlier):
+    other = photograph(rows=4)
+    image = write(folder / "larger" / "roof.png", other.image)
+    given = {**GIVEN, "cells": (4, COLUMNS), "corners": other.modules[0].corners}
+    (row,) = solarseg.inspect(image, folder / "out-larger", compare=earlier, **given).rows()
+    assert f"it has {ROWS} x {COLUMNS} cells, now 4 x {COLUMNS} were found" in row["notes"]
+
+
+def test_the_first_of_a_series_is_what_the_others_are_compared_with(folder):
+    image = photograph().image
+    names = ["a.png", "b.png", "c.png"]
+    for name, shown in zip(names, (image, image, damaged(image)), strict=True):
+        write(folder / "load" / name, shown)
+    table = folder / "load.csv"
+    table.write_text("image,module,pressure (Pa)\na,m1,0\nb.png,m1,1200\nc,m1,2400\n")
+    for _ in range(2):  # resumed, it is the same
+        done = solarseg.inspect(folder / "load", folder / "series", series=table, **GIVEN)
+        rows = {row["module"]: row for row in done.rows()}
+        assert [rows[name]["compared_with"] is None for name in "abc"] == [True, False, False]
+        assert [rows[name]["new_cells"] or rows[name]["grown_cells"] for name in "bc"] == [0, 1]
+        assert rows["c"]["darkened_share"] > rows["b"]["darkened_share"] == 0
+    for name in "abc":
+        page = (folder / "series" / name / "report.html").read_text()
+        assert "pressure (Pa)" in page
+        assert "confirmed by the light" in page
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image,module,a,b\n", "has the columns image, module, a, b; must be image, module and a quantity"),
+        ("", "has the columns none"),
+        ("image,module,load\n", "lists no photographs"),
+        (
+            "image,module,load\nroof,m1,much\n",
+            "row 2 is 'roof, m1, much'; must be a name, a module and a number",
+        ),
+        ("image,module,load\nroof,m1\n", "row 2"),
+        ("image,module,load\nroof,m1,nan\n", "row 2"),
+        ("image,module,load\nhouse,m1,1\n", "`series`: 'house' is the name of 0 of the photographs"),
+        ("image,module,load\nroof,m1,1\nroof.png,m1,2\n", "listed twice"),
+    ],
+)
+def test_a_table_that_is_no_series_is_refused_before_the_work(folder, tmp_path, text, message):
+    (tmp_path / "load.csv").write_text(text)
+    image = write(folder / "before" / "roof.png", photograph().image)
+    with pytest.raises(DataError, match=re.escape(message)):
+        solarseg.inspect(image, tmp_path / "out", series=tmp_path / "load.csv", **GIVEN)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_not_an_inspection_is_refused_before_the_work(folder, earlier, tmp_path):
+    image = write(folder / "before" / "roof.png", photograph().image)
+    for wrong, message in (
+        (tmp_path / "missing", "is not the folder of an inspection"),
+        (tmp_path, "is not the folder of an inspection"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            solarseg.inspect(image, tmp_path / "out", compare=wrong, **GIVEN)
+    with pytest.raises(ArgumentError, match="is the same folder as `out`"):
+        solarseg.inspect(image, earlier, compare=earlier, **GIVEN)
+    with pytest.raises(ArgumentError, match="not allowed with `series`"):
+        solarseg.inspect(image, tmp_path / "out", compare=earlier, series=tmp_path / "x.csv", **GIVEN)
+
+
+def test_an_earlier_picture_that_was_changed_is_said(folder, earlier, tmp_path):
+    shutil.copytree(earlier, tmp_path / "earlier")
+    write_image(tmp_path / "earlier" / "roof" / "rectified.png", np.zeros((9, 9), np.uint8))
+    image = write(folder / "before" / "roof.png", photograph().image)
+    (row,) = solarseg.inspect(image, tmp_path / "out", compare=tmp_path / "earlier", **GIVEN).rows()
+    assert "has pictures of different sizes" in row["notes"]
