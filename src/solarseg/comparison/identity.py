@@ -11,7 +11,7 @@ __all__ = ["recognise_cells"]
 
 _MARGIN = 0.05  # of the correlation: the smallest between two photographs of a module is 0.2
 _MIN_CELLS = 6  # fewer cells have no typical cell
-_FINE, _COARSE = 1.5, 6.0  # pixels: sizes of the details by which cells are recognised
+_FINE, _COARSE = 1.5, 6.0  # pixels: sizes of the details that identify cells
 _MOST = 0.05  # of the logarithm: a new crack must not count more than the structure of the silicon
 _SAMPLE = 12  # cells that are looked at
 _EDGE = 16  # pixels at a side of 256
