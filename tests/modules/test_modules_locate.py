@@ -94,7 +94,7 @@ def test_corners_in_the_dark_stay_where_they_are():
 @pytest.mark.parametrize(
     ("corners", "cells", "match"),
     [
-        ([(0, 0), (9, 9), (9, 0), (0, 9)], (6, 10), "cross each other"),
+        ([(0, 0), (9, 9), (9, 0), (0, 9)], (6, 10), "cross, are on a line or are not clockwise"),
         ([(0, 0), (0, 9), (9, 9), (9, 0)], (6, 10), "not clockwise"),
         ([(0, 0), (9, 0), (9, 9)], (6, 10), "four corners"),
         ([(0, 0), (9, 0), (9, 9), (0, 9)], (0, 10), "1 to 26 rows"),

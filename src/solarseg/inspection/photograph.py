@@ -12,10 +12,13 @@ from solarseg.errors import ArgumentError, ImageError
 from solarseg.images import read_image
 from solarseg.modules import ModulePlacement, locate_modules, place_module
 from solarseg.modules.light import to_light
+from solarseg.modules.placement import check_corners
 
 __all__ = ["Photograph", "as_corners", "read_photograph"]
 
 _MIN_CELL = 24  # pixels: in smaller cells no defect is visible
+_OUTSIDE = 0.02  # of the longer side: corners may be this far outside, where an edge of the module is cropped
+_SQUARE = 1.1  # longer by shorter side, at most: such pictures may show a single cell
 _COMPRESSED = (".jpg", ".jpeg")
 
 
@@ -43,7 +46,7 @@ def as_corners(corners: Any) -> NDArray[np.float64] | None:
         corners: ``(4, 2)``, or eight numbers in this order, pixels; None if modules are to be found.
 
     Raises:
-        ArgumentError: these are not eight numbers.
+        ArgumentError: these are not eight numbers, or the corners cross, are on a line or are not clockwise.
     """
     if corners is None:
         return None
@@ -53,7 +56,7 @@ def as_corners(corners: Any) -> NDArray[np.float64] | None:
         points = np.empty(0)
     if points.size != 8 or not np.isfinite(points).all():
         raise ArgumentError("`corners`: must be eight numbers, x and y of four corners")
-    return points.reshape(4, 2)
+    return check_corners(points.reshape(4, 2))
 
 
 def read_photograph(
@@ -67,19 +70,40 @@ def read_photograph(
         corners: ``(4, 2)`` corners of the module, clockwise from the upper left; by default modules are found.
 
     Raises:
-        ImageError: the file cannot be read, or shows no whole module.
-        ArgumentError: the corners cannot be used.
+        ImageError: the file cannot be read or shows no whole module, or the corners are outside of it.
     """
     image = read_image(file)
     if image.shape[-1] not in (1, 3):
         raise ImageError(f"{file}: has {image.shape[-1]} bands; give a grey or an RGB photograph")
     if image.dtype == np.float32 and not 0 <= image.min() <= image.max() <= 1:
         raise ImageError(f"{file}: has values from {image.min():g} to {image.max():g}; scale them to 0 to 1")
+    if min(image.shape[:2]) < _MIN_CELL:
+        raise ImageError(f"{file}: is too small, {image.shape[1]} x {image.shape[0]} pixels, for a module")
     light = to_light(image)
     if corners is not None and cells is not None:
-        return Photograph(file, light, (place_module(corners, cells, light),), _notes(file))
+        return Photograph(file, light, (_place_module(file, light, corners, cells),), _notes(file))
     modules, left_out = _find_modules(file, light, cells)
     return Photograph(file, light, modules, (*_notes(file), *left_out))
+
+
+def _place_module(
+    file: Path, light: NDArray[np.float32], corners: NDArray[np.float64], cells: tuple[int, int]
+) -> ModulePlacement:
+    size = np.array(light.shape[1::-1])
+    margin = _OUTSIDE * size.max()
+    outside = ((corners < -margin) | (corners > size - 1 + margin)).any(axis=1)
+    if outside.any():
+        x, y = corners[outside][0]
+        raise ImageError(
+            f"{file}: has {size[0]} x {size[1]} pixels, and `corners` has {x:g},{y:g}; give corners inside of it"
+        )
+    module = place_module(corners, cells, light)
+    if module.pixels_per_cell < _MIN_CELL:
+        raise ImageError(
+            f"{file}: with these `corners`, cells have {module.pixels_per_cell:.0f} pixels, below {_MIN_CELL}; "
+            "check `corners` and `cells`, or take a larger photograph"
+        )
+    return module
 
 
 def _find_modules(
@@ -92,7 +116,10 @@ def _find_modules(
             f"cells of {module.pixels_per_cell:.0f} pixels, below {_MIN_CELL}" for module in found.modules
         ]
         seen = "; ".join([*small, *found.left_out]) or "nothing in it is bright and has four sides"
-        raise ImageError(f"{file}: no whole module found: {seen}; give `corners` and `cells`")
+        help_ = "give `corners` and `cells`"
+        if max(light.shape) <= _SQUARE * min(light.shape):
+            help_ += ", or, if it shows a single cell, use `solarseg predict`"
+        raise ImageError(f"{file}: no whole module found: {seen}; {help_}")
     return _in_reading_order(usable), tuple(f"Left out of the photograph: {seen}." for seen in found.left_out)
 
 

@@ -12,7 +12,7 @@ from solarseg.modules.fit import Fit, cell_light, fit_placement, is_upright, jud
 from solarseg.modules.grid import HALF_CUT, MAX_CELLS, GridGuess, find_grid, is_usual, sharpness
 from solarseg.modules.light import to_light
 from solarseg.modules.outlines import find_outlines
-from solarseg.modules.placement import ModulePlacement, check_image
+from solarseg.modules.placement import ModulePlacement, check_corners, check_image
 from solarseg.modules.view import View, look_at
 
 __all__ = ["LocatedModules", "locate_module", "locate_modules", "place_module"]
@@ -132,18 +132,10 @@ def place_module(corners: ArrayLike, cells: tuple[int, int], image: NDArray[np.g
         image: ``(H, W)`` or ``(H, W, C)``, the photograph.
 
     Raises:
-        ArgumentError: the corners cross or are not clockwise, or there are too many or no cells.
+        ArgumentError: the corners cross, are on a line or are not clockwise, or there are too many or no cells.
     """
     check_image(image)
-    points = np.asarray(corners, np.float64)
-    if points.shape != (4, 2) or not np.isfinite(points).all():
-        raise ArgumentError(f"`corners`: have shape {points.shape}; give x and y of four corners")
-    following = np.roll(points, -1, axis=0) - points
-    turns = np.cross(np.c_[following, np.zeros(4)], np.c_[np.roll(following, -1, axis=0), np.zeros(4)])[:, 2]
-    if not (turns > 0).all():
-        raise ArgumentError(
-            "`corners`: cross each other or are not clockwise; give them from the upper left clockwise"
-        )
+    points = check_corners(corners)
     rows, columns = cells
     if not (1 <= rows <= MAX_CELLS and 1 <= columns <= MAX_CELLS):
         raise ArgumentError(f"`cells={rows}x{columns}`: 1 to {MAX_CELLS} rows and columns are allowed")

@@ -128,6 +128,25 @@ class ModulePlacement:
         return np.where(past > 0, np.maximum(grid - self.middle_gap, self._middle), grid)
 
 
+def check_corners(corners: ArrayLike) -> Points:
+    """Return the corners of a module as ``(4, 2) float64``.
+
+    Raises:
+        ArgumentError: these are not four points, or they cross, are on a line or are not clockwise.
+    """
+    points = np.asarray(corners, np.float64)
+    if points.shape != (4, 2) or not np.isfinite(points).all():
+        raise ArgumentError(f"`corners`: have shape {points.shape}; give x and y of four corners")
+    sides = np.roll(points, -1, axis=0) - points
+    following = np.roll(sides, -1, axis=0)
+    turns = sides[:, 0] * following[:, 1] - sides[:, 1] * following[:, 0]
+    if not (turns > 0).all():
+        raise ArgumentError(
+            "`corners`: cross, are on a line or are not clockwise; give four corners from the upper left clockwise"
+        )
+    return points
+
+
 def _nearest_part(ratio: float) -> int:
     """Return the whole number that a ratio of 1 or more is nearest to, by the factor between them.
 
