@@ -12,17 +12,20 @@ import time
 import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 from generated_photograph import photograph
 from generated_photograph import write as write_photograph
 
 import solarseg
-from solarseg.errors import ExistsError, OutputError
+from solarseg.errors import ArgumentError, ExistsError, ImageError, OutputError
 from solarseg.inspection import run as run_module
 from solarseg.inspection import task as task_module
 from solarseg.inspection.layout import InspectionPaths
+from solarseg.inspection.module_folder import _boxes
 from solarseg.inspection.names import ModuleNames
 from solarseg.inspection.record import read_full_record, read_record
+from solarseg.modules import ModulePlacement
 from solarseg.reports import ReportStyle
 
 SMALL = {"size": 300, "rows": 1, "columns": 2}
@@ -240,19 +243,35 @@ def test_nothing_of_a_module_is_kept(images, tmp_path, monkeypatch):
     assert not any(one() for one in alive)
 
 
-def test_an_error_of_ours_costs_one_photograph(images, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (KeyError("unexpected"), "an error in solarseg (KeyError: 'unexpected'); please report it"),
+        (MemoryError(), "needs more memory than there is; use fewer `workers`"),
+        (ArgumentError("`corners`: cross"), "`corners`: cross"),
+        (ImageError("no cells"), "no cells"),
+    ],
+)
+def test_an_error_costs_one_photograph(images, tmp_path, monkeypatch, error, reason):
     def inspect_module(photo, *arguments):
         if photo.file.name == "b.png":
-            raise KeyError("unexpected")
+            raise error
         return inspected(photo, *arguments)
 
     inspected = task_module.inspect_module
     monkeypatch.setattr(task_module, "inspect_module", inspect_module)
     done = solarseg.inspect(images, tmp_path / "out", **GIVEN)
     assert done.modules == ("a", "c")
-    assert done.failed == {
-        str(images / "b.png"): "an error in solarseg (KeyError: 'unexpected'); please report it"
-    }
+    assert done.failed == {str(images / "b.png"): reason}
+
+
+@pytest.mark.parametrize("gap", [(-0.1, 0.02), (0.02, -0.1)])
+def test_boxes_are_inside_the_module_whatever_gap_was_fitted(gap):
+    place = ModulePlacement(2, 3, np.eye(3), 0.0, (9, 9), gap)
+    boxes = _boxes(place, 256)
+    assert (boxes[..., :2] >= 0).all()
+    assert (boxes[..., 2:] <= (768, 512)).all()
+    assert (boxes[..., 2:] > boxes[..., :2]).all()
 
 
 def test_a_full_disk_stops_all_and_leaves_whole_modules(images, tmp_path, monkeypatch):

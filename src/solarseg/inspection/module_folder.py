@@ -117,7 +117,10 @@ def _view(result: ModuleResult, classes: ClassMap, model: str) -> ModuleView:
 
 def _boxes(placement: ModulePlacement, size: int) -> NDArray[np.int64]:
     """Return left, top, right and bottom of each cell, without the gaps, in the rectified module."""
-    grid = placement.cell_corners_in_grid() * size
+    ends = (placement.columns, placement.rows)
+    grid = (
+        np.clip(placement.cell_corners_in_grid(), 0, ends) * size
+    )  # a gap may be fitted as less than nothing
     low, high = np.rint(grid.min(axis=2)), np.rint(grid.max(axis=2))
     return np.concatenate([low, high], axis=-1).astype(np.int64)
 

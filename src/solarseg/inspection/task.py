@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from solarseg.errors import DataError, ExistsError, ImageError, SolarsegError, reason_of
+from solarseg.errors import ArgumentError, DataError, ExistsError, ImageError, SolarsegError, reason_of
 from solarseg.files import digest
 from solarseg.inference.model import Model
 from solarseg.inspection.changes import compare_with_folder
@@ -62,7 +62,11 @@ def do_task(job: InspectionJob, model: Model, names: ModuleNames, task: Photogra
     """
     try:
         return TaskResult(task.file, _write_modules(job, model, names, task))
-    except (DataError, ExistsError) as error:
+    except (
+        DataError,
+        ExistsError,
+        ArgumentError,
+    ) as error:  # corners may suit one photograph and not the next
         return TaskResult(task.file, failure=str(error).removeprefix(f"{task.file}: "))
     except SolarsegError:
         raise
