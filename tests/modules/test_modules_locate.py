@@ -5,7 +5,7 @@ import pytest
 
 from solarseg.errors import ArgumentError, ImageError
 from solarseg.modules import ModulePlacement, locate_module, locate_modules, place_module
-from solarseg.modules.fit import cell_light
+from solarseg.modules.looks import cell_light
 from solarseg.synthesis import generate_photograph
 
 

@@ -1,5 +1,6 @@
 """Rectify a module, and crop its cells."""
 
+from itertools import pairwise
 from typing import TypeVar
 
 import cv2
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from solarseg.errors import ArgumentError
 from solarseg.modules.lens import distort
+from solarseg.modules.maps import map_pixels
 from solarseg.modules.placement import ModulePlacement, check_image
 
 __all__ = ["cells_to_pixels", "cut_cells", "rectify", "to_cells", "to_true_shape"]
@@ -40,7 +42,7 @@ def rectify(image: NDArray[np.generic], module: ModulePlacement, size: int = 256
     _check(image, module, size)
     finer = int(np.clip(round(module.pixels_per_cell / size), 1, _FINEST))
     width, height = module.columns * size, module.rows * size
-    where = distort(_flat(module, size * finer), module.distortion, module.size)
+    where = _places(module, size * finer)
     large = cv2.remap(np.ascontiguousarray(image), where, None, cv2.INTER_LINEAR, borderValue=0)
     if finer > 1:
         large = cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)
@@ -113,14 +115,35 @@ def to_true_shape(cell: NDArray[Pixel], module: ModulePlacement) -> NDArray[Pixe
     return cell.repeat(height, axis=0).repeat(width, axis=1)
 
 
-def _flat(module: ModulePlacement, size: int) -> NDArray[np.float32]:
-    """Return where each pixel of the rectified module is in the photograph, without distortion."""
-    axes = []
-    for cells, middle_gap in zip((module.columns, module.rows), module.middle_gap, strict=True):
-        grid = (np.arange(cells * size) + 0.5) / size
-        axes.append((grid + middle_gap * (grid > cells / 2)).astype(np.float32))
-    grid = np.stack(np.meshgrid(*axes), axis=-1)
-    return np.asarray(cv2.perspectiveTransform(grid, module.homography), np.float32)
+def _places(module: ModulePlacement, size: int) -> NDArray[np.float32]:
+    """Return where each pixel of the rectified module is in the photograph."""
+    blocks = [
+        [_block(module, size, columns, rows) for columns in _halves(module, 0)] for rows in _halves(module, 1)
+    ]
+    return np.concatenate([np.concatenate(row, axis=1) for row in blocks])
+
+
+def _halves(module: ModulePlacement, axis: int) -> list[tuple[float, float]]:
+    """Return the first and the last line of the parts before and after the middle gap, counted in cells."""
+    cells = (module.columns, module.rows)[axis]
+    ends = (0, cells / 2, cells) if module.middle_gap[axis] else (0, cells)
+    return list(pairwise(ends))
+
+
+def _block(
+    module: ModulePlacement, size: int, columns: tuple[float, float], rows: tuple[float, float]
+) -> NDArray[np.float32]:
+    """Return where the pixels of a part of the rectified module are, which no middle gap divides."""
+    (left, right), (top, bottom) = (
+        (round(start * size), round(stop * size)) for start, stop in (columns, rows)
+    )
+    past = np.array(module.middle_gap) * (left > 0, top > 0)
+
+    def to_photograph(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+        grid = (pixels + np.array([left + 0.5, top + 0.5])) / size + past
+        return distort(cv2.perspectiveTransform(grid, module.homography), module.distortion, module.size)
+
+    return map_pixels(right - left, bottom - top, to_photograph)
 
 
 def _check(image: NDArray[np.generic], module: ModulePlacement, size: int) -> None:

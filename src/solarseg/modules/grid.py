@@ -5,7 +5,7 @@ them busbars are dark lines too, at known places between the gaps, and cells are
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Self
 
 import cv2
@@ -48,6 +48,7 @@ _USUAL = {
 }
 _USUAL_BONUS = 0.06
 _STEP_WEIGHT, _OUTLINE_WEIGHT = 0.7, 0.3  # relative to the lines
+_CLEAR = 0.9  # of the change from light to dark at the clearest outline
 _SECOND_HEIGHT = 0.01  # of the score: a second height of teeth explains a little of anything
 _FORESHORTENED = (
     0.12  # standard deviation of the logarithm of the ratio of the sides of a cell, from oblique views
@@ -149,6 +150,7 @@ class _Axis:
     outline: Profile
     margin: int
     side: int
+    _shifts: "dict[tuple[int, float], _Shifts]" = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, view: View, axis: int) -> Self:
@@ -171,6 +173,13 @@ class _Axis:
         """Largest number of cells that can be seen."""
         return min(MAX_CELLS, self.side // _MIN_PITCH)
 
+    def shifts(self, cells: int, middle: float = 0.0) -> "_Shifts":
+        """Return the combs of a number of cells; they are compared with the lines only once."""
+        key = (cells, middle)
+        if key not in self._shifts:
+            self._shifts[key] = _Shifts(self, cells, middle)
+        return self._shifts[key]
+
 
 def _dark_lines(light: NDArray[np.float32], axis: int, reach: int = _REACH) -> NDArray[np.float32]:
     """Return how much darker a pixel is than those on both sides along an axis."""
@@ -186,7 +195,7 @@ def _inside(pixels: NDArray[np.float32], view: View) -> NDArray[np.float32]:
 def _along_combs(axis: _Axis, cells: int | None) -> list[Comb]:
     """Return the three combs that explain the lines along the strings best."""
     numbers = range(2, axis.most + 1) if cells is None else (cells,)
-    combs = (_Shifts(axis, n, middle).best() for n in numbers for middle in _middles(n))
+    combs = (axis.shifts(n, middle).best() for n in numbers for middle in _middles(n))
     return sorted(combs, key=lambda comb: -comb.score)[:3]
 
 
@@ -200,10 +209,10 @@ def _across_combs(axis: _Axis, first: Comb, cells: int | None) -> list[Comb]:
         ratio = first.pitch / (axis.side / n)
         if cells is None and not low <= ratio <= high:
             continue
-        shifts = _Shifts(axis, n, 0.0)
-        comb = shifts.best(range(_MAX_BUSBARS + 1), _STEP_WEIGHT * shifts.explained(steps))
+        shifts = axis.shifts(n)
         unlike = np.log(ratio / (0.5 if half_cut else 1.0)) / _FORESHORTENED
-        found.append(replace(comb, score=comb.score - 0.04 * unlike**2))
+        more = _STEP_WEIGHT * shifts.explained(steps) - 0.04 * unlike**2
+        found += shifts.best_two(range(_MAX_BUSBARS + 1), more)
     return found
 
 
@@ -236,6 +245,18 @@ class _Shifts:
         edge = _SHIFTS * axis.side / cells
         self.starts, self.stops = (a.ravel() for a in np.meshgrid(edge, axis.side + edge, indexing="ij"))
         self.pitches = (self.stops - self.starts) / (cells + middle)
+        self._explained: dict[int, Profile] = {}
+
+    def best_two(self, busbars: Sequence[int], more: Profile | float) -> list[Comb]:
+        """Return the comb with the highest score, and that whose outline is clear if it is another one.
+
+        Many busbars are nearly equally spaced with the gaps: then a comb of busbars may explain more.
+        """
+        best = self.best(busbars, more)
+        outlined = self.outlined()
+        clear = np.where(outlined >= _CLEAR * outlined.max(), 0.0, -np.inf)
+        other = self.best(busbars, more + clear)
+        return [best] if (other.start, other.stop) == (best.start, best.stop) else [best, other]
 
     def best(self, busbars: Sequence[int] = (0,), more: Profile | float = 0.0) -> Comb:
         """Return the comb with the highest score: of its lines, of its outline, and ``more``."""
@@ -244,7 +265,9 @@ class _Shifts:
         for number in busbars:
             if number * _MIN_TEETH > self.axis.side / self.cells:
                 break
-            score = self.explained(self.axis.lines, number) - _SECOND_HEIGHT * (number > 0) + more
+            if number not in self._explained:
+                self._explained[number] = self.explained(self.axis.lines, number)
+            score = self._explained[number] - _SECOND_HEIGHT * (number > 0) + more
             i = int(np.argmax(score))
             if score[i] > best.score:
                 best = Comb(

@@ -15,9 +15,15 @@ SIDE = 600  # pixels: the longer side of the picture that is searched
 _THRESHOLDS = (0.04, 0.08, 0.15, 0.25, 0.4, 0.6)  # of the brightest parts; Otsu's threshold is added
 _CLOSINGS = (0, 3, 7, 13)  # pixels: dark lines of up to this width within a module are closed
 _STRAIGHT = 1.0  # pixels: a side of a part may bend by this much
+_LONG = 0.08  # of the length of all sides
+_APART = 3.0  # pixels: a contour that is farther from most of a side does not follow it
+_LAST = 1e9  # square pixels: more than any side costs
 _MIN_AREA = 0.004  # of the picture
 _MIN_FILLED = 0.6  # of the quadrilateral around a part: less is no module, or two
 _STABLE = 4  # thresholds and more
+_FRONT, _AROUND = 48, 3  # pixels: sides of a quadrilateral as seen from the front, and what is seen around it
+_CLEAR_STEP = 0.3  # of the light of a module: an outline where the light changes by as much is clear
+_MIN_CLEAR = 0.2
 _SAME = 0.012  # of the picture: corners that are closer are those of one candidate
 
 
@@ -41,16 +47,38 @@ def find_outlines(light: NDArray[np.float32]) -> list[Points]:
         else:
             same.corners = (same.corners * same.times + corners) / (same.times + 1)
             same.times += 1
-    found.sort(key=lambda one: -_area(one.corners) * min(one.times, _STABLE))
-    return [(one.corners + 0.5) / scale - 0.5 for one in found]
+    for one in found:
+        one.clear = _clearness(small, one.corners)
+    clear = [one for one in found if one.clear > _MIN_CLEAR]
+    clear.sort(key=lambda one: -_area(one.corners) * min(one.times, _STABLE) * one.clear**2)
+    return [(one.corners + 0.5) / scale - 0.5 for one in clear]
 
 
 @dataclass
 class _Candidate:
-    """A quadrilateral, and at how many thresholds it was found: what is found at many has a clear outline."""
+    """A quadrilateral.
+
+    Attributes:
+        corners: ``(4, 2)`` pixels, clockwise from the upper left.
+        times: at how many thresholds it was found: what is found at many has a clear outline.
+        clear: how much brighter it is inside of its sides than outside, 0 to 1.
+    """
 
     corners: Points
     times: int = 1
+    clear: float = 0.0
+
+
+def _clearness(small: NDArray[np.float32], corners: Points) -> float:
+    """Return how much brighter a quadrilateral is inside of its sides than outside, 0 to 1."""
+    stop = _FRONT + _AROUND
+    target = np.array([(_AROUND, _AROUND), (stop, _AROUND), (stop, stop), (_AROUND, stop)], np.float32)
+    to_front = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
+    front = cv2.warpPerspective(small, to_front, (stop + _AROUND, stop + _AROUND))
+    level = np.percentile(front[_AROUND:stop, _AROUND:stop], 75)
+    sides = [np.rot90(front, turn)[:, _AROUND:stop] for turn in range(4)]
+    steps = [side[_AROUND : _AROUND + 2].max(axis=0) - side[:_AROUND].min(axis=0) for side in sides]
+    return float(np.clip(np.array(steps) / max(_CLEAR_STEP * level, 1e-6), 0, 1).mean())
 
 
 def _bright_parts(small: NDArray[np.float32]) -> Iterator[NDArray[np.int32]]:
@@ -72,34 +100,52 @@ def _bright_parts(small: NDArray[np.float32]) -> Iterator[NDArray[np.int32]]:
 
 
 def _enclose(contour: NDArray[np.int32]) -> Points | None:
-    """Return a small quadrilateral around a contour: sides of its convex hull are dropped, the cheapest first."""
+    """Return a small quadrilateral around a contour.
+
+    Sides of its convex hull are dropped: first long ones that the contour does not follow, as at a corner without
+    light, then the cheapest.
+    """
     hull = cv2.approxPolyDP(cv2.convexHull(contour), _STRAIGHT, closed=True)[:, 0].astype(np.float64)
+    followed = _followed(hull, contour)
     while len(hull) > 4:
-        costs, corners = zip(*(_without_side(hull, i) for i in range(len(hull))), strict=True)
+        costs, meets = _without_sides(hull)
+        costs[followed] += _LAST
         cheapest = int(np.argmin(costs))
         if not np.isfinite(costs[cheapest]):
             return None
-        hull = np.insert(
-            np.delete(hull, [cheapest, (cheapest + 1) % len(hull)], axis=0),
-            cheapest if cheapest + 1 < len(hull) else len(hull) - 2,
-            corners[cheapest],
-            axis=0,
-        )
+        hull = np.concatenate([meets[[cheapest]], np.roll(hull, -cheapest, axis=0)[2:]])
+        followed = np.roll(followed, -cheapest)[1:]
     return order_corners(hull) if len(hull) == 4 else None
 
 
-def _without_side(hull: Points, i: int) -> tuple[float, Points]:
-    """Extend the sides before and after side ``i`` until they meet: the area that adds, and where they meet."""
-    a, b, c, d = (hull[(i + k) % len(hull)] for k in (-1, 0, 1, 2))
-    before, after = b - a, c - d
-    turn = before[0] * after[1] - before[1] * after[0]
-    if abs(turn) < 1e-9:
-        return np.inf, b
-    along = ((c - b)[0] * after[1] - (c - b)[1] * after[0]) / turn
-    meets = b + along * before
-    if along < 0 or (meets - c) @ after < 0:
-        return np.inf, b
-    return abs((b - meets)[0] * (c - meets)[1] - (b - meets)[1] * (c - meets)[0]) / 2, meets
+def _followed(hull: Points, contour: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return whether a contour follows each side of its hull, as it does except at large corners that are missing."""
+    sides = np.roll(hull, -1, axis=0) - hull
+    lengths = np.linalg.norm(sides, axis=1)
+    followed = np.ones(len(hull), bool)
+    for i in np.flatnonzero(lengths > _LONG * lengths.sum()):
+        points = hull[i] + np.linspace(0.05, 0.95, 16)[:, None] * sides[i]
+        apart = [abs(cv2.pointPolygonTest(contour, (float(x), float(y)), True)) for x, y in points]
+        followed[i] = np.median(apart) <= _APART
+    return followed
+
+
+def _without_sides(hull: Points) -> tuple[Points, Points]:
+    """Extend the sides before and after each side until they meet: the area that adds, and where they meet."""
+    place = np.arange(len(hull))
+    b, c = hull, hull[place - len(hull) + 1]
+    before, after, side = b - hull[place - 1], c - hull[place - len(hull) + 2], c - b
+    turn = _cross(before, after)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        along = _cross(side, after) / turn
+        meets = b + along[:, None] * before
+        beyond = (along >= 0) & (((meets - c) * after).sum(axis=1) >= 0) & (np.abs(turn) >= 1e-9)
+        costs = np.abs(_cross(b - meets, c - meets)) / 2
+    return np.where(beyond, costs, np.inf), meets
+
+
+def _cross(one: Points, other: Points) -> Points:
+    return np.asarray(one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0])
 
 
 def order_corners(corners: Points) -> Points:

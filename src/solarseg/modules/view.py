@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.modules.lens import distort, undistort
+from solarseg.modules.maps import map_pixels
 
 __all__ = ["View", "look_at"]
 
@@ -52,9 +53,12 @@ def look_at(light: NDArray[np.float32], corners: Points, distortion: float, long
     margin = round(MARGIN * longer)
     target = np.array([(0, 0), (width, 0), (width, height), (0, height)]) + margin
     homography = cv2.getPerspectiveTransform(target.astype(np.float32), flat.astype(np.float32))
-    grid = np.stack(np.meshgrid(np.arange(width + 2.0 * margin), np.arange(height + 2.0 * margin)), axis=-1)
-    where = distort(cv2.perspectiveTransform(grid.astype(np.float32), homography), distortion, size)
-    view = cv2.remap(light, where.astype(np.float32), None, cv2.INTER_LINEAR, borderValue=0)
+    where = map_pixels(
+        width + 2 * margin,
+        height + 2 * margin,
+        lambda pixels: distort(cv2.perspectiveTransform(pixels, homography), distortion, size),
+    )
+    view = cv2.remap(light, where, None, cv2.INTER_LINEAR, borderValue=0)
     return View(_logarithm(view), margin, width, height, np.asarray(homography, np.float64))
 
 

@@ -1,0 +1,56 @@
+"""Extend a grid by rows and columns of cells that its outline left out."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.modules.fit import fit_placement
+from solarseg.modules.grid import MAX_CELLS
+from solarseg.modules.judgement import Fit, judge_placement
+from solarseg.modules.looks import cell_light
+
+__all__ = ["SIDES", "extend_grid"]
+
+SIDES = ((0, -1), (0, 1), (1, -1), (1, 1))  # axis, and whether before or after
+_MIN_NEW = 0.6  # of the edges that other cells have: with fewer there are no more cells
+_MIN_NEW_LIGHT = 0.3  # of the light of other cells: the edges of frames are no cells
+
+
+def extend_grid(light: NDArray[np.float32], fit: Fit) -> Fit:
+    """Add rows and columns at whose cells there are edges as well: the outline was too small."""
+    for _ in range(MAX_CELLS):
+        wider = next((more for more in map(partial(_wider, light, fit), SIDES) if more is not None), None)
+        if wider is None:
+            return fit
+        fit = wider
+    return fit
+
+
+def _wider(light: NDArray[np.float32], fit: Fit, side: tuple[int, int]) -> Fit | None:
+    """Return a grid with another line of cells at a side, if most of their edges are seen."""
+    (axis, where), placement = side, fit.placement
+    if placement.middle_gap[axis] > 0:
+        return None
+    shift = np.eye(3)
+    shift[axis, 2] = min(where, 0)
+    longer = replace(
+        placement,
+        homography=placement.homography @ shift,
+        rows=placement.rows + (axis == 1),
+        columns=placement.columns + (axis == 0),
+    )
+    index = 0 if where < 0 else -1
+    outer = longer.cell_corners[:, index] if axis == 0 else longer.cell_corners[index]
+    if (outer < 0).any() or (outer > np.array(placement.size) - 1).any():
+        return None
+    bright = cell_light(light, longer)
+    new = bright[:, index] if axis == 0 else bright[index]
+    if np.median(new) < _MIN_NEW_LIGHT * np.median(bright):
+        return None
+    judged = judge_placement(light, longer)
+    seen, wrong = ((x[:, :, index] if axis == 0 else x[:, index]) for x in (judged.seen, judged.wrong))
+    if seen.mean() < _MIN_NEW * fit.seen.mean() or seen.sum() < 2 * wrong.sum():
+        return None
+    return fit_placement(light, longer)

@@ -1,0 +1,172 @@
+"""Search the grids of modules at the bright parts of a photograph."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.modules.extend import extend_grid
+from solarseg.modules.fit import fit_placement
+from solarseg.modules.grid import GridGuess, find_grid, is_usual, sharpness
+from solarseg.modules.judgement import Fit
+from solarseg.modules.outlines import find_outlines
+from solarseg.modules.placement import ModulePlacement
+from solarseg.modules.view import View, look_at
+
+__all__ = ["find_modules"]
+
+Points = NDArray[np.float64]
+
+_SEARCHED = 1200  # pixels: longer side of the photograph in which grids are searched
+_VIEW, _SMALL_VIEW = 720, 400  # pixels: longer side of a module in its view
+_DISTORTIONS = np.linspace(-0.1, 0.06, 7)
+_TRIES = 40  # candidates
+_MAX_UNSURE = 8  # candidates that are no clear modules: with so many the photograph shows something else
+_MIN_SCORE = 0.45
+_NEARLY = 0.25  # of a score: grids that are worse by less are tried too
+_ENOUGH = 0.6  # of the best score: grids with more are tried if none of these is sure
+_GOOD_SCORE = 0.9  # grids with less are not
+_SAME_PLACE = 5  # starts in a cell: closer ones lead to the same fit
+_MAX_CLOSE, _MAX_GRIDS = 4, 6  # at one place
+_SURE = 0.75  # of the quality: no other candidate at the same place is tried
+_MIN_EXTENDED = 0.5  # of the quality: worse grids are not extended
+_MIN_RELATIVE = 0.2  # of the largest module: smaller ones are parts of something
+_OVERLAP = 0.2  # of the smaller one: modules do not overlap more
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A photograph in two sizes."""
+
+    light: NDArray[np.float32]
+    small: NDArray[np.float32]
+    scale: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return (self.light.shape[1], self.light.shape[0])
+
+
+def find_modules(light: NDArray[np.float32], cells: tuple[int, int] | None) -> list[Fit]:
+    """Fit grids to the bright parts of a photograph, until each part is explained as well as possible.
+
+    Args:
+        light: ``(H, W) float32``, 0 to 1.
+        cells: number of rows and columns of cells, if known.
+
+    Returns:
+        Modules that do not overlap, sure and unsure ones, the largest first.
+    """
+    scale = min(1.0, _SEARCHED / max(light.shape))
+    seen = _Seen(light, cv2.resize(light, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale)
+    sure: list[Fit] = []
+    unsure: list[Fit] = []
+    for corners in find_outlines(seen.light)[:_TRIES]:
+        if len(unsure) >= _MAX_UNSURE:
+            break
+        if _taken(corners, sure):
+            continue
+        fit = _locate(seen, corners, cells)
+        if fit is not None and not _taken(fit.placement.corners, sure):
+            known = cells is not None or is_usual(fit.placement.rows, fit.placement.columns)
+            (sure if known and fit.quality >= _SURE else unsure).append(fit)
+    for fit in sorted(unsure, key=lambda fit: -fit.weight):
+        if not _taken(fit.placement.corners, sure):
+            sure.append(fit)
+    return sorted(sure, key=lambda fit: -_area(fit.placement.corners))
+
+
+def _taken(corners: Points, fits: list[Fit]) -> bool:
+    """Return whether a quadrilateral is at the place of a module, or much smaller than the largest one."""
+    largest = max((_area(fit.placement.corners) for fit in fits), default=0.0)
+    return _area(corners) < _MIN_RELATIVE * largest or any(
+        _overlap(corners, fit.placement.corners) > _OVERLAP for fit in fits
+    )
+
+
+def _locate(seen: _Seen, corners: Points, cells: tuple[int, int] | None) -> Fit | None:
+    near = (corners + 0.5) * seen.scale - 0.5
+    distortion = _distortion(seen.small, near)
+    view = look_at(seen.small, near, distortion, _VIEW)
+    fits: list[Fit] = []
+    guesses = _different(find_grid(view, cells))
+    for guess in guesses:
+        sure = [fit.placement for fit in fits if fit.quality >= _SURE]
+        if sure and guess.score < guesses[0].score - _NEARLY:
+            break
+        if any((one.rows, one.columns) == (guess.rows.cells, guess.columns.cells) for one in sure):
+            continue
+        fit = fit_placement(seen.light, _to_placement(seen, view, guess, distortion))
+        fits.append(extend_grid(seen.light, fit) if cells is None and fit.quality > _MIN_EXTENDED else fit)
+    return max(fits, key=_preference, default=None)
+
+
+def _preference(fit: Fit) -> tuple[bool, float]:
+    """Return what is highest for the best of several grids at one place: usual ones first, if they are sure."""
+    usual = is_usual(fit.placement.rows, fit.placement.columns)
+    return (usual and fit.quality >= _SURE, fit.weight)
+
+
+def _different(guesses: list[GridGuess]) -> list[GridGuess]:
+    """Return the best guess of each grid at each place, the best first, of those that explain enough."""
+    best: dict[tuple[int, ...], GridGuess] = {}
+    for guess in guesses:
+        ends = [
+            round(_SAME_PLACE * end / comb.pitch)
+            for comb in (guess.rows, guess.columns)
+            for end in (comb.start, comb.stop)
+        ]
+        best.setdefault((guess.rows.cells, guess.columns.cells, *ends), guess)
+    if not guesses:
+        return []
+    least = max(_MIN_SCORE, guesses[0].score - _NEARLY)
+    enough = max(_GOOD_SCORE, _ENOUGH * guesses[0].score)
+    close = [guess for guess in best.values() if guess.score > least][:_MAX_CLOSE]
+    more = [guess for guess in best.values() if guess.score > enough and guess not in close]
+    return (close + more)[:_MAX_GRIDS]
+
+
+def _distortion(small: NDArray[np.float32], corners: Points) -> float:
+    """Return the distortion at which the lines of a module are straight."""
+    sharp = np.array([sharpness(look_at(small, corners, float(k), _SMALL_VIEW)) for k in _DISTORTIONS])
+    best = int(np.clip(np.argmax(sharp), 1, len(sharp) - 2))
+    before, at, after = sharp[best - 1 : best + 2]
+    bend = before - 2 * at + after
+    shift = 0.5 * (before - after) / bend if bend < 0 else 0.0
+    return float(_DISTORTIONS[best] + np.clip(shift, -1, 1) * (_DISTORTIONS[1] - _DISTORTIONS[0]))
+
+
+def _to_placement(seen: _Seen, view: View, guess: GridGuess, distortion: float) -> ModulePlacement:
+    columns, rows = guess.columns, guess.rows
+    to_view = np.array(
+        [
+            (columns.pitch, 0, view.margin + columns.start),
+            (0, rows.pitch, view.margin + rows.start),
+            (0, 0, 1),
+        ]
+    )
+    offset = 0.5 / seen.scale - 0.5
+    to_photograph = np.array([(1 / seen.scale, 0, offset), (0, 1 / seen.scale, offset), (0, 0, 1)])
+    homography = to_photograph @ view.homography @ to_view
+    return ModulePlacement(
+        rows.cells,
+        columns.cells,
+        homography / homography[2, 2],
+        distortion,
+        seen.size,
+        (0.02, 0.02),
+        (columns.middle, rows.middle),
+        guess.upright,
+    )
+
+
+def _overlap(one: Points, other: Points) -> float:
+    """Return the common area of two quadrilaterals, as a share of the smaller one."""
+    areas = [_area(corners) for corners in (one, other)]
+    common, _ = cv2.intersectConvexConvex(one.astype(np.float32), other.astype(np.float32))
+    return float(common / max(min(areas), 1.0))
+
+
+def _area(corners: Points) -> float:
+    return abs(float(cv2.contourArea(corners.astype(np.float32))))
