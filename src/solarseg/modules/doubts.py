@@ -32,8 +32,10 @@ def may_have_dark_strings(placement: ModulePlacement) -> bool:
 
 
 def continues_outside(light: NDArray[np.float32], placement: ModulePlacement) -> bool:
-    """Return whether a module is cropped by an edge of the photograph: its light reaches that edge."""
+    """Return whether an edge of the photograph crops a module: a corner is outside, or its light reaches that edge."""
     size = np.array(placement.size)
+    if (placement.corners < -0.5).any() or (placement.corners > size - 0.5).any():
+        return True
     bright = cell_light(light, placement)
     for axis, end in SIDES:
         cells = (placement.columns, placement.rows)

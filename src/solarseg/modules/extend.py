@@ -2,19 +2,22 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.modules.fit import fit_placement
-from solarseg.modules.grid import MAX_CELLS
+from solarseg.modules.grid import MAX_CELLS, is_usual
 from solarseg.modules.judgement import Fit, judge_placement
 from solarseg.modules.looks import cell_light
 
-__all__ = ["SIDES", "extend_grid"]
+__all__ = ["SIDES", "bridge_dark_strings", "extend_grid"]
 
 SIDES = ((0, -1), (0, 1), (1, -1), (1, 1))  # axis, and whether before or after
+_DARK = (2, 4)  # strings without light between others
 _MIN_NEW = 0.6  # of the edges that other cells have: with fewer there are no more cells
+_NO_WORSE = 0.85  # of the quality: a grid that loses more contains cells of another module
 _MIN_NEW_LIGHT = 0.3  # of the light of other cells: the edges of frames are no cells
 
 
@@ -23,23 +26,36 @@ def extend_grid(light: NDArray[np.float32], fit: Fit) -> Fit:
     for _ in range(MAX_CELLS):
         wider = next((more for more in map(partial(_wider, light, fit), SIDES) if more is not None), None)
         if wider is None:
-            return fit
+            break
         fit = wider
     return fit
 
 
-def _wider(light: NDArray[np.float32], fit: Fit, side: tuple[int, int]) -> Fit | None:
-    """Return a grid with another line of cells at a side, if most of their edges are seen."""
+def bridge_dark_strings(light: NDArray[np.float32], fit: Fit) -> Fit:
+    """Add cells beyond strings without light to an unusual grid, if modules with so many cells are common."""
+    if is_usual(fit.placement.rows, fit.placement.columns):
+        return fit
+    for side, dark in product(SIDES, _DARK):
+        wider = _wider(light, fit, side, dark)
+        if wider is not None:
+            wider = extend_grid(light, wider)
+            if is_usual(wider.placement.rows, wider.placement.columns):
+                return wider
+    return fit
+
+
+def _wider(light: NDArray[np.float32], fit: Fit, side: tuple[int, int], dark: int = 0) -> Fit | None:
+    """Return a grid with another line of cells at a side, after dark ones, if most of its edges are seen."""
     (axis, where), placement = side, fit.placement
     if placement.middle_gap[axis] > 0:
         return None
     shift = np.eye(3)
-    shift[axis, 2] = min(where, 0)
+    shift[axis, 2] = min(where, 0) * (dark + 1)
     longer = replace(
         placement,
         homography=placement.homography @ shift,
-        rows=placement.rows + (axis == 1),
-        columns=placement.columns + (axis == 0),
+        rows=placement.rows + (dark + 1) * (axis == 1),
+        columns=placement.columns + (dark + 1) * (axis == 0),
     )
     index = 0 if where < 0 else -1
     outer = longer.cell_corners[:, index] if axis == 0 else longer.cell_corners[index]
@@ -49,8 +65,9 @@ def _wider(light: NDArray[np.float32], fit: Fit, side: tuple[int, int]) -> Fit |
     new = bright[:, index] if axis == 0 else bright[index]
     if np.median(new) < _MIN_NEW_LIGHT * np.median(bright):
         return None
-    judged = judge_placement(light, longer)
+    judged = fit_placement(light, longer) if dark else judge_placement(light, longer)
     seen, wrong = ((x[:, :, index] if axis == 0 else x[:, index]) for x in (judged.seen, judged.wrong))
     if seen.mean() < _MIN_NEW * fit.seen.mean() or seen.sum() < 2 * wrong.sum():
         return None
-    return fit_placement(light, longer)
+    wider = judged if dark else fit_placement(light, longer)
+    return wider if wider.quality > _NO_WORSE * fit.quality else None

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["to_light"]
+__all__ = ["above_black", "to_light"]
 
 _SATURATED = 0.98  # of the range
+_BLACK = 1  # percent of the photograph are at least as dark as this
 _MAX_SATURATED = 0.02  # of the pixels: channels with more are not used if another has less
 
 
@@ -29,3 +30,8 @@ def to_light(image: NDArray[np.generic]) -> NDArray[np.float32]:
     level = np.percentile(few[:, used], 99, axis=0)
     used = used[level >= level.max() / 4]
     return np.asarray(samples[:, :, used].mean(axis=2, dtype=np.float32) / np.float32(scale), np.float32)
+
+
+def above_black(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Subtract the light of the darkest parts of a photograph: haze, and the offset of the camera."""
+    return np.asarray(np.maximum(light - np.percentile(light[::4, ::4], _BLACK).astype(np.float32), 0))

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solarseg.errors import ArgumentError, ImageError
+from solarseg.modules.complete import complete_grid
 from solarseg.modules.doubts import continues_outside, may_have_dark_strings
 from solarseg.modules.fit import fit_placement
 from solarseg.modules.grid import MAX_CELLS
 from solarseg.modules.judgement import judge_placement
-from solarseg.modules.light import to_light
+from solarseg.modules.light import above_black, to_light
 from solarseg.modules.looks import is_upright
 from solarseg.modules.placement import ModulePlacement, check_corners, check_image
 from solarseg.modules.search import find_modules
@@ -19,6 +20,7 @@ from solarseg.modules.search import find_modules
 __all__ = ["LocatedModules", "locate_module", "locate_modules", "place_module"]
 
 _MIN_CONFIDENCE = 0.6  # most wrong grids in generated photographs have less, and nearly all right ones more
+_COMPLETED = 0.8  # of the confidence: grids that were completed by strings without light
 _UNUSUAL = (
     0.5  # of the confidence: grids that modules hardly have, where strings without light may be missing
 )
@@ -73,12 +75,15 @@ def locate_modules(image: NDArray[np.generic], cells: tuple[int, int] | None = N
         ArgumentError: ``image`` is no image.
     """
     check_image(image)
-    light = to_light(image)
+    light = above_black(to_light(image))
     modules, left_out = [], []
     for fit in find_modules(light, cells):
         placement = replace(fit.placement, upright=is_upright(light, fit.placement))
-        doubtful = cells is None and may_have_dark_strings(placement)
-        placement = replace(placement, confidence=fit.quality * (_UNUSUAL if doubtful else 1))
+        placement = replace(placement, confidence=fit.quality)
+        if cells is None and may_have_dark_strings(placement):
+            completed = complete_grid(light, placement)
+            share = _COMPLETED if completed else _UNUSUAL
+            placement = replace(completed or placement, confidence=share * fit.quality)
         grid = f"{placement.rows} x {placement.columns} cells at {_place(placement)}"
         if placement.confidence < _MIN_CONFIDENCE:
             left_out.append(
@@ -107,7 +112,7 @@ def place_module(corners: ArrayLike, cells: tuple[int, int], image: NDArray[np.g
     rows, columns = cells
     if not (1 <= rows <= MAX_CELLS and 1 <= columns <= MAX_CELLS):
         raise ArgumentError(f"`cells={rows}x{columns}`: 1 to {MAX_CELLS} rows and columns are allowed")
-    light = to_light(image)
+    light = above_black(to_light(image))
     grid = np.array([(0, 0), (columns, 0), (columns, rows), (0, rows)], np.float32)
     homography = np.asarray(cv2.getPerspectiveTransform(grid, points.astype(np.float32)), np.float64)
     given = ModulePlacement(rows, columns, homography, 0.0, (light.shape[1], light.shape[0]), (0.02, 0.02))

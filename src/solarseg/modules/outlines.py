@@ -23,7 +23,7 @@ _MIN_FILLED = 0.6  # of the quadrilateral around a part: less is no module, or t
 _STABLE = 4  # thresholds and more
 _FRONT, _AROUND = 48, 3  # pixels: sides of a quadrilateral as seen from the front, and what is seen around it
 _CLEAR_STEP = 0.3  # of the light of a module: an outline where the light changes by as much is clear
-_MIN_CLEAR = 0.2
+_UNCLEAR = 0.05  # of the weight of a candidate with a clear outline: one without is tried last
 _SAME = 0.012  # of the picture: corners that are closer are those of one candidate
 
 
@@ -49,9 +49,8 @@ def find_outlines(light: NDArray[np.float32]) -> list[Points]:
             same.times += 1
     for one in found:
         one.clear = _clearness(small, one.corners)
-    clear = [one for one in found if one.clear > _MIN_CLEAR]
-    clear.sort(key=lambda one: -_area(one.corners) * min(one.times, _STABLE) * one.clear**2)
-    return [(one.corners + 0.5) / scale - 0.5 for one in clear]
+    found.sort(key=lambda one: -_area(one.corners) * min(one.times, _STABLE) * (_UNCLEAR + one.clear**2))
+    return [(one.corners + 0.5) / scale - 0.5 for one in found]
 
 
 @dataclass
@@ -74,7 +73,9 @@ def _clearness(small: NDArray[np.float32], corners: Points) -> float:
     stop = _FRONT + _AROUND
     target = np.array([(_AROUND, _AROUND), (stop, _AROUND), (stop, stop), (_AROUND, stop)], np.float32)
     to_front = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
-    front = cv2.warpPerspective(small, to_front, (stop + _AROUND, stop + _AROUND))
+    front = cv2.warpPerspective(
+        small, to_front, (stop + _AROUND, stop + _AROUND), borderMode=cv2.BORDER_REPLICATE
+    )
     level = np.percentile(front[_AROUND:stop, _AROUND:stop], 75)
     sides = [np.rot90(front, turn)[:, _AROUND:stop] for turn in range(4)]
     steps = [side[_AROUND : _AROUND + 2].max(axis=0) - side[:_AROUND].min(axis=0) for side in sides]

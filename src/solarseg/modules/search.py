@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.modules.extend import extend_grid
+from solarseg.modules.extend import bridge_dark_strings, extend_grid
 from solarseg.modules.fit import fit_placement
 from solarseg.modules.grid import GridGuess, find_grid, is_usual, sharpness
 from solarseg.modules.judgement import Fit
@@ -23,12 +23,13 @@ _VIEW, _SMALL_VIEW = 720, 400  # pixels: longer side of a module in its view
 _DISTORTIONS = np.linspace(-0.1, 0.06, 7)
 _TRIES = 40  # candidates
 _MAX_UNSURE = 8  # candidates that are no clear modules: with so many the photograph shows something else
-_MIN_SCORE = 0.45
+_MIN_SCORE = 0.55
 _NEARLY = 0.25  # of a score: grids that are worse by less are tried too
 _ENOUGH = 0.6  # of the best score: grids with more are tried if none of these is sure
-_GOOD_SCORE = 0.9  # grids with less are not
+_GOOD_SCORE = 0.9  # grids with less are not; most parts whose best grid has less are no modules
 _SAME_PLACE = 5  # starts in a cell: closer ones lead to the same fit
-_MAX_CLOSE, _MAX_GRIDS = 4, 6  # at one place
+_MAX_POOR, _MAX_CLOSE, _MAX_GRIDS = 2, 4, 6  # at one place: of low scores, of nearly the best one, of all
+_QUALITY_WEIGHT, _USUAL_WEIGHT = 4.0, 0.3  # relative to a score
 _SURE = 0.75  # of the quality: no other candidate at the same place is tried
 _MIN_EXTENDED = 0.5  # of the quality: worse grids are not extended
 _MIN_RELATIVE = 0.2  # of the largest module: smaller ones are parts of something
@@ -89,23 +90,28 @@ def _locate(seen: _Seen, corners: Points, cells: tuple[int, int] | None) -> Fit 
     near = (corners + 0.5) * seen.scale - 0.5
     distortion = _distortion(seen.small, near)
     view = look_at(seen.small, near, distortion, _VIEW)
-    fits: list[Fit] = []
+    fits: list[tuple[Fit, float]] = []
     guesses = _different(find_grid(view, cells))
     for guess in guesses:
-        sure = [fit.placement for fit in fits if fit.quality >= _SURE]
+        sure = [fit.placement for fit, _ in fits if fit.quality >= _SURE]
         if sure and guess.score < guesses[0].score - _NEARLY:
             break
         if any((one.rows, one.columns) == (guess.rows.cells, guess.columns.cells) for one in sure):
             continue
         fit = fit_placement(seen.light, _to_placement(seen, view, guess, distortion))
-        fits.append(extend_grid(seen.light, fit) if cells is None and fit.quality > _MIN_EXTENDED else fit)
-    return max(fits, key=_preference, default=None)
+        if cells is None and fit.quality > _MIN_EXTENDED:
+            fit = extend_grid(seen.light, fit)
+        fits.append((fit, guess.score))
+    if not fits:
+        return None
+    best, _ = max(fits, key=lambda one: _preference(*one))
+    return bridge_dark_strings(seen.light, best) if cells is None and best.quality > _MIN_EXTENDED else best
 
 
-def _preference(fit: Fit) -> tuple[bool, float]:
-    """Return what is highest for the best of several grids at one place: usual ones first, if they are sure."""
+def _preference(fit: Fit, score: float) -> float:
+    """Return what is highest for the best of several grids at one place: all that it explains, as lines and squares."""
     usual = is_usual(fit.placement.rows, fit.placement.columns)
-    return (usual and fit.quality >= _SURE, fit.weight)
+    return score + _QUALITY_WEIGHT * fit.quality + _USUAL_WEIGHT * usual
 
 
 def _different(guesses: list[GridGuess]) -> list[GridGuess]:
@@ -121,6 +127,8 @@ def _different(guesses: list[GridGuess]) -> list[GridGuess]:
     if not guesses:
         return []
     least = max(_MIN_SCORE, guesses[0].score - _NEARLY)
+    if guesses[0].score < _GOOD_SCORE:
+        return [guess for guess in best.values() if guess.score > least][:_MAX_POOR]
     enough = max(_GOOD_SCORE, _ENOUGH * guesses[0].score)
     close = [guess for guess in best.values() if guess.score > least][:_MAX_CLOSE]
     more = [guess for guess in best.values() if guess.score > enough and guess not in close]
