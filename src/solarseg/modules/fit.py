@@ -15,13 +15,14 @@ __all__ = ["fit_placement"]
 
 Points = NDArray[np.float64]
 
-# Of each round: pixels per cell at most; distance from an edge, cells; deviations beyond this count less, cells.
-_ROUNDS = ((40, 0.16, 0.03), (64, 0.10, 0.012), (110, 0.07, 0.006))
+# Of each round: pixels per cell at most; distance from an edge, cells; deviations beyond this count less, cells; of the
+# quality: with less the placement is hopeless and not measured more precisely.
+_ROUNDS = ((40, 0.16, 0.03, 0.06), (64, 0.10, 0.012, 0.25), (110, 0.07, 0.006, 0.0))
 _MIN_EDGES = 8  # along each axis: fewer say nothing
-_HOPELESS = 0.25  # of the quality: such a placement is not measured more precisely
-_GAP_WEIGHT = 0.3  # of an edge: a gap is as wide as it appears if no outer edge says more
+_WIDE_GAP = 4.0  # pixels
+_GAP_WEIGHT, _WIDE_WEIGHT = 0.3, 30.0  # of an edge: that a gap is as wide as it appears
 _STEPS = 8  # of the solver in each round
-_PRECISE = 1e-4  # relative change at which the solver stops
+_PRECISE = 1e-5  # relative change at which the solver stops
 
 
 def fit_placement(light: NDArray[np.float32], first: ModulePlacement) -> Fit:
@@ -32,13 +33,13 @@ def fit_placement(light: NDArray[np.float32], first: ModulePlacement) -> Fit:
         first: near the truth, within a tenth of a cell.
     """
     placement = first
-    for most, reach, robust in _ROUNDS:
+    for most, reach, robust, hopeless in _ROUNDS:
         across, down = measure_edges(light, placement, most, reach)
         if min(len(across.line), len(down.line)) < _MIN_EDGES:
             break
         edges = MeasuredEdges.of(placement, across, down)
         placement = _solve(placement, edges, robust)
-        if judge_edges(placement, edges).quality < _HOPELESS:
+        if judge_edges(placement, edges).quality < hopeless:
             break
     return judge_placement(light, placement)
 
@@ -61,9 +62,13 @@ def _solve(placement: ModulePlacement, edges: MeasuredEdges, robust: float) -> M
             middle_gap=(float(full[11]), float(full[12])),
         )
 
+    # Gaps that are clearly wider than the blur are as wide as they appear.
+    wide = np.array(edges.apparent) * edges.pitch > _WIDE_GAP
+    weight = np.where(wide, _WIDE_WEIGHT, _GAP_WEIGHT)
+
     def deviations(values: Points) -> Points:
         new = moved(values)
-        return np.append(edges.deviations(new), _GAP_WEIGHT * (np.array(new.gap) - edges.apparent))
+        return np.append(edges.deviations(new), weight * (np.array(new.gap) - edges.apparent))
 
     solution = least_squares(
         deviations,
