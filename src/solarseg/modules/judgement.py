@@ -16,7 +16,7 @@ Points = NDArray[np.float64]
 _FINEST = 110  # pixels per cell at most
 _REACH = 0.07  # of a cell: edges farther from the grid are not looked for
 _GOOD = 0.04  # of a cell: edges that are closer agree with the grid
-_VISIBLE = 0.4  # of the edges at a line: a line of which as many are seen is there
+_VISIBLE = 0.4  # of the edges at a line: with as many the line is there
 _OUTLINE = 0.4  # of the quality depends on the outer edges of the module
 
 
