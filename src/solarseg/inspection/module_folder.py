@@ -1,5 +1,6 @@
 """The folder of a module: report, pictures, cells and masks."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -84,19 +85,25 @@ def write_module(
         OutputError: it could not be written.
     """
     with atomic_folder(root, replace=True) as folder:
-        paths = ModulePaths(folder)
-        _write_png(paths.rectified, result.rectified)
-        _write_png(paths.overlay, _paint(result.rectified, result.mask, classes))
-        if result.changes is not None and result.changes.ratio is not None:
-            _write_png(paths.ratio, result.changes.ratio)
-        for directory in (paths.cell("").parent, paths.mask("").parent):
-            directory.mkdir()
-        for cell, image, ids in zip(result.module.cells, result.cells, result.masks, strict=True):
-            _write_png(paths.cell(cell.name), image)
-            paths.mask(cell.name).write_bytes(encode_mask(ids, classes))
-        write_module_report(folder, result.module, _view(result, classes, model), style, pdf)
-        shapes = trace_shapes(result.module, result.masks, classes)
+        # The report is work of Python, and encoding pictures is not: both at the same time use two cores.
+        with ThreadPoolExecutor(1) as pool:
+            pictures = pool.submit(_write_pictures, ModulePaths(folder), result, classes)
+            write_module_report(folder, result.module, _view(result, classes, model), style, pdf)
+            shapes = trace_shapes(result.module, result.masks, classes)
+            pictures.result()
         write_record(folder, ModuleRecord(origin, result.module, shapes, draw_thumbnail(result.rectified)))
+
+
+def _write_pictures(paths: ModulePaths, result: ModuleResult, classes: ClassMap) -> None:
+    _write_png(paths.rectified, result.rectified)
+    _write_png(paths.overlay, _paint(result.rectified, result.mask, classes))
+    if result.changes is not None and result.changes.ratio is not None:
+        _write_png(paths.ratio, result.changes.ratio)
+    for directory in (paths.cell("").parent, paths.mask("").parent):
+        directory.mkdir()
+    for cell, image, ids in zip(result.module.cells, result.cells, result.masks, strict=True):
+        _write_png(paths.cell(cell.name), image)
+        paths.mask(cell.name).write_bytes(encode_mask(ids, classes))
 
 
 def _view(result: ModuleResult, classes: ClassMap, model: str) -> ModuleView:
@@ -118,9 +125,8 @@ def _view(result: ModuleResult, classes: ClassMap, model: str) -> ModuleView:
 def _boxes(placement: ModulePlacement, size: int) -> NDArray[np.int64]:
     """Return left, top, right and bottom of each cell, without the gaps, in the rectified module."""
     ends = (placement.columns, placement.rows)
-    grid = (
-        np.clip(placement.cell_corners_in_grid(), 0, ends) * size
-    )  # a gap may be fitted as less than nothing
+    # A gap may be fitted as less than nothing.
+    grid = np.clip(placement.cell_corners_in_grid(), 0, ends) * size
     low, high = np.rint(grid.min(axis=2)), np.rint(grid.max(axis=2))
     return np.concatenate([low, high], axis=-1).astype(np.int64)
 
