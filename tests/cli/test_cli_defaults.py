@@ -31,7 +31,7 @@ FUNCTIONS = {
     "data split": "solarseg.curation.split_dataset.split_dataset",
     "data stats": "solarseg.curation.stats.stats",
 }
-WITHOUT_FUNCTION = {"demo", "models", "data list"}  # print, or call several functions
+WITHOUT_FUNCTION = {"demo", "models", "data list", "synth module"}  # print, or call several functions
 # Options that are no parameter: of the terminal, or used by the command itself.
 NO_PARAMETER = {("data check", "out")}
 RENAMED = {option: argument for argument, option in messages.RENAMED.items()}

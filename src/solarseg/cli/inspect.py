@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solarseg.cli.messages import as_options
-from solarseg.cli.options import CellSize, Quiet
+from solarseg.cli.options import CellSize, Quiet, parse_grid
 from solarseg.cli.report import DONE_IN_PART, counted, is_shown
 from solarseg.errors import ArgumentError
 
@@ -90,7 +90,7 @@ def command(
     done = inspect(
         images,
         out,
-        cells=None if cells is None else _parse_cells(cells),
+        cells=None if cells is None else parse_grid(cells),
         model=model,
         cell_mm=cell_mm,
         corners=None if corners is None else _parse_corners(corners),
@@ -107,13 +107,6 @@ def command(
     if done.failed:
         _print_failures(done, context)
         raise typer.Exit(DONE_IN_PART if done.modules else _NOTHING_DONE)
-
-
-def _parse_cells(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"\s*(\d{1,4})\s*[xX×]\s*(\d{1,4})\s*", text)
-    if found is None:
-        raise ArgumentError(f"--cells {text}: must be ROWSxCOLUMNS, for example 6x10")
-    return int(found[1]), int(found[2])
 
 
 def _parse_corners(text: str) -> list[float]:

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,7 @@ __all__ = [
     "Threshold",
     "Tile",
     "Tta",
+    "parse_grid",
     "predict_options",
 ]
 
@@ -95,3 +97,11 @@ def _parse_threshold(text: str) -> tuple[str, float]:
         return name, float(value)
     except ValueError as error:
         raise ArgumentError(f"--threshold {text}: must be CLASS=NUMBER, for example crack=0.4") from error
+
+
+def parse_grid(text: str) -> tuple[int, int]:
+    """Return rows and columns of an option such as ``--cells 6x10``."""
+    found = re.fullmatch(r"\s*(\d{1,4})\s*[xX×]\s*(\d{1,4})\s*", text)
+    if found is None:
+        raise ArgumentError(f"--cells {text}: must be ROWSxCOLUMNS, for example 6x10")
+    return int(found[1]), int(found[2])
