@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 from solarseg.files import (
     folder_lock,
@@ -24,6 +25,10 @@ from solarseg.reports import FailedPhotograph
 from solarseg.threads import count_cores
 
 __all__ = ["run"]
+
+_FEW = 20  # modules, whose tables are written in a moment
+
+Item = TypeVar("Item")
 
 
 def run(
@@ -74,7 +79,7 @@ def _run(
     images = {task.file: job.image_name(task.file) for task in tasks}
     modules: dict[Path, tuple[str, ...]] = {}
     if not job.overwrite:
-        earlier.check(images.values())
+        earlier.check(set(images.values()))
         modules = {task.file: done for task in tasks if (done := earlier.find_done(job, names, task))}
     skipped = len(modules)
     left = [task for task in tasks if task.file not in modules]
@@ -82,7 +87,7 @@ def _run(
         check_module_folder(job.paths.module(names.of(task.name, 1)[0]), images[task.file], job.overwrite)
     failures = dict(failed)
     with closing(_do_tasks(job, names, left, model, workers)) as results:
-        for result in _track(results, len(left), progress):
+        for result in _track(results, len(left), "inspecting", progress):
             if result.failure is None:
                 modules[result.file] = result.modules
             else:
@@ -93,7 +98,8 @@ def _run(
     if not found:
         return Inspection(job.paths.root, (), 0, 0, failures)
     reasons = [FailedPhotograph(file, reason) for file, reason in failures.items()]
-    cells, defective = write_summary(job.paths, found, reasons, job.model.classes, job.style)
+    records = _track(found, len(found), "writing tables", progress and len(found) > _FEW)
+    cells, defective = write_summary(job.paths, records, reasons, job.model.classes, job.style)
     return Inspection(job.paths.root, tuple(found), cells, defective, failures, skipped)
 
 
@@ -120,9 +126,9 @@ def _remove_temporary(root: Path) -> None:
     remove_temporary_folders(root)
 
 
-def _track(results: Iterable[TaskResult], total: int, progress: bool) -> Iterable[TaskResult]:
+def _track(items: Iterable[Item], total: int, what: str, progress: bool) -> Iterable[Item]:
     if not progress or not total:
-        return results
+        return items
     from rich.progress import track  # takes a while to import
 
-    return track(results, "inspecting", total=total)
+    return track(items, what, total=total)

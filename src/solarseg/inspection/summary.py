@@ -1,6 +1,6 @@
 """The files about all modules, made from the records of the modules, one after another."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from solarseg.classes import ClassMap
@@ -30,7 +30,7 @@ _FILES = (
 
 def write_summary(
     paths: InspectionPaths,
-    modules: Sequence[str],
+    modules: Iterable[str],
     failed: Sequence[FailedPhotograph],
     classes: ClassMap,
     style: ReportStyle,
