@@ -137,4 +137,5 @@ def inspected(size=SIZE, compared=True):
             Line("half of it", (0, 2400), (shares[0] / 2, shares[2] / 2)),
         ],
     )
-    return module, replace(view, earlier=earlier_image, earlier_name="before.jpg", plots=(plot,))
+    ratio = np.clip(128.0 * (image + 1.0) / (earlier_image + 1.0), 0, 255).astype(np.uint8)
+    return module, replace(view, earlier=earlier_image, ratio=ratio, earlier_name="before.jpg", plots=(plot,))

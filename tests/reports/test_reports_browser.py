@@ -263,3 +263,30 @@ def test_a_script_that_is_not_ours_does_not_run(browser, report):
     page.locator("#map-r01c01").focus()
     assert page.locator("#readout").inner_text() != ""  # ours runs
     context.close()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_changed_cells_are_shown_before_now_and_as_ratio(open_page, report, mode):
+    page = open_page(report, **MODES[mode])
+    items = page.locator("#changes .worst li")
+    assert items.count() >= 1
+    for number in range(items.count()):
+        pictures = items.nth(number).locator("img")
+        texts = [pictures.nth(place).get_attribute("alt") for place in range(pictures.count())]
+        name = items.nth(number).locator("h3").inner_text().split(":")[0]
+        assert texts == [f"{name} before", f"{name} now", f"{name}: light relative to before"]
+        boxes = [pictures.nth(place).bounding_box() for place in range(3)]
+        assert boxes[0]["x"] < boxes[1]["x"] < boxes[2]["x"]  # next to each other, also on a phone
+        assert len({round(box["width"]) for box in boxes}) == 1
+        assert min(box["width"] for box in boxes) > 60
+
+
+def test_the_module_is_shown_before_now_and_as_ratio(open_page, report):
+    page = open_page(report)
+    figures = page.locator("#changes figure:has(img)")
+    captions = [figures.nth(number).inner_text() for number in range(figures.count())]
+    assert [caption.split(":")[0] for caption in captions] == [
+        "Before",
+        "Now",
+        "Light now relative to before",
+    ]

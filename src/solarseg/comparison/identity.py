@@ -1,5 +1,7 @@
 """Recognise the cells of a module: whether two photographs show the same module, in the same orientation."""
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,9 +9,11 @@ from solarseg.classes import ClassMap
 from solarseg.comparison.cells import CellImages, sound_pixels
 from solarseg.comparison.registration import log_light, register_cell
 
-__all__ = ["recognise_cells"]
+__all__ = ["Recognition", "recognise_cells"]
 
-_MARGIN = 0.05  # of the correlation: the smallest between two photographs of a module is 0.2
+Recognition = Literal["same", "turned", "unknown"]
+
+_MARGIN = 0.05  # of the correlation
 _MIN_CELLS = 6  # fewer cells have no typical cell
 _FINE, _COARSE = 1.5, 6.0  # pixels: sizes of the details that identify cells
 _MOST = 0.05  # of the logarithm: a new crack must not count more than the structure of the silicon
@@ -19,12 +23,13 @@ _EDGE = 16  # pixels at a side of 256
 
 def recognise_cells(
     now: CellImages, before: CellImages, shape: tuple[int, int], classes: ClassMap
-) -> str | None:
-    """Say why cells cannot be the same as before.
+) -> Recognition:
+    """Recognise the cells of a module by what differs from its typical cell, such as grains and marks of production.
 
-    All cells of a module look alike, so that each can be registered on any other. What differs from the typical cell of
-    the module, such as grains and marks of production, stays: it must be more similar to the cell at the same place
-    before than to the cells at other places.
+    All cells of a module look alike, so that each can be registered on any other. The same cell before must be more
+    similar than the cells at other places, and than the cells of the module turned by 180 degrees. Cells of a module
+    that bends, or with much damage, differ too much from before, and marks of the camera are at the same place in
+    photographs of different modules: the answer is a warning, and only a turned module is certain.
 
     Args:
         now: pictures of the cells.
@@ -33,21 +38,23 @@ def recognise_cells(
         classes: of both masks.
 
     Returns:
-        The reason in a sentence, or None if the cells were recognised, or are too few to be compared.
+        "same", "turned", or "unknown"; "same" for less than six cells, which have no typical cell.
     """
     count = len(now.images)
     if count < _MIN_CELLS:
-        return None
-    places = np.unique(np.linspace(0, count - 1, _SAMPLE).round().astype(int))
+        return "same"
+    damage = [
+        np.count_nonzero(~sound_pixels(mask, earlier, classes))
+        for mask, earlier in zip(now.masks, before.masks, strict=True)
+    ]
+    places = np.sort(np.argsort(damage, kind="stable")[:_SAMPLE])  # the least damaged look most as before
     turned = CellImages(before.images[::-1, ::-1, ::-1], before.masks[::-1, ::-1, ::-1])
     order = np.roll(np.arange(count).reshape(shape), 1, axis=int(shape[1] > 1)).ravel()
     moved = CellImages(before.images[order], before.masks[order])
     same, half_turn, other = (_similarity(now, each, places, classes) for each in (before, turned, moved))
     if half_turn > max(same, other) + _MARGIN:
-        return "The module is turned by 180 degrees relative to the earlier photograph; turn one of both."
-    if same < max(half_turn, other) + _MARGIN:
-        return "The cells were not recognised; the earlier photograph may show another module."
-    return None
+        return "turned"
+    return "same" if same > max(half_turn, other) + _MARGIN else "unknown"
 
 
 def _similarity(now: CellImages, before: CellImages, places: NDArray[np.int64], classes: ClassMap) -> float:

@@ -19,6 +19,11 @@ from solarseg.modules import InspectedModule
 
 __all__ = ["check_earlier_inspection", "compare_module", "compare_with_folder", "read_result"]
 
+_TURNED = "Not compared with the earlier inspection: the module is turned by 180 degrees; turn one of both photographs."
+_UNKNOWN = (
+    "The cells cannot be distinguished from others of the earlier photograph; make sure that it shows the same module, "
+    "and not turned."
+)
 _UNCHANGED = 128  # grey level in the picture of the ratio
 
 
@@ -86,9 +91,15 @@ def compare_module(result: ModuleResult, earlier: ModuleResult, classes: ClassMa
     """
     reason = _objection(result, earlier, classes)
     if reason is not None:
-        return _with_note(result, reason)
-    module = result.module
+        return _with_note(result, f"Not compared with the earlier inspection: {reason}.")
+    place = result.module.placement
     now, before = (CellImages(each.cells, each.masks) for each in (result, earlier))
+    seen = recognise_cells(now, before, (place.rows, place.columns), classes)
+    if seen == "turned":
+        return _with_note(result, _TURNED)
+    if seen == "unknown":
+        result = _with_note(result, _UNKNOWN)
+    module = result.module
     compared = compare_cells(now, before, module.cells, earlier.module.cells, classes)
     cells = tuple(
         replace(cell, change=None if found is None else found.change)
@@ -108,15 +119,8 @@ def _objection(result: ModuleResult, earlier: ModuleResult, classes: ClassMap) -
     place, other = result.module.placement, earlier.module.placement
     if (place.rows, place.columns) != (other.rows, other.columns):
         turned = " and may be turned" if (place.rows, place.columns) == (other.columns, other.rows) else ""
-        return (
-            f"Not compared with the earlier inspection: it has {other.rows} x {other.columns} cells{turned}, "
-            f"now {place.rows} x {place.columns} were found."
-        )
-    if earlier.masks.max(initial=0) >= len(classes):
-        return "Not compared with the earlier inspection: its model has other classes."
-    now, before = (CellImages(each.cells, each.masks) for each in (result, earlier))
-    reason = recognise_cells(now, before, (place.rows, place.columns), classes)
-    return None if reason is None else f"Not compared with the earlier inspection. {reason}"
+        return f"it has {other.rows} x {other.columns} cells{turned}, now {place.rows} x {place.columns} were found"
+    return "its model has other classes" if earlier.masks.max(initial=0) >= len(classes) else None
 
 
 def _with_note(result: ModuleResult, note: str) -> ModuleResult:

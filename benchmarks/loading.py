@@ -1,0 +1,109 @@
+"""Modules under growing load: what `solarseg inspect --series` finds in each photograph.
+
+    solarseg inspect el-modules/grey --out inspected --series load.csv --no-pdf
+    python benchmarks/loading.py inspected load.csv --pairs a,b c,d --picture loading.png --cells r04c08 r06c10
+
+``load.csv`` lists the photographs of a module in order of pressure. Each pair is compared on its own: two photographs of
+the same state show the noise.
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import solarseg
+from solarseg.images import read_image
+from solarseg.inspection.changes import compare_module, read_result
+from solarseg.inspection.layout import InspectionPaths
+from solarseg.inspection.record import read_record
+from solarseg.inspection.series import read_series
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("inspected", type=Path)
+    parser.add_argument("series", type=Path)
+    parser.add_argument("--pairs", nargs="*", default=(), metavar="BEFORE,NOW")
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--photograph", help="of the picture; the last of the series by default")
+    parser.add_argument("--cells", nargs="*", default=())
+    given = parser.parse_args()
+    paths, series = InspectionPaths(given.inspected), read_series(given.series)
+    for name in dict.fromkeys(entry.module for entry in series.entries):
+        print_series(paths, [entry for entry in series.entries if entry.module == name], series.quantity)
+    for pair in given.pairs:
+        print_pair(paths, *pair.split(","))
+    if given.picture:
+        draw(paths, given.photograph or series.entries[-1].image, given.cells, given.picture)
+
+
+def crack_length(module):
+    return sum(cell.measurement.crack_length / max(cell.measurement.cell_side, 1) for cell in module.cells)
+
+
+def changes(module):
+    return [cell.change for cell in module.cells if cell.change is not None]
+
+
+def print_series(paths, entries, quantity):
+    print(
+        f"\n| {quantity} | inactive found | confirmed | crack length found | confirmed | darker | changed cells |"
+    )
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    modules = [read_record(paths.module(entry.image).root) for entry in entries]
+    first, last = modules[0], None
+    for entry, module in zip(entries, modules, strict=True):
+        found = changes(module)
+        count = len(module.cells)
+        share = first.inactive_share + sum(each.inactive_share for each in found) / count
+        length = crack_length(first) + sum(each.crack_length for each in found)
+        darker = sum(each.darkened_share for each in found) / count
+        changed = sum(each.status != "same" for each in found)
+        left_out = "" if module is first or found else " (not compared)"
+        smaller = "" if last is None or (share >= last[0] and length >= last[1]) else " (smaller)"
+        last = share, length
+        print(
+            f"| {entry.value:g}{left_out}{smaller} | {module.inactive_share:.2%} | {share:.2%} | "
+            f"{crack_length(module):.1f} | {length:.1f} | {darker:.2%} | {changed} |"
+        )
+
+
+def print_pair(paths, before, now):
+    """Print what differs between two photographs, and what of it the light confirms."""
+    earlier, result = (read_result(paths.module(name)) for name in (before, now))
+    module = compare_module(result, earlier, solarseg.load_model("el-cell").classes).module
+    found = changes(module)
+    regions = [region for change in found for region in change.regions]
+    side = module.cells[0].measurement.cell_side
+    for name in ("crack", "inactive_area", "finger_interruption"):
+        kinds = {
+            kind: sum(each.length for each in regions if each.class_name == name and each.kind == kind) / side
+            for kind in ("new", "grown", "gone", "only now", "only before")
+        }
+        print(
+            f"{before} {now} {name}: " + ", ".join(f"{kind} {length:.2f}" for kind, length in kinds.items())
+        )
+    share = np.mean([change.darkened_share for change in found])
+    print(f"{before} {now} darker {share:.4%}, changed {sum(each.status != 'same' for each in found)}")
+
+
+def draw(paths, name, cells, file):
+    """Draw cells before, now, and as the ratio."""
+    now, ratio = paths.module(name), read_image(paths.module(name).ratio)[..., 0]
+    module = read_record(now.root)
+    before = InspectionPaths(paths.root).module(Path(module.earlier).stem)
+    rows = []
+    for cell in cells:
+        row, column = int(cell[1:3]) - 1, int(cell[4:6]) - 1
+        part = ratio[256 * row : 256 * row + 256, 256 * column : 256 * column + 256]
+        pictures = [read_image(each.cell(cell))[..., 0] for each in (before, now)]
+        rows.append(np.hstack([np.pad(each, 2, constant_values=255) for each in (*pictures, part)]))
+    cv2.imwrite(str(file), np.vstack(rows))
+
+
+if __name__ == "__main__":
+    main()
