@@ -18,7 +18,8 @@ __all__ = ["complete_grid"]
 Points = NDArray[np.float64]
 
 _STRINGS = (2, 3)  # of one bypass diode
-_DARK = (0.5, 0.85)  # of a string: from the first to the last one, where all is dark
+_WITHIN = (0.15, 0.85)  # of a string: where all is dark
+_FIRST = 0.5  # of the first string: nearer is the light of the next one
 _BEYOND = (0.6, 1.2)  # strings after the last one: beyond the frame
 _PARTS = 8  # along the strings: in nearly all of them it must be dark
 _NEARLY_ALL = 7
@@ -52,13 +53,15 @@ def _is_dark(
     light: NDArray[np.float32], placement: ModulePlacement, axis: int, side: int, strings: int
 ) -> bool:
     """Return whether it is darker next to a side than next to the other one, and than farther away."""
-    dark, other = (
-        _part_light(light, placement, axis, one, _DARK[0], strings - 1 + _DARK[1]) for one in (side, -side)
-    )
     beyond = _part_light(light, placement, axis, side, strings + _BEYOND[0], strings + _BEYOND[1])
-    if np.isnan(dark).any():
-        return False  # part of the strings would be outside the photograph
-    return bool((dark < beyond).sum() >= _NEARLY_ALL and (~(other <= dark)).sum() >= _NEARLY_ALL)
+    other = _part_light(light, placement, axis, -side, _FIRST, strings - 1 + _WITHIN[1])
+    for string in range(strings):
+        dark = _part_light(
+            light, placement, axis, side, string + (_WITHIN[0] if string else _FIRST), string + _WITHIN[1]
+        )
+        if (dark < beyond).sum() < _NEARLY_ALL or (other <= dark).sum() > _PARTS - _NEARLY_ALL:
+            return False
+    return True
 
 
 def _part_light(

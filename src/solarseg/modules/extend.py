@@ -18,6 +18,7 @@ SIDES = ((0, -1), (0, 1), (1, -1), (1, 1))  # axis, and whether before or after
 _DARK = (2, 4)  # strings without light between others
 _MIN_NEW = 0.6  # of the edges that other cells have: with fewer there are no more cells
 _NO_WORSE = 0.85  # of the quality: a grid that loses more contains cells of another module
+_BRIDGED = 0.6  # of the quality, with lines between dark cells
 _MIN_NEW_LIGHT = 0.3  # of the light of other cells: the edges of frames are no cells
 
 
@@ -70,4 +71,5 @@ def _wider(light: NDArray[np.float32], fit: Fit, side: tuple[int, int], dark: in
     if seen.mean() < _MIN_NEW * fit.seen.mean() or seen.sum() < 2 * wrong.sum():
         return None
     wider = judged if dark else fit_placement(light, longer)
-    return wider if wider.quality > _NO_WORSE * fit.quality else None
+    least = _BRIDGED if dark else _NO_WORSE
+    return wider if wider.quality > least * fit.quality else None
