@@ -1,14 +1,11 @@
 """Make the pictures of the tutorial about modules, with its own commands.
 
 python scripts/first_module_pictures.py [--out docs/images]
-
-Chromium must be installed on the system.
 """
 
 import argparse
 import re
 import shlex
-import shutil
 import sys
 import tempfile
 from contextlib import chdir
@@ -17,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from solarseg.cli.main import main as run_command
 from solarseg.images import as_rgb, read_image
@@ -36,11 +32,10 @@ def main() -> None:
     folder = parser.parse_args().out.resolve()
     with tempfile.TemporaryDirectory() as temporary, chdir(temporary):
         for line in re.findall(r"^solarseg .+$", PAGE.read_text(encoding="utf-8"), re.MULTILINE):
-            if "my-photos" not in line and run_command([*shlex.split(line)[1:]]) != 0:
+            if "my-photos" not in line and run_command(shlex.split(line)[1:]) != 0:
                 sys.exit(f"{line}: failed")
         save(read_image("module.png"), PHOTOGRAPH, folder / "first-module-photograph.jpg")
         save(read_image("inspected/module/overlay.png"), OVERLAY, folder / "first-module-overlay.jpg")
-        photograph_summary(Path("inspected/module/report.html").resolve(), folder / "first-module-report.png")
 
 
 def save(image: NDArray[np.generic], side: int, file: Path) -> None:
@@ -48,21 +43,6 @@ def save(image: NDArray[np.generic], side: int, file: Path) -> None:
     picture = Image.fromarray(as_rgb(image))
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     picture.save(file, quality=85, optimize=True)
-
-
-def photograph_summary(page: Path, file: Path) -> None:
-    """Take a picture of the summary of a report."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": 1000, "height": 900}, color_scheme="light")
-        tab.set_default_timeout(300_000)
-        tab.goto(page.as_uri())
-        tab.locator("#summary").screenshot(path=file)
-        browser.close()
-    with Image.open(file) as picture:  # a palette is a third of the size
-        small = picture.convert("RGB").quantize(64, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    small.save(file, optimize=True)
 
 
 if __name__ == "__main__":

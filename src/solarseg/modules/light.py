@@ -22,14 +22,23 @@ def to_light(image: NDArray[np.generic]) -> NDArray[np.float32]:
     samples = np.asarray(image)
     scale = np.iinfo(samples.dtype).max if np.issubdtype(samples.dtype, np.integer) else 1.0
     if samples.ndim == 2:
-        return samples.astype(np.float32) / np.float32(scale)
+        return _scaled(samples.astype(np.float32, copy=False), scale)
     few = samples[::4, ::4].reshape(-1, samples.shape[2])
     saturated = (few >= _SATURATED * scale).mean(axis=0)
     used = np.flatnonzero(saturated <= max(_MAX_SATURATED, saturated.min()))
     # Brightest first: a channel that the light does not reach only adds noise.
     level = np.percentile(few[:, used], 99, axis=0)
     used = used[level >= level.max() / 4]
-    return np.asarray(samples[:, :, used].mean(axis=2, dtype=np.float32) / np.float32(scale), np.float32)
+    if len(used) == 1:
+        return _scaled(samples[:, :, used[0]].astype(np.float32), scale)
+    return _scaled(samples[:, :, used].mean(axis=2, dtype=np.float32), scale)
+
+
+def _scaled(light: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    """Divide by the range, in place: photographs of 100 megapixels take 0.4 GB."""
+    if scale != 1:
+        light /= np.float32(scale)
+    return light
 
 
 def above_black(light: NDArray[np.float32]) -> NDArray[np.float32]:
