@@ -14,6 +14,7 @@ __all__ = ["Recognition", "recognise_cells"]
 Recognition = Literal["same", "turned", "unknown"]
 
 _MARGIN = 0.05  # of the correlation
+_TURNED = 0.2  # the same for a turned module: damaged modules that bend reach 0.18 although they are not turned
 _MIN_CELLS = 6  # fewer cells have no typical cell
 _FINE, _COARSE = 1.5, 6.0  # pixels: sizes of the details that identify cells
 _MOST = 0.05  # of the logarithm: a new crack must not count more than the structure of the silicon
@@ -52,7 +53,7 @@ def recognise_cells(
     order = np.roll(np.arange(count).reshape(shape), 1, axis=int(shape[1] > 1)).ravel()
     moved = CellImages(before.images[order], before.masks[order])
     same, half_turn, other = (_similarity(now, each, places, classes) for each in (before, turned, moved))
-    if half_turn > max(same, other) + _MARGIN:
+    if half_turn > max(same, other) + _TURNED:
         return "turned"
     return "same" if same > max(half_turn, other) + _MARGIN else "unknown"
 
