@@ -14,7 +14,9 @@ __all__ = ["Recognition", "recognise_cells"]
 Recognition = Literal["same", "turned", "unknown"]
 
 _MARGIN = 0.05  # of the correlation
-_TURNED = 0.2  # the same for a turned module: damaged modules that bend reach 0.18 although they are not turned
+_TURNED = (
+    0.2  # the same for a turned module: damaged modules that bend reach 0.18 although they are not turned
+)
 _MIN_CELLS = 6  # fewer cells have no typical cell
 _FINE, _COARSE = 1.5, 6.0  # pixels: sizes of the details that identify cells
 _MOST = 0.05  # of the logarithm: a new crack must not count more than the structure of the silicon
