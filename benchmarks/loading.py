@@ -1,7 +1,7 @@
 """Modules under growing load: what `solarseg inspect --series` finds in each photograph.
 
     solarseg inspect el-modules/grey --out inspected --series load.csv --no-pdf
-    python benchmarks/loading.py inspected load.csv --pairs a,b c,d --picture loading.png --cells r04c08 r06c10
+    python benchmarks/loading.py inspected load.csv --pairs a,b c,d --picture loading.png --cells r04c08
 
 ``load.csv`` lists the photographs of a module in order of pressure. Each pair is compared on its own: two photographs
 of the same state show the noise.
