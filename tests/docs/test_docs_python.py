@@ -40,7 +40,7 @@ def files(tmp_path_factory):
     short(solarseg.train)(folder / "my-cells", folder / "runs/first")
     shutil.copytree(folder / "runs/first", folder / "runs/roofs")
     write_image(folder / "photo.jpg", rng.integers(0, 255, (96, 128, 3), dtype=np.uint8))
-    module = solarseg.generate_photograph(np.random.default_rng(21), 500, 2, 3, straight=True)
+    module = solarseg.generate_photograph(np.random.default_rng(21), 700, 3, 4, straight=True)
     write_image(folder / "module.png", module.image[:, :, 0])
     write_image(folder / "cell.png", solarseg.generate_cell(rng)[0][:, :, 0])
     options = {"width": 96, "height": 80, "count": 3, "dtype": "uint8", "crs": "EPSG:32633"}

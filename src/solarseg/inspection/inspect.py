@@ -142,10 +142,9 @@ def _check_cells(cells: Any) -> tuple[int, int] | None:
 
 
 def _check_corners(corners: Any, cells: tuple[int, int] | None) -> NDArray[np.float64] | None:
-    points = as_corners(corners)
-    if points is not None and cells is None:
+    if corners is not None and cells is None:
         raise ArgumentError("`corners`: requires `cells`, the number of rows and columns")
-    return points
+    return as_corners(corners)
 
 
 def _can_write_pdf() -> bool:
