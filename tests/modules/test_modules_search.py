@@ -9,6 +9,7 @@ import pytest
 from solarseg.modules import ModulePlacement, locate_modules
 from solarseg.modules.complete import complete_grid
 from solarseg.modules.doubts import continues_outside
+from solarseg.modules.extend import halve_cells
 from solarseg.modules.fit import fit_placement
 from solarseg.modules.judgement import judge_placement
 from solarseg.modules.light import above_black, to_light
@@ -95,6 +96,20 @@ def test_a_grid_with_twice_the_lines_is_doubtful():
     finer = replace(right.placement, rows=12, columns=20, homography=right.placement.homography @ half)
     assert right.quality > 0.9
     assert judge_placement(light, finer).quality < 0.6
+
+
+@pytest.mark.parametrize(("seed", "columns"), [(5, 20), (1, 10)])
+def test_cells_are_halved_only_if_a_line_between_halves_is_visible(seed, columns):
+    shown = generate_photograph(np.random.default_rng(seed), size=900, rows=6, columns=columns, straight=True)
+    light = to_light(shown.image)
+    truth = shown.modules[0].corners
+    homography = cv2.getPerspectiveTransform(
+        np.array([(0, 0), (10, 0), (10, 6), (0, 6)], np.float32), truth.astype(np.float32)
+    )
+    whole = ModulePlacement(6, 10, homography, 0.0, (light.shape[1], light.shape[0]), (0.02, 0.02))
+    halved = halve_cells(light, fit_placement(light, whole)).placement
+    assert (halved.rows, halved.columns) == (6, columns)
+    assert np.abs(halved.corners - truth).max() < 1.5
 
 
 def test_a_module_whose_corner_is_outside_is_cropped():

@@ -8,16 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.modules.fit import fit_placement
-from solarseg.modules.grid import MAX_CELLS, is_usual
+from solarseg.modules.grid import HALF_CUT, MAX_CELLS, is_usual
 from solarseg.modules.judgement import Fit, judge_placement
 from solarseg.modules.looks import cell_light
 
-__all__ = ["SIDES", "bridge_dark_strings", "extend_grid"]
+__all__ = ["SIDES", "bridge_dark_strings", "extend_grid", "halve_cells"]
 
 SIDES = ((0, -1), (0, 1), (1, -1), (1, 1))  # axis, and whether before or after
 _DARK = (2, 4)  # strings without light between others
 _MIN_NEW = 0.6  # of the edges that other cells have: with fewer there are no more cells
 _NO_WORSE = 0.85  # of the quality: a grid that loses more contains cells of another module
+_MIDDLE = 0.1  # of a cell: gap in the middle of half-cut modules, to start with
 _BRIDGED = 0.6  # of the quality, with lines between dark cells
 _MIN_NEW_LIGHT = 0.3  # of the light of other cells: the edges of frames are no cells
 
@@ -42,6 +43,31 @@ def bridge_dark_strings(light: NDArray[np.float32], fit: Fit) -> Fit:
             wider = extend_grid(light, wider)
             if is_usual(wider.placement.rows, wider.placement.columns):
                 return wider
+    return fit
+
+
+def halve_cells(light: NDArray[np.float32], fit: Fit) -> Fit:
+    """Divide each cell in two along the strings if the lines between such halves are visible: they are half-cut."""
+    for axis in (0, 1):
+        cells = [fit.placement.columns, fit.placement.rows]
+        cells[axis] *= 2
+        if cells[axis] < HALF_CUT or not is_usual(cells[1], cells[0]):
+            continue
+        scale, middle = np.eye(3), [0.0, 0.0]
+        scale[axis, axis], middle[axis] = 0.5, _MIDDLE
+        wide = [1.0, 1.0]
+        wide[axis] = 2.0
+        finer = replace(
+            fit.placement,
+            homography=fit.placement.homography @ scale,
+            columns=cells[0],
+            rows=cells[1],
+            gap=(fit.placement.gap[0] * wide[0], fit.placement.gap[1] * wide[1]),
+            middle_gap=(middle[0], middle[1]),
+        )
+        halved = fit_placement(light, finer)
+        if halved.quality > _NO_WORSE * fit.quality:
+            return halved
     return fit
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.modules.extend import bridge_dark_strings, extend_grid
+from solarseg.modules.extend import bridge_dark_strings, extend_grid, halve_cells
 from solarseg.modules.fit import fit_placement
 from solarseg.modules.grid import GridGuess, find_grid, is_usual, sharpness
 from solarseg.modules.judgement import Fit
@@ -105,7 +105,9 @@ def _locate(seen: _Seen, corners: Points, cells: tuple[int, int] | None) -> Fit 
     if not fits:
         return None
     best, _ = max(fits, key=lambda one: _preference(*one))
-    return bridge_dark_strings(seen.light, best) if cells is None and best.quality > _MIN_EXTENDED else best
+    if cells is None and best.quality > _MIN_EXTENDED:
+        best = halve_cells(seen.light, bridge_dark_strings(seen.light, best))
+    return best
 
 
 def _preference(fit: Fit, score: float) -> float:
