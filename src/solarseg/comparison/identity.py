@@ -14,6 +14,7 @@ __all__ = ["Recognition", "recognise_cells"]
 Recognition = Literal["same", "turned", "unknown"]
 
 _MARGIN = 0.05  # of the correlation
+_SURE = 0.4  # correlation: with the margin, more than a damaged module reaches that is not turned (0.44)
 _TURNED = (
     0.2  # the same for a turned module: damaged modules that bend reach 0.18 although they are not turned
 )
@@ -55,7 +56,7 @@ def recognise_cells(
     order = np.roll(np.arange(count).reshape(shape), 1, axis=int(shape[1] > 1)).ravel()
     moved = CellImages(before.images[order], before.masks[order])
     same, half_turn, other = (_similarity(now, each, places, classes) for each in (before, turned, moved))
-    if half_turn > max(same, other) + _TURNED:
+    if half_turn > max(same, other, _SURE) + _TURNED:
         return "turned"
     return "same" if same > max(half_turn, other) + _MARGIN else "unknown"
 
