@@ -23,7 +23,7 @@ _DEFECTS = ("crack", "inactive_area", "finger_interruption")
 _EDGE = 4  # pixels: at the edge of a cell, the ratio is that of the gap
 _BUSBAR = 2  # pixels around a busbar, which looks darker in a sharper photograph
 _DAMAGE = 2  # pixels around a defect
-_LIGHT = 0.15  # of a typical cell: twice the largest change of a sound cell under growing load
+_LIGHT = 0.15  # of a typical cell; an estimate
 _WEAK = ("dark", "dim")
 
 

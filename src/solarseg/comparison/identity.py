@@ -32,8 +32,8 @@ def recognise_cells(
 
     All cells of a module look alike, so that each can be registered on any other. The same cell before must be more
     similar than the cells at other places, and than the cells of the module turned by 180 degrees. Cells of a module
-    that bends, or with much damage, differ too much from before, and marks of the camera are at the same place in
-    photographs of different modules: the answer is a warning, and only a turned module is certain.
+    that bends, or with much damage, differ too much from before, and different modules photographed by one camera
+    have passed as the same: the answer is a warning, not a proof.
 
     Args:
         now: pictures of the cells.

@@ -16,7 +16,7 @@ __all__ = ["ClassMasks", "changed_regions", "darkened_regions"]
 
 Bools = NDArray[np.bool_]
 
-TOLERANCE = 4  # pixels at a side of 256: outlines of defects that did not change agree this well
+TOLERANCE = 4  # pixels at a side of 256: outlines of defects that did not change are taken to agree this well
 _BRIDGE = 6  # pixels at a side of 256: half of the widest busbar
 _EVIDENCE = 2  # pixels: the outline of a class is this far from where the light changes
 _MIN_LENGTH = 6.0  # pixels at a side of 256, of a part of a crack or a finger interruption
