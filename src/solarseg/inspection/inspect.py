@@ -23,7 +23,7 @@ from solarseg.inspection.records import Inspection
 from solarseg.inspection.run import run
 from solarseg.inspection.series import read_series
 from solarseg.measurement import check_cell_size, is_measurable
-from solarseg.modules.grid import MAX_CELLS
+from solarseg.modules.combs import MAX_CELLS
 from solarseg.reports import ReportStyle, check_pdf, read_report_style
 
 __all__ = ["inspect"]

@@ -7,8 +7,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.modules.combs import MAX_CELLS
 from solarseg.modules.fit import fit_placement
-from solarseg.modules.grid import HALF_CUT, MAX_CELLS, is_usual
+from solarseg.modules.grid import HALF_CUT, is_usual
 from solarseg.modules.judgement import Fit, judge_placement
 from solarseg.modules.looks import cell_light
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solarseg.errors import ArgumentError, ImageError
+from solarseg.modules.combs import MAX_CELLS
 from solarseg.modules.complete import complete_grid
 from solarseg.modules.doubts import continues_outside, may_have_dark_strings
 from solarseg.modules.fit import fit_placement
-from solarseg.modules.grid import MAX_CELLS
 from solarseg.modules.judgement import judge_placement
 from solarseg.modules.light import above_black, to_light
 from solarseg.modules.looks import is_upright
