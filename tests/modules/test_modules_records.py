@@ -31,6 +31,8 @@ def module(*cells):
 def test_the_minimum_is_one_percent_of_the_area():
     assert MIN_SEVERITY == 0.01
     assert cell(inactive=400).severity == pytest.approx(0.01)
+    assert cell(inactive=400, finding="dark", light=0.02).severity == pytest.approx(0.98)
+    assert cell(inactive=400, finding="dim", light=0.5).severity == pytest.approx(0.01)
     assert cell(inactive=400).defective
     assert not cell(inactive=399).defective
     assert not cell().defective
@@ -56,7 +58,7 @@ def test_all_counts_follow_the_rule():
     assert (summary.defective, summary.cells) == (3, 5)
     shown = {total.label: (total.value, total.detail) for total in totals(one)}
     assert shown["cells with defects"][0] == "3 of 5"
-    assert shown["of the cell area inactive"][1] == "in 2 cells"
+    assert shown["of the cell area inactive"][1] == "in 2 cells with defects"
     words = " ".join(summarise_in_words(one))
     assert "3 of them have defects: 2 have inactive area and 1 is dim." in words
     assert "1 more cell has only small marks, too small to count as defects." in words
@@ -65,6 +67,8 @@ def test_all_counts_follow_the_rule():
 def test_a_module_with_small_marks_alone_is_not_called_free_of_them():
     words = summarise_in_words(module(cell(inactive=20), cell()))
     assert "1 cell has only small marks, too small to count as defects." in words
+    (inactive,) = (total for total in totals(module(cell(inactive=20), cell())) if "inactive" in total.label)
+    assert (inactive.value, inactive.detail) == ("0.03%", "")
     assert "No defects were found." in summarise_in_words(module(cell(), cell()))
 
 

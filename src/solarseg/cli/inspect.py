@@ -127,7 +127,9 @@ def _print_result(done: "Inspection") -> None:
         print(f"  {counted(done.skipped, 'photograph')} of an earlier run, not inspected again")
     worst = sorted(done.rows(), key=lambda row: -row["severity"])[:_WORST]
     for row in worst:
-        loss = "" if row["loss"] is None else f", {row['loss']:.1f}% of power lost"
+        weak = row["dark_cells"] + row["dim_cells"]  # which the estimate does not contain
+        least = "at least " if weak else ""
+        loss = "" if row["loss"] is None else f", {least}{row['loss']:.1f}% of power lost"
         print(
             f"  severity {row['severity']:.3f}  {row['module']}: {row['rows']} x {row['columns']} cells, "
             f"{row['defective_cells']} with defects, {row['inactive_share']:.1%} inactive{loss}"

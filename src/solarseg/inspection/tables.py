@@ -276,7 +276,13 @@ CELL_COLUMNS: tuple[TableColumn[CellOf], ...] = (
         "x,y of its four corners, clockwise from the upper left; the centre of the first pixel is 0,0",
         lambda one: _corners(one.cell.corners),
     ),
-    TableColumn("severity", float, "", "severity of its defects", attrgetter("cell.severity")),
+    TableColumn(
+        "severity",
+        float,
+        "",
+        "severity of its defects; of a dark cell at least 1 - `light`",
+        attrgetter("cell.severity"),
+    ),
     TableColumn(
         "defective",
         int,

@@ -143,8 +143,12 @@ class InspectedCell:
 
     @property
     def severity(self) -> float:
-        """Severity of its defects; see `solarseg.measurement.severity`."""
-        return self.measurement.severity
+        """Severity of its defects, see `solarseg.measurement.severity`; of a dark cell at least the light it lacks.
+
+        In a cell that is dark as a whole, the network sees little of its defects.
+        """
+        found = self.measurement.severity
+        return max(found, 1 - self.light) if self.finding == "dark" else found
 
     @property
     def defective(self) -> bool:

@@ -219,13 +219,14 @@ def totals(module: InspectedModule) -> list[Total]:
     light = [
         f"{number} {name}" for name in ("dark", "dim", "bright") if (number := len(module.with_finding(name)))
     ]
+    inactive = sum(cell.inactive_area > 0 for cell in cells)
     found = [
         Total(f"{len(cells)} of {len(module.cells)}", "cells with defects"),
         Total(str(sum(cell.cracks > 0 for cell in cells)), "cells with cracks", ", ".join(by_mode)),
         Total(
             format_percent(module.inactive_share),
             "of the cell area inactive",
-            f"in {count(sum(cell.inactive_area > 0 for cell in cells), 'cell')}",
+            f"in {count(inactive, 'cell')} with defects" if inactive else "",
         ),
         Total(str(len(module.with_finding("dark", "dim"))), "dark or dim cells", ", ".join(light)),
         Total(str(sum(cell.finger_interruptions > 0 for cell in cells)), "cells with finger interruptions"),
