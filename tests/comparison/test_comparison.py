@@ -10,6 +10,8 @@ from solarseg import measure_cell
 from solarseg.comparison import CellImages, compare_cells, recognise_cells
 from solarseg.comparison.ratio import divide_light
 from solarseg.comparison.registration import register_cell
+from solarseg.modules.cells import to_true_shape
+from solarseg.modules.placement import ModulePlacement
 from solarseg.modules.records import InspectedCell
 from solarseg.synthesis import CELL_CLASSES, Module, generate_cell
 from solarseg.synthesis.camera import Camera
@@ -17,6 +19,15 @@ from solarseg.synthesis.camera import Camera
 SIZE = 256
 BUSBAR, CRACK, INACTIVE = (CELL_CLASSES.names.index(name) for name in ("busbar", "crack", "inactive_area"))
 LINE = ((60, 40), (100, 200))  # of a crack, x and y
+
+
+def place(width=1, height=1):
+    """One cell, ``width`` to ``height``."""
+    homography = np.diag([SIZE * width, SIZE * height, 1.0])
+    return ModulePlacement(1, 1, homography, 0.0, (SIZE * width, SIZE * height))
+
+
+SQUARE = place()
 
 
 def grain(seed=0):
@@ -50,19 +61,21 @@ def plain(shift=(0.0, 0.0), lines=(), areas=(), gain=1.0, seed=0):
     return np.clip(np.rint(small), 0, 255).astype(np.uint8), ids
 
 
-def record(image, mask, light=1.0, finding=None):
-    measured = measure_cell(mask, CELL_CLASSES, image)
+def record(image, mask, light=1.0, finding=None, placement=SQUARE):
+    true_image, true_mask = (to_true_shape(each, placement) for each in (image, mask))
+    measured = measure_cell(true_mask, CELL_CLASSES, true_image)
     return InspectedCell(1, 1, ((0.0, 0.0),) * 4, light, finding, measured, 0.0, 1.0)
 
 
-def compare(now, before, **fields):
+def compare(now, before, placement=SQUARE, **fields):
     """Compare one cell, given as image and mask."""
     (compared,) = compare_cells(
         CellImages(now[0][None], now[1][None]),
         CellImages(before[0][None], before[1][None]),
-        [replace(record(*now), **fields)],
-        [record(*before)],
+        [replace(record(*now, placement=placement), **fields)],
+        [record(*before, placement=placement)],
         CELL_CLASSES,
+        placement,
     )
     return compared
 
@@ -139,6 +152,38 @@ def test_a_new_inactive_area_has_its_share():
     change = compare(now, plain(seed=2)).change
     assert change.status == "new"
     assert change.inactive_share == pytest.approx(70 * 60 / record(*now).measurement.cell_area, rel=0.06)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (1, 2)])
+def test_changes_are_those_of_the_true_shape(width, height):
+    """The cell has 240 x 240 pixels as a square, so that half-cut cells have 480 x 240."""
+    shape, side = place(width, height), 240 * max(width, height)
+    area = (20, 100, 70, 60)
+    change = compare(plain(areas=[area], seed=1), plain(seed=2), shape).change
+    (region,) = change.regions
+    assert change.inactive_share == pytest.approx(70 * 60 / 240**2, rel=0.03)
+    assert change.darkened_share == pytest.approx(70 * 60 / 240**2, rel=0.1)
+    assert change.area("inactive_area", "new") == pytest.approx(70 * 60 * width * height, rel=0.03)
+    box = (region.left, region.top, region.width, region.height)
+    assert box == pytest.approx((20 * width, 100 * height, 70 * width, 60 * height), abs=2)
+
+    for line, drawn in ((((40, 130), (200, 130)), 160 * width), (((130, 100), (130, 160)), 60 * height)):
+        change = compare(plain(lines=[line], seed=1), plain(seed=2), shape).change
+        assert {(each.kind, each.class_name) for each in change.regions} == {("new", "crack")}
+        assert change.length("crack", "new") == pytest.approx(drawn, abs=6)  # the line has round ends
+        assert change.crack_length == pytest.approx(drawn / side, abs=6 / side)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (1, 2)])
+@pytest.mark.parametrize("line", [((130, 100), (130, 160)), ((40, 130), (200, 130))])
+@pytest.mark.parametrize(("distance", "changed"), [(4, False), (8, True)])
+def test_the_tolerance_is_that_of_the_square(width, height, line, distance, changed):
+    """The earlier mask has the line 4 or 8 pixels away across it; the tolerance is 4, and the line is 3 wide."""
+    image, mask = plain(lines=[line], seed=1)
+    across = (0, distance) if line[0][0] == line[1][0] else (distance, 0)
+    moved = np.where(np.roll(mask == CRACK, across, (0, 1)), np.uint8(CRACK), plain()[1])
+    change = compare((image, mask), (plain(seed=2)[0], moved), place(width, height)).change
+    assert any(each.class_name == "crack" and each.sign == 1 for each in change.regions) == changed
 
 
 def test_most_of_a_cell_may_become_inactive():

@@ -10,10 +10,18 @@ import pytest
 from generated_photograph import COLUMNS, ROWS, photograph
 
 import solarseg
+from solarseg import measure_cell
 from solarseg.errors import ArgumentError, DataError
 from solarseg.images import read_image, write_image
+from solarseg.inspection.changes import compare_module
 from solarseg.inspection.layout import InspectionPaths
+from solarseg.inspection.module import ModuleResult
 from solarseg.inspection.record import read_record
+from solarseg.modules.cells import to_true_shape
+from solarseg.modules.placement import ModulePlacement
+from solarseg.modules.records import InspectedCell, InspectedModule
+from solarseg.reports.wording import describe_change
+from solarseg.synthesis import CELL_CLASSES
 
 CORNERS = photograph().modules[0].corners
 GIVEN = {"cells": (ROWS, COLUMNS), "corners": CORNERS, "pdf": False, "workers": 1}
@@ -67,6 +75,34 @@ def test_the_damaged_cell_and_no_other_has_changed(compared):
     assert row["darkened_share"] > 0.003
     assert row["brightened_share"] == 0
     assert row["light_change"] == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (2, 1), (1, 2)])
+def test_the_change_of_a_half_cut_cell_is_that_of_its_share(width, height):
+    """A tenth of a cell becomes inactive, in the square that the network takes."""
+    size, (inside, inactive) = 256, (1, CELL_CLASSES.names.index("inactive_area"))
+    shape = (size * width, size * height)
+    placement = ModulePlacement(1, 1, np.diag([*shape, 1.0]), 0.0, shape)
+    rng = np.random.default_rng(0)
+    texture = 150 + 300 * cv2.GaussianBlur(rng.normal(0, 1, (size, size)), (0, 0), 3)
+    image = np.clip(texture, 60, 240).astype(np.uint8)
+    mask = np.full((size, size), inside, np.uint8)
+    bad_image, bad_mask = image.copy(), mask.copy()
+    bad_image[40:122, 60:140] //= 4
+    bad_mask[40:122, 60:140] = inactive
+
+    def result(image, mask):
+        measured = measure_cell(to_true_shape(mask, placement), CELL_CLASSES)
+        share = measured.inactive_share
+        cell = InspectedCell(1, 1, ((0.0, 0.0),) * 4, 1.0, None, measured, share, share)
+        module = InspectedModule("roof", "roof.png", placement, (cell,))
+        return ModuleResult(module, image, image[None], mask[None])
+
+    compared = compare_module(result(bad_image, bad_mask), result(image, mask), CELL_CLASSES)
+    (cell,) = compared.module.cells
+    assert cell.change.inactive_share == pytest.approx(82 * 80 / size**2, rel=0.02)
+    assert cell.change.inactive_share == pytest.approx(cell.measurement.inactive_share, rel=0.02)
+    assert describe_change(cell) == ["New: inactive area of 10.0%."]
 
 
 def test_the_tables_sum_up_the_cells(compared):

@@ -11,6 +11,8 @@ from solarseg.classes import ClassMap
 from solarseg.comparison.ratio import LightRatio, divide_light
 from solarseg.comparison.regions import ClassMasks, changed_regions, darkened_regions
 from solarseg.comparison.registration import Registration, register_cell
+from solarseg.modules.cells import to_true_shape
+from solarseg.modules.placement import ModulePlacement
 from solarseg.modules.records import CellChange, ChangeStatus, InspectedCell, RegionChange
 
 __all__ = ["CellImages", "ComparedCell", "compare_cells", "sound_pixels"]
@@ -47,7 +49,7 @@ class ComparedCell:
     Attributes:
         change: what changed.
         registration: how the cell lies on its earlier self.
-        ratio: the light relative to the earlier light.
+        ratio: the light relative to the earlier light, of the square cell.
     """
 
     change: CellChange
@@ -61,15 +63,19 @@ def compare_cells(
     cells: Sequence[InspectedCell],
     earlier: Sequence[InspectedCell],
     classes: ClassMap,
+    placement: ModulePlacement,
 ) -> list[ComparedCell | None]:
     """Compare each cell with the cell at the same place before.
 
+    Half-cut cells are registered as squares; what changed is measured in their true shape, as their defects are.
+
     Args:
-        now: pictures of the cells.
+        now: pictures of the cells, square, as `cut_cells` gives them.
         before: pictures of the same cells in the earlier inspection, of the same size.
         cells: what was found.
         earlier: what was found before.
         classes: of both masks.
+        placement: of the module now.
 
     Returns:
         None for a cell that could not be registered.
@@ -79,10 +85,12 @@ def compare_cells(
         zip(before.images, before.masks, earlier, strict=True),
         strict=True,
     )
-    return [_compare_cell(one, other, classes) for one, other in pairs]
+    return [_compare_cell(one, other, classes, placement) for one, other in pairs]
 
 
-def _compare_cell(now: Pictured, before: Pictured, classes: ClassMap) -> ComparedCell | None:
+def _compare_cell(
+    now: Pictured, before: Pictured, classes: ClassMap, placement: ModulePlacement
+) -> ComparedCell | None:
     image, mask, cell = now
     image_before, mask_before, earlier = before
     registration = register_cell(image, image_before, sound_pixels(mask, mask_before, classes))
@@ -90,14 +98,26 @@ def _compare_cell(now: Pictured, before: Pictured, classes: ClassMap) -> Compare
         return None
     moved = registration.move(mask_before, is_mask=True)
     ratio = divide_light(image, registration.move(image_before), _silicon(mask, moved, classes))
+    masks = to_true_shape(mask, placement), to_true_shape(moved, placement)
+    measured = _to_true_shape(ratio, placement)
+    change = _to_change(cell, earlier, measured, _find_regions(masks, measured, classes))
+    return ComparedCell(change, registration, ratio)
+
+
+def _to_true_shape(ratio: LightRatio, placement: ModulePlacement) -> LightRatio:
+    darker, brighter = (to_true_shape(each, placement) for each in (ratio.darker, ratio.brighter))
+    return LightRatio(to_true_shape(ratio.logarithm, placement), darker, brighter, ratio.noise)
+
+
+def _find_regions(masks: tuple[Mask, Mask], ratio: LightRatio, classes: ClassMap) -> tuple[RegionChange, ...]:
+    """Find what changed between the masks of a cell, now and before."""
     regions: list[RegionChange] = []
-    known = np.zeros(mask.shape, bool)
+    known = np.zeros(masks[0].shape, bool)
     for name in _DEFECTS:
-        masks = ClassMasks(name, _pixels(mask, classes, name), _pixels(moved, classes, name))
-        regions += changed_regions(masks, ratio)
-        known |= masks.now | masks.before
-    regions += darkened_regions(ratio, known)
-    return ComparedCell(_to_change(cell, earlier, ratio, tuple(regions)), registration, ratio)
+        now, before = (_pixels(each, classes, name) for each in masks)
+        regions += changed_regions(ClassMasks(name, now, before), ratio)
+        known |= now | before
+    return (*regions, *darkened_regions(ratio, known))
 
 
 def _pixels(mask: Mask, classes: ClassMap, name: str) -> Bools:

@@ -1,5 +1,6 @@
 """Match the defects of a cell with those that it had before, and ask the light which of them are new or gone."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,11 +17,13 @@ __all__ = ["ClassMasks", "changed_regions", "darkened_regions"]
 
 Bools = NDArray[np.bool_]
 
-TOLERANCE = 4  # pixels at a side of 256: outlines of defects that did not change are taken to agree this well
-_BRIDGE = 6  # pixels at a side of 256: half of the widest busbar
-_EVIDENCE = 2  # pixels: the outline of a class is this far from where the light changes
-_MIN_LENGTH = 6.0  # pixels at a side of 256, of a part of a crack or a finger interruption
-_MIN_AREA = 12  # pixels at a side of 256, of a part of an inactive area
+# Distances are pixels along a side of 256 pixels, as the network takes cells; in the true shape of half-cut cells, they
+# are longer along the longer side.
+TOLERANCE = 4  # outlines of defects that did not change are taken to agree this well
+_BRIDGE = 6  # half of the widest busbar
+_EVIDENCE = 2  # the outline of a class is this far from where the light changes
+_MIN_LENGTH = 6.0  # at a longer side of 256, of a part of a crack or a finger interruption
+_MIN_AREA = 12  # pixels of a cell of 256 x 256, of a part of an inactive area
 _LINES = ("crack", "finger_interruption")
 
 
@@ -55,7 +58,7 @@ def changed_regions(masks: ClassMasks, ratio: LightRatio) -> Iterator[RegionChan
     grown = _connected(masks)
     for part in find_components(only_now & darker):
         touches = bool((grown[part.window] & part.pixels).any())
-        yield from _change("grown" if touches else "new", masks.name, part)
+        yield from _change("grown" if touches else "new", masks.name, part, grown.shape)
     others: tuple[tuple[ChangeKind, Bools], ...] = (
         ("gone", only_before & brighter),
         ("only now", only_now & ~darker),
@@ -63,7 +66,7 @@ def changed_regions(masks: ClassMasks, ratio: LightRatio) -> Iterator[RegionChan
     )
     for kind, pixels in others:
         for part in find_components(pixels):
-            yield from _change(kind, masks.name, part)
+            yield from _change(kind, masks.name, part, pixels.shape)
 
 
 def darkened_regions(ratio: LightRatio, known: Bools) -> Iterator[RegionChange]:
@@ -81,7 +84,7 @@ def darkened_regions(ratio: LightRatio, known: Bools) -> Iterator[RegionChange]:
     for kind, name, pixels in changed:
         for part in find_components(pixels):
             if not (near[part.window] & part.pixels).any():
-                yield from _change(kind, name, part)
+                yield from _change(kind, name, part, pixels.shape)
 
 
 def _connected(masks: ClassMasks) -> Bools:
@@ -90,16 +93,19 @@ def _connected(masks: ClassMasks) -> Bools:
     return np.asarray(np.isin(labels, np.unique(labels[masks.before])) & (labels > 0))
 
 
-def _change(kind: ChangeKind, name: str, part: Component) -> Iterator[RegionChange]:
+def _change(kind: ChangeKind, name: str, part: Component, shape: tuple[int, ...]) -> Iterator[RegionChange]:
+    """Yield a part of a cell with a shape as a change, if it is large enough."""
     length = Skeleton.from_region(part.pixels).length if name in _LINES else part.extent
-    if length < _MIN_LENGTH if name in _LINES else name == "inactive_area" and part.area < _MIN_AREA:
+    if name in _LINES and length < _MIN_LENGTH * max(shape) / 256:
+        return
+    if name == "inactive_area" and part.area < _MIN_AREA * math.prod(shape) / 256**2:
         return
     height, width = part.pixels.shape
     yield RegionChange(kind, name, part.left, part.top, width, height, part.area, length)
 
 
 def _grow(pixels: Bools, distance: int) -> Bools:
-    """Add all pixels within a distance at a side of 256 pixels."""
-    reach = max(1, round(distance * pixels.shape[0] / 256))
-    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    """Add all pixels within a distance, at sides of 256 pixels."""
+    down, across = (max(1, round(distance * side / 256)) for side in pixels.shape)
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * across + 1, 2 * down + 1))
     return np.asarray(cv2.dilate(pixels.astype(np.uint8), around)) > 0

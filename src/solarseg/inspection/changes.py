@@ -100,7 +100,7 @@ def compare_module(result: ModuleResult, earlier: ModuleResult, classes: ClassMa
     if seen == "unknown":
         result = _with_note(result, _UNKNOWN)
     module = result.module
-    compared = compare_cells(now, before, module.cells, earlier.module.cells, classes)
+    compared = compare_cells(now, before, module.cells, earlier.module.cells, classes, place)
     cells = tuple(
         replace(cell, change=None if found is None else found.change)
         for cell, found in zip(module.cells, compared, strict=True)

@@ -45,6 +45,8 @@ def cell_name(row: int, column: int) -> str:
 class RegionChange:
     """A part of a cell that changed, or a defect that was found in only one of two inspections.
 
+    It is measured in the true shape of the cell, as defects are.
+
     Attributes:
         kind: "new", "grown" (it touches a defect of its class that was there) or "gone"; or, where the light did not
             change, "only now" or "only before" for a defect that the model found in one of the inspections only.
@@ -79,7 +81,8 @@ class CellChange:
 
     Attributes:
         inactive_share: change of the inactive share that the light confirms: what is new less what is gone.
-        crack_length: change of the total length of cracks that the light confirms, in units of the side of the cell.
+        crack_length: change of the total length of cracks that the light confirms, in units of the longer side of
+            the cell.
         light: change of the relative light.
         darkened_share: share of the cell that is darker than before relative to the rest of the cell, 0 to 1.
         status: "new" for defects where none were, "grown", "gone", or "same" within the noise; the first that is true.
