@@ -91,7 +91,7 @@ def measure_steps(photograph, out, rounds):
     cv2.setNumThreads(1)
     model = solarseg.load_model("el-cell", threads=1)
     inspected = solarseg.inspect(
-        photograph, out, model=model, overwrite=True, workers=1
+        photograph, out, model=model, overwrite=True, processes=1
     )  # imports, and warms up
     if not inspected.modules:
         sys.exit(f"not inspected: {inspected.failed}")
@@ -100,7 +100,7 @@ def measure_steps(photograph, out, rounds):
         clock = Clock()
         start = time.process_time()
         with clock.installed():
-            solarseg.inspect(photograph, out, model=model, overwrite=True, workers=1)
+            solarseg.inspect(photograph, out, model=model, overwrite=True, processes=1)
         whole = time.process_time() - start
         found.append({**clock.seconds, "other": whole - sum(clock.seconds.values()), "all": whole})
     return {step: median(each[step] for each in found) for step in found[0]}, inspected
@@ -136,7 +136,9 @@ def _largest(pid):
     found = 0.0
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
-            lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+            lines = dict(
+                line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines() if ":" in line
+            )
         except OSError:
             continue
         if str(pid) in (lines["Pid"].strip(), lines["PPid"].strip()) and "VmRSS" in lines:

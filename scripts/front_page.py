@@ -1,6 +1,6 @@
 """Make the picture of a real module on the front page: before a load and under it, and the defects found.
 
-python scripts/front_page.py [--data ../shared/data] [--out docs/images]
+python scripts/front_page.py --data FOLDER [--out docs/images]
 
 The photographs are not in this repository: CONTRIBUTING.md says where they are from. The picture is derived from them,
 under the licence in docs/images/el-modules.LICENSE.txt.
@@ -32,8 +32,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    data = os.environ.get("SOLARSEG_TEST_DATA", ROOT.parent / "shared/data")
-    parser.add_argument("--data", type=Path, default=data, help="folder with el-modules")
+    data = os.environ.get("SOLARSEG_TEST_DATA")
+    parser.add_argument("--data", type=Path, default=data, required=not data, help="folder with el-modules")
     parser.add_argument("--out", type=Path, default=ROOT / "docs/images", help="folder for the picture")
     options = parser.parse_args()
     photographs = [Path(options.data) / "el-modules/grey" / f"{name}.jpg" for name in (BEFORE, AFTER)]

@@ -60,7 +60,7 @@ def test_some_photographs_that_fail_are_partial_success(module, tmp_path, capsys
     [
         (["--cells", "six"], "--cells six: must be ROWSxCOLUMNS"),
         (["--corners", "1,2,x"], "--corners 1,2,x: must be eight numbers"),
-        (["--workers", "0"], "--workers 0: must be 1 or more"),
+        (["--processes", "0"], "--processes 0: must be 1 or more"),
         (["--corners", "1,2,3,4,5,6,7,8"], "--corners: requires --cells"),
     ],
 )

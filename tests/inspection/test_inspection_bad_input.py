@@ -26,7 +26,7 @@ SIZE, ROWS, COLUMNS = 400, 2, 3
 MADE = photograph(21, SIZE, ROWS, COLUMNS)
 GREY = MADE.image[..., 0]
 CORNERS = MADE.modules[0].corners
-GIVEN = {"cells": (ROWS, COLUMNS), "corners": CORNERS, "pdf": False, "workers": 1}
+GIVEN = {"cells": (ROWS, COLUMNS), "corners": CORNERS, "pdf": False, "processes": 1}
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -56,7 +56,7 @@ def assert_complete(out, modules):
 
 def refusal(image, out, **options):
     """Why the only image was refused, in one line; nothing may be written."""
-    done = solarseg.inspect(image, out, pdf=False, workers=1, **options)
+    done = solarseg.inspect(image, out, pdf=False, processes=1, **options)
     assert (done.modules, len(done.failed)) == ((), 1)
     assert not out.exists()
     (reason,) = done.failed.values()
@@ -104,7 +104,7 @@ def test_several_modules_are_found_and_named_from_the_upper_left(tmp_path):
     one = photograph(21, 900, 6, 10).image[..., 0]
     gap = np.full((one.shape[0], 60), np.percentile(one, 1), np.uint8)
     write_image(tmp_path / "roof.png", np.hstack([one, gap, (one * 0.8).astype(np.uint8)]))
-    done = solarseg.inspect(tmp_path / "roof.png", tmp_path / "out", pdf=False, workers=1)
+    done = solarseg.inspect(tmp_path / "roof.png", tmp_path / "out", pdf=False, processes=1)
     assert (done.modules, done.failed) == (("roof-1", "roof-2"), {})
     assert_complete(tmp_path / "out", done.modules)
     lefts = [float(row["corners"].split(",")[0]) for row in done.rows()]

@@ -24,7 +24,7 @@ from solarseg.reports.wording import describe_change
 from solarseg.synthesis import CELL_CLASSES
 
 CORNERS = photograph().modules[0].corners
-GIVEN = {"cells": (ROWS, COLUMNS), "corners": CORNERS, "pdf": False, "workers": 1}
+GIVEN = {"cells": (ROWS, COLUMNS), "corners": CORNERS, "pdf": False, "processes": 1}
 CELL = (2, 3)  # row and column of the cell that is damaged
 
 

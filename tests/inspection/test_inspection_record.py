@@ -25,7 +25,7 @@ from solarseg.inspection.record import (
 from solarseg.inspection.record_fields import to_json
 from solarseg.measurement import CellMeasurement, RegionMeasurement
 from solarseg.modules import InspectedCell, InspectedModule, ModulePlacement
-from solarseg.modules.records import CellChange
+from solarseg.modules.records import CellChange, RegionChange
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 NUMBERS = st.integers(-(2**63), 2**63)
@@ -53,6 +53,7 @@ def records(kind, **given_fields):
 
 
 REGIONS = st.lists(records(RegionMeasurement), max_size=3).map(tuple)
+CHANGES = st.lists(records(RegionChange), max_size=2).map(tuple)
 CORNERS = st.tuples(*[st.tuples(FINITE, FINITE)] * 4)
 POWER = estimate_power(np.array([[0.0, 0.3]]), high=np.array([[0.1, 0.5]]))
 
@@ -68,7 +69,7 @@ def full_records(draw):
                 column=st.just(column + 1),
                 corners=CORNERS,
                 measurement=records(CellMeasurement, regions=REGIONS),
-                change=st.none() | records(CellChange),
+                change=st.none() | records(CellChange, regions=CHANGES),
             )
         )
         for row, column in np.ndindex(rows, columns)

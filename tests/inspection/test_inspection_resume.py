@@ -31,7 +31,7 @@ from solarseg.reports import ReportStyle
 SMALL = {"size": 300, "rows": 1, "columns": 2}
 ROWS, COLUMNS = 1, 2
 CORNERS = photograph(**SMALL).modules[0].corners
-GIVEN = {"cells": (ROWS, COLUMNS), "corners": CORNERS, "pdf": False, "workers": 1}
+GIVEN = {"cells": (ROWS, COLUMNS), "corners": CORNERS, "pdf": False, "processes": 1}
 
 
 def write(path, seed=21):
@@ -247,7 +247,7 @@ def test_nothing_of_a_module_is_kept(images, tmp_path, monkeypatch):
     ("error", "reason"),
     [
         (KeyError("unexpected"), "an error in solarseg (KeyError: 'unexpected'); please report it"),
-        (MemoryError(), "needs more memory than there is; use fewer `workers`"),
+        (MemoryError(), "needs more memory than there is; use fewer `processes`"),
         (ArgumentError("`corners`: cross"), "`corners`: cross"),
         (ImageError("no cells"), "no cells"),
     ],
@@ -292,20 +292,21 @@ def test_a_full_disk_stops_all_and_leaves_whole_modules(images, tmp_path, monkey
 # Processes
 
 SCRIPT = """
-import sys, numpy as np, solarseg
-images, out, workers = sys.argv[1:4]
+import signal, sys, numpy as np, solarseg
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what is in the background without
+images, out, processes = sys.argv[1:4]
 corners = np.array(list(map(float, sys.argv[4:]))).reshape(4, 2)
-done = solarseg.inspect(images, out, cells=(1, 2), corners=corners, pdf=False, workers=int(workers))
+done = solarseg.inspect(images, out, cells=(1, 2), corners=corners, pdf=False, processes=int(processes))
 print(done.modules, done.failed)
 """
 
 
-def start(images, out, workers, **options):
+def start(images, out, processes, **options):
     """Start a script of a user, without ``if __name__ == "__main__"``."""
     script = out.parent / "script.py"
     script.write_text(SCRIPT)
     corners = [str(value) for value in CORNERS.ravel()]
-    return subprocess.Popen([sys.executable, script, images, out, str(workers), *corners], **options)
+    return subprocess.Popen([sys.executable, script, images, out, str(processes), *corners], **options)
 
 
 def same(folder, other):
@@ -324,13 +325,13 @@ def test_processes_write_the_same_as_one(home, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.posix
-@pytest.mark.parametrize(("how", "workers"), [("SIGKILL", 2), ("SIGINT", 2), ("SIGINT", 1)])
-def test_a_kill_leaves_whole_modules_and_the_rest_is_done_later(image, tmp_path, how, workers):
+@pytest.mark.parametrize(("how", "processes"), [("SIGKILL", 2), ("SIGINT", 2), ("SIGINT", 1)])
+def test_a_kill_leaves_whole_modules_and_the_rest_is_done_later(image, tmp_path, how, processes):
     images, out = tmp_path / "photos", tmp_path / "out"
     images.mkdir()
     for number in range(12):
         shutil.copy(image, images / f"p{number:02}.png")
-    process = start(images, out, workers, stderr=subprocess.DEVNULL)
+    process = start(images, out, processes, stderr=subprocess.DEVNULL)
     while len(list(out.glob("p*/module.json"))) < 2:
         assert process.poll() is None
         time.sleep(0.02)
@@ -367,10 +368,10 @@ def test_a_process_that_dies_costs_its_photograph(images, tmp_path, monkeypatch)
         "    task.read_photograph = dying\n"
     )
     monkeypatch.syspath_prepend(str(folder))
-    done = solarseg.inspect(images, tmp_path / "out", **{**GIVEN, "workers": 2})
+    done = solarseg.inspect(images, tmp_path / "out", **{**GIVEN, "processes": 2})
     assert done.modules == ("a", "c")
     assert done.failed == {
-        str(images / "b.png"): "the process that inspected it ended (signal 9); use fewer `workers`"
+        str(images / "b.png"): "the process that inspected it ended (signal 9); use fewer `processes`"
     }
 
 
@@ -389,7 +390,7 @@ def test_an_output_that_a_process_cannot_write_stops_all(images, tmp_path, monke
     )
     monkeypatch.syspath_prepend(str(folder))
     with pytest.raises(OutputError, match="out: could not be written"):
-        solarseg.inspect(images, tmp_path / "out", **{**GIVEN, "workers": 2})
+        solarseg.inspect(images, tmp_path / "out", **{**GIVEN, "processes": 2})
     assert not (tmp_path / "out").exists()
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from skimage.measure import label, regionprops
 from test_measurement_skeleton import bar, blobs
 
@@ -47,3 +48,12 @@ def test_orientation_is_below_180(seed):
     pixels = np.random.default_rng(seed).random((5, 9)) < 0.5
     pixels[0, 0] = True
     assert 0 <= orientation(pixels) < 180
+
+
+@settings(max_examples=60)
+@given(arrays(bool, (9, 11)), st.integers(0, 3), st.integers(0, 3))
+def test_components_are_in_the_order_of_their_first_pixels(pixels, above, left):
+    first = [(one.top, one.left + int(one.pixels[0].argmax())) for one in find_components(pixels)]
+    assert first == sorted(set(first))
+    moved = find_components(np.pad(pixels, ((above, 0), (left, 0))))
+    assert [one.area for one in moved] == [one.area for one in find_components(pixels)]

@@ -73,7 +73,7 @@ def command(
     ] = False,
     quiet: Quiet = False,
     pdf: Annotated[bool, typer.Option("--pdf/--no-pdf", help="Write report.pdf.")] = True,
-    workers: Annotated[
+    processes: Annotated[
         int | None,
         typer.Option(help="Number of processes that inspect photographs. Default: one for each core."),
     ] = None,
@@ -99,7 +99,7 @@ def command(
         series=series,
         overwrite=overwrite,
         pdf=pdf,
-        workers=workers,
+        processes=processes,
         progress=is_shown(quiet),
     )
     if done.modules:

@@ -44,7 +44,7 @@ def inspect(
     series: Path | str | None = None,
     overwrite: bool = False,
     pdf: bool = True,
-    workers: int | None = None,
+    processes: int | None = None,
     progress: bool = False,
 ) -> Inspection:
     """Inspect photographs of whole EL modules: find the cells, their defects and their light, and write reports.
@@ -71,7 +71,7 @@ def inspect(
             ``pressure (Pa)``: all photographs of a module are compared with its first, and plotted over the quantity.
         overwrite: inspect all photographs again, and replace what was made of other photographs.
         pdf: also write ``report.pdf``. Without the extra ``inspect``, a warning says so and none is written.
-        workers: number of processes that inspect photographs; by default one for each core. A single photograph is
+        processes: number of processes that inspect photographs; by default one for each core. A single photograph is
             inspected in this process. Each needs about 0.5 GB, and more for photographs of more than 10 megapixels.
         progress: show progress on the terminal.
 
@@ -87,8 +87,8 @@ def inspect(
             be written.
     """
     check_cell_size(cell_mm)
-    if workers is not None and workers < 1:
-        raise ArgumentError(f"`workers={workers}`: must be 1 or more")
+    if processes is not None and processes < 1:
+        raise ArgumentError(f"`processes={processes}`: must be 1 or more")
     if compare is not None and series is not None:
         raise ArgumentError("`compare`: not allowed with `series`, which compares with the first photograph")
     earlier = "" if compare is None else check_earlier_inspection(Path(compare), Path(out))
@@ -110,7 +110,7 @@ def inspect(
         job = replace(job, series=table.match([*named, *map(Path, failed)]), quantity=table.quantity)
     check_folder(job.paths.root)
     opened = model if isinstance(model, Model) else None
-    return run(job, named, failed, model=opened, workers=workers, progress=progress)
+    return run(job, named, failed, model=opened, processes=processes, progress=progress)
 
 
 def _choose_model(model: Model | Path | str) -> ModelChoice:

@@ -37,7 +37,7 @@ def run(
     failed: Mapping[str, str],
     *,
     model: Model | None = None,
-    workers: int | None = None,
+    processes: int | None = None,
     progress: bool = False,
 ) -> Inspection:
     """Inspect all photographs that are not done, and write what is known of all of them.
@@ -47,7 +47,7 @@ def run(
         named: name of each photograph.
         failed: photographs that were left out, with the reason.
         model: the model of the job, if it is open already.
-        workers: number of processes; by default one for each core, and none for a single photograph.
+        processes: number of processes; by default one for each core, and none for a single photograph.
         progress: show progress on the terminal.
 
     Raises:
@@ -58,7 +58,7 @@ def run(
     try:
         with folder_lock(root):
             try:
-                return _run(job, named, failed, model, workers, progress)
+                return _run(job, named, failed, model, processes, progress)
             finally:
                 _remove_temporary(root)  # of processes that were stopped
     finally:
@@ -70,7 +70,7 @@ def _run(
     named: Mapping[Path, str],
     failed: Mapping[str, str],
     model: Model | None,
-    workers: int | None,
+    processes: int | None,
     progress: bool,
 ) -> Inspection:
     _remove_temporary(job.paths.root)
@@ -86,7 +86,7 @@ def _run(
     for task in left:
         check_module_folder(job.paths.module(names.of(task.name, 1)[0]), images[task.file], job.overwrite)
     failures = dict(failed)
-    with closing(_do_tasks(job, names, left, model, workers)) as results:
+    with closing(_do_tasks(job, names, left, model, processes)) as results:
         for result in _track(results, len(left), "inspecting", progress):
             if result.failure is None:
                 modules[result.file] = result.modules
@@ -108,11 +108,11 @@ def _do_tasks(
     names: ModuleNames,
     tasks: Sequence[PhotographTask],
     model: Model | None,
-    workers: int | None,
+    processes: int | None,
 ) -> Generator[TaskResult, None, None]:
     """Yield what came of each photograph, in the order in which they are finished."""
     cores = count_cores()
-    count = min(workers or cores, len(tasks))
+    count = min(processes or cores, len(tasks))
     if count > 1:
         yield from do_tasks_in_processes(job, names, tasks, count, threads=max(1, cores // count))
     elif tasks:

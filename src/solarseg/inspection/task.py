@@ -71,7 +71,7 @@ def do_task(job: InspectionJob, model: Model, names: ModuleNames, task: Photogra
     except SolarsegError:
         raise
     except MemoryError:
-        return TaskResult(task.file, failure="needs more memory than there is; use fewer `workers`")
+        return TaskResult(task.file, failure="needs more memory than there is; use fewer `processes`")
     except Exception as error:  # a fault of ours, which one photograph of a thousand shows
         logger.debug("%s", task.file, exc_info=True)
         reason = f"{type(error).__name__}: {reason_of(error)}"

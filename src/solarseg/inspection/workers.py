@@ -145,7 +145,7 @@ class _Server:
             how = process.close()
             self._process = None
             return TaskResult(
-                task.file, failure=f"the process that inspected it ended ({how}); use fewer `workers`"
+                task.file, failure=f"the process that inspected it ended ({how}); use fewer `processes`"
             )
         return result
 
@@ -167,7 +167,7 @@ class _Process:
             self.ask(setup)
         except EOFError:
             raise SolarsegError(
-                f"a process to inspect photographs could not be started ({self.close()}); use `workers=1`"
+                f"a process to inspect photographs could not be started ({self.close()}); use `processes=1`"
             ) from None
 
     def ask(self, request: object) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 import cv2
 import numpy as np
@@ -80,7 +81,7 @@ def smallest_rectangle(pixels: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def find_components(pixels: NDArray[np.bool_]) -> Iterator[Component]:
-    """Yield the connected components (8-connected) of a mask of one class.
+    """Yield the connected components (8-connected) of a mask of one class, in the order of their first pixels.
 
     Args:
         pixels: ``(H, W) bool``.
@@ -91,9 +92,13 @@ def find_components(pixels: NDArray[np.bool_]) -> Iterator[Component]:
         [2, 1]
     """
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(pixels.astype(np.uint8))
+    found = []
     for label in range(1, count):
         left, top, width, height, _ = boxes[label].tolist()
-        yield Component(left, top, labels[top : top + height, left : left + width] == label)
+        pixels = labels[top : top + height, left : left + width] == label
+        found.append(((top, left + int(pixels[0].argmax())), Component(left, top, pixels)))
+    # OpenCV's own order depends on whether rows and columns are even.
+    yield from (component for _, component in sorted(found, key=itemgetter(0)))
 
 
 def distance_to_border(region: NDArray[np.bool_]) -> NDArray[np.float32]:
