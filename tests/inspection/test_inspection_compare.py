@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,12 +13,16 @@ from solarseg import measure_cell
 from solarseg.errors import ArgumentError, DataError
 from solarseg.images import read_image, write_image
 from solarseg.inspection.changes import compare_module
+from solarseg.inspection.job import InspectionJob, choose_model
 from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.module import ModuleResult
 from solarseg.inspection.record import read_record
+from solarseg.inspection.series import SeriesEntry
+from solarseg.inspection.series_changes import compare_series
 from solarseg.modules.cells import to_true_shape
 from solarseg.modules.placement import ModulePlacement
 from solarseg.modules.records import InspectedCell, InspectedModule
+from solarseg.reports import ReportStyle
 from solarseg.reports.wording import describe_change
 from solarseg.synthesis import CELL_CLASSES
 
@@ -64,7 +67,7 @@ def earlier(folder):
 @pytest.fixture(scope="module")
 def compared(folder, earlier):
     image = write(folder / "now" / "roof.png", damaged(photograph().image))
-    return solarseg.inspect(image, folder / "out", compare=earlier, **GIVEN)
+    return solarseg.inspect(image, folder / "later" / "out", compare=earlier, **GIVEN)
 
 
 def test_the_damaged_cell_and_no_other_has_changed(compared):
@@ -107,7 +110,7 @@ def test_the_change_of_a_half_cut_cell_is_that_of_its_share(width, height):
 
 def test_the_tables_sum_up_the_cells(compared):
     (module,), cells = compared.rows(), compared.cell_rows()
-    assert Path(module["compared_with"]).name == "roof.png"
+    assert (module["image"], module["compared_with"]) == ("../../now/roof.png", "../../before/roof.png")
     assert module["new_cells"] + module["grown_cells"] == 1
     assert module["gone_cells"] == 0
     for name, total in (("crack_length_change", sum), ("darkened_share", np.mean)):
@@ -115,7 +118,7 @@ def test_the_tables_sum_up_the_cells(compared):
 
 
 def test_record_ratio_and_report_show_the_change(compared, folder):
-    paths = InspectionPaths(folder / "out").module("roof")
+    paths = InspectionPaths(folder / "later" / "out").module("roof")
     module = read_record(paths.root)
     (cell,) = [cell for cell in module.cells if cell.change.status != "same"]
     assert (cell.row, cell.column) == CELL
@@ -134,7 +137,7 @@ def test_a_module_without_an_earlier_one_says_so(folder, earlier):
     done = solarseg.inspect(image, folder / "out-other", compare=earlier, **GIVEN)
     (row,) = done.rows()
     assert row["compared_with"] is None
-    assert "The earlier inspection has no module garage." in row["notes"]
+    assert "Comparison not made: the earlier inspection has no module garage." in row["notes"]
     assert {cell["change"] for cell in done.cell_rows()} == {None}
 
 
@@ -154,7 +157,7 @@ def test_another_number_of_cells_is_not_compared(folder, earlier):
     image = write(folder / "larger" / "roof.png", other.image)
     given = {**GIVEN, "cells": (4, COLUMNS), "corners": other.modules[0].corners}
     (row,) = solarseg.inspect(image, folder / "out-larger", compare=earlier, **given).rows()
-    assert f"it has {ROWS} x {COLUMNS} cells, now 4 x {COLUMNS} were found" in row["notes"]
+    assert f"the earlier module has {ROWS} x {COLUMNS} cells, now 4 x {COLUMNS} were found" in row["notes"]
 
 
 def test_the_first_of_a_series_is_what_the_others_are_compared_with(folder):
@@ -174,6 +177,85 @@ def test_the_first_of_a_series_is_what_the_others_are_compared_with(folder):
         page = (folder / "series" / name / "report.html").read_text()
         assert "pressure (Pa)" in page
         assert "confirmed by the light" in page
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Photographs a, b and c, c damaged, and what inspects them in an order of the series, or without one."""
+    image = photograph().image
+    for name, shown in zip("abc", (image, image, damaged(image)), strict=True):
+        write(tmp_path / "load" / f"{name}.png", shown)
+    table = tmp_path / "load.csv"
+
+    def inspect(order):
+        lines = [f"{name},m1,{number}" for number, name in enumerate(order)]
+        table.write_text("\n".join(["image,module,step", *lines]))
+        series = table if order else None
+        done = solarseg.inspect(tmp_path / "load", tmp_path / "out", series=series, **GIVEN)
+        pages = {row["module"]: tmp_path / "out" / row["module"] / "report.html" for row in done.rows()}
+        plotted = [name for name, page in pages.items() if "confirmed by the light" in page.read_text()]
+        return done, {row["module"]: row for row in done.rows()}, plotted
+
+    return inspect
+
+
+def test_without_its_series_a_folder_is_inspected_again(load):
+    load("abc")
+    done, rows, plotted = load("")
+    assert (done.skipped, plotted) == (0, [])
+    assert [row["compared_with"] for row in rows.values()] == [None] * 3
+    assert {cell["change"] for cell in done.cell_rows()} == {None}
+
+
+def test_another_first_photograph_replaces_the_comparisons(load):
+    load("abc")
+    done, rows, plotted = load("cab")
+    assert (done.skipped, plotted) == (3, ["a", "b", "c"])
+    assert {name: row["compared_with"] for name, row in rows.items()} == {
+        "a": "../load/c.png",
+        "b": "../load/c.png",
+        "c": None,
+    }
+    assert {cell["change"] for cell in done.cell_rows() if cell["module"] == "c"} == {None}
+    assert rows["a"]["gone_cells"] == 1
+    done, rows, plotted = load("ab")  # c is in no series
+    assert (done.skipped, plotted) == (2, ["a", "b"])
+    assert [rows[name]["compared_with"] for name in "abc"] == [None, "../load/a.png", None]
+
+
+def test_a_first_photograph_that_fails_is_not_replaced_by_the_second(load, tmp_path):
+    first = tmp_path / "load" / "a.png"
+    note = "Comparison not made: the first photograph of the series, a.png, could not be inspected."
+    load("abc")
+    whole = first.read_bytes()
+    first.write_bytes(whole[:1000])
+    for _ in range(2):  # resumed, it is said once
+        done, rows, plotted = load("abc")
+        assert (list(rows), done.skipped, plotted) == (["b", "c"], 2, [])
+        assert len(done.failed) == 1
+        for name in "bc":
+            assert rows[name]["compared_with"] is None
+            assert rows[name]["notes"].count(note) == 1
+            assert note in (tmp_path / "out" / name / "report.html").read_text()
+        assert {cell["change"] for cell in done.cell_rows()} == {None}
+    first.write_bytes(whole)
+    _, rows, plotted = load("abc")
+    assert plotted == ["a", "b", "c"]
+    assert [rows[name]["compared_with"] for name in "bc"] == ["../load/a.png"] * 2
+    assert not any("Comparison" in (row["notes"] or "") for row in rows.values())
+
+
+def test_a_module_that_the_first_photograph_does_not_show_is_not_compared(load, tmp_path):
+    load("abc")
+    files = {name: tmp_path / "load" / f"{name}.png" for name in "abc"}
+    series = {file: SeriesEntry(name, "m1", 0.0) for name, file in files.items()}
+    paths = InspectionPaths(tmp_path / "out")
+    job = InspectionJob(choose_model("el-cell"), paths, ReportStyle(), pdf=False, series=series)
+    compare_series(job, {files["a"]: ("a",), files["b"]: ("b", "c")})  # as if b showed two modules
+    assert read_record(paths.module("b").root).earlier == "../load/a.png"
+    second = read_record(paths.module("c").root)
+    assert second.earlier is None
+    assert second.notes[-1].endswith("the first photograph of the series, a.png, shows fewer modules.")
 
 
 @pytest.mark.parametrize(

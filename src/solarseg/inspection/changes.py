@@ -11,18 +11,27 @@ from solarseg.classes import ClassMap
 from solarseg.comparison import CellImages, ComparedCell, compare_cells, recognise_cells
 from solarseg.errors import ArgumentError, DataError
 from solarseg.images import read_image
+from solarseg.inspection.job import InspectionJob
 from solarseg.inspection.layout import InspectionPaths, ModulePaths
 from solarseg.inspection.module import ModuleChanges, ModuleResult
 from solarseg.inspection.record import read_record
 from solarseg.masks import read_mask_values
 from solarseg.modules import InspectedModule
 
-__all__ = ["check_earlier_inspection", "compare_module", "compare_with_folder", "read_result"]
+__all__ = [
+    "check_earlier_inspection",
+    "compare_module",
+    "compare_with_folder",
+    "note_no_comparison",
+    "read_result",
+    "without_comparison",
+]
 
-_TURNED = "Not compared with the earlier inspection: the module is turned by 180 degrees; turn one of both photographs."
+_NOTE = "Comparison "  # how all notes of this file begin, so that they can be removed
+_TURNED = "the module is turned by 180 degrees; turn one of both photographs"
 _UNKNOWN = (
-    "The cells cannot be distinguished from others of the earlier photograph; make sure that it shows the same module, "
-    "and not turned."
+    "uncertain: the cells cannot be distinguished from others of the earlier photograph; make sure that it shows the "
+    "same module, and not turned."
 )
 _UNCHANGED = 128  # grey level in the picture of the ratio
 
@@ -62,20 +71,37 @@ def read_result(paths: ModulePaths) -> ModuleResult:
     return ModuleResult(module, rectified, cells, masks)
 
 
-def compare_with_folder(result: ModuleResult, folder: Path, classes: ClassMap) -> ModuleResult:
-    """Compare a module with the module of the same name in the folder of an earlier inspection.
+def without_comparison(result: ModuleResult) -> ModuleResult:
+    """Return a module without its changes and the notes about them, as before it was compared."""
+    module = result.module
+    cells = tuple(replace(cell, change=None) for cell in module.cells)
+    notes = tuple(note for note in module.notes if not note.startswith(_NOTE))
+    return replace(result, module=replace(module, cells=cells, notes=notes, earlier=None), changes=None)
+
+
+def note_no_comparison(result: ModuleResult, reason: str) -> ModuleResult:
+    """Return a module with a note that says why it was not compared."""
+    return _with_note(result, f"not made: {reason}.")
+
+
+def compare_with_folder(result: ModuleResult, job: InspectionJob) -> ModuleResult:
+    """Compare a module with the module of the same name in the earlier inspection of a job, if it has one.
 
     Returns:
         The module with its changes; with a note if it could not be compared.
     """
-    paths = InspectionPaths(folder).module(result.module.name)
+    if job.compare is None:
+        return result
+    paths = InspectionPaths(job.compare).module(result.module.name)
     if not paths.record.is_file():
-        return _with_note(result, f"The earlier inspection has no module {result.module.name}.")
+        return note_no_comparison(result, f"the earlier inspection has no module {result.module.name}")
     try:
         earlier = read_result(paths)
     except DataError as error:
-        return _with_note(result, f"The earlier inspection cannot be used: {error}.")
-    return compare_module(result, earlier, classes)
+        return note_no_comparison(result, f"the earlier inspection cannot be used: {error}")
+    image = job.image_name(job.compare.resolve() / earlier.module.image)  # was relative to that folder
+    earlier = replace(earlier, module=replace(earlier.module, image=image))
+    return compare_module(result, earlier, job.model.classes)
 
 
 def compare_module(result: ModuleResult, earlier: ModuleResult, classes: ClassMap) -> ModuleResult:
@@ -83,7 +109,7 @@ def compare_module(result: ModuleResult, earlier: ModuleResult, classes: ClassMa
 
     Args:
         result: the module.
-        earlier: the same module before.
+        earlier: the same module before; ``image`` is relative to the folder of this inspection.
         classes: of both masks.
 
     Returns:
@@ -91,12 +117,12 @@ def compare_module(result: ModuleResult, earlier: ModuleResult, classes: ClassMa
     """
     reason = _objection(result, earlier, classes)
     if reason is not None:
-        return _with_note(result, f"Not compared with the earlier inspection: {reason}.")
+        return note_no_comparison(result, reason)
     place = result.module.placement
     now, before = (CellImages(each.cells, each.masks) for each in (result, earlier))
     seen = recognise_cells(now, before, (place.rows, place.columns), classes)
     if seen == "turned":
-        return _with_note(result, _TURNED)
+        return note_no_comparison(result, _TURNED)
     if seen == "unknown":
         result = _with_note(result, _UNKNOWN)
     module = result.module
@@ -106,11 +132,11 @@ def compare_module(result: ModuleResult, earlier: ModuleResult, classes: ClassMa
         for cell, found in zip(module.cells, compared, strict=True)
     )
     left_out = sum(found is None for found in compared)
-    note = f"{left_out} of {len(cells)} cells could not be compared: they do not look as before."
+    note = f"{_NOTE}incomplete: {left_out} of {len(cells)} cells do not look as before."
     pictures = ModuleChanges(
         _to_module(_before(compared, earlier), module), _to_module(_ratios(compared, result), module)
     )
-    notes = _add(module.notes, note) if left_out else module.notes
+    notes = (*module.notes, note) if left_out else module.notes
     changed = replace(module, cells=cells, notes=notes, earlier=earlier.module.image)
     return replace(result, module=changed, changes=pictures)
 
@@ -119,16 +145,13 @@ def _objection(result: ModuleResult, earlier: ModuleResult, classes: ClassMap) -
     place, other = result.module.placement, earlier.module.placement
     if (place.rows, place.columns) != (other.rows, other.columns):
         turned = " and may be turned" if (place.rows, place.columns) == (other.columns, other.rows) else ""
-        return f"it has {other.rows} x {other.columns} cells{turned}, now {place.rows} x {place.columns} were found"
-    return "its model has other classes" if earlier.masks.max(initial=0) >= len(classes) else None
+        before, now = (f"{each.rows} x {each.columns}" for each in (other, place))
+        return f"the earlier module has {before} cells{turned}, now {now} were found"
+    return "the earlier model has other classes" if earlier.masks.max(initial=0) >= len(classes) else None
 
 
 def _with_note(result: ModuleResult, note: str) -> ModuleResult:
-    return replace(result, module=replace(result.module, notes=_add(result.module.notes, note)))
-
-
-def _add(notes: tuple[str, ...], note: str) -> tuple[str, ...]:
-    return notes if note in notes else (*notes, note)
+    return replace(result, module=replace(result.module, notes=(*result.module.notes, _NOTE + note)))
 
 
 def _before(compared: list[ComparedCell | None], earlier: ModuleResult) -> NDArray[np.uint8]:

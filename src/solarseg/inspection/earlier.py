@@ -54,7 +54,7 @@ class EarlierModules:
         modules = tuple(name for name, _ in found)
         if not found or modules != tuple(names.of(task.name, len(found))):
             return ()
-        origins, options = [origin for _, origin in found], job.options()
+        origins, options = [origin for _, origin in found], job.options(task.file)
         whole = [(origin.number, origin.modules) for origin in origins] == [
             (number, len(found)) for number in range(1, len(found) + 1)
         ]

@@ -98,8 +98,11 @@ class InspectionJob:
     series: Mapping[Path, SeriesEntry] = field(default_factory=dict)
     quantity: str = ""
 
-    def options(self) -> dict[str, Any]:
-        """Return what modules depend on besides their photograph, as values of JSON."""
+    def options(self, file: Path) -> dict[str, Any]:
+        """Return what the modules of a photograph depend on besides its content, as values of JSON.
+
+        Of the series, only whether the photograph is in it: comparisons with its first are made again in each call.
+        """
         style = self.style.model_dump_json(exclude={"logo"}) + self.style.logo_uri
         options = {
             "version": __version__,
@@ -111,6 +114,7 @@ class InspectionJob:
             "style": hashlib.blake2b(style.encode(), digest_size=8).hexdigest(),
             "pdf": self.pdf,
             "earlier": self.earlier,
+            "series": file in self.series,
         }
         values: dict[str, Any] = json.loads(json.dumps(options))
         return values

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from solarseg.inspection.changes import compare_module, read_result
+from solarseg.inspection.changes import compare_module, note_no_comparison, read_result, without_comparison
 from solarseg.inspection.job import InspectionJob
 from solarseg.inspection.layout import ModulePaths
-from solarseg.inspection.module import ModuleChanges
+from solarseg.inspection.module import ModuleChanges, ModuleResult
 from solarseg.inspection.module_folder import write_module
 from solarseg.inspection.record import read_origin
 from solarseg.modules import InspectedModule
@@ -27,6 +27,8 @@ class _Step:
 def compare_series(job: InspectionJob, modules: Mapping[Path, Sequence[str]]) -> None:
     """Compare all photographs of the series of a job, and write their folders again.
 
+    What an earlier call compared is replaced. Without the first photograph of a module nothing is compared.
+
     Args:
         job: with a series.
         modules: photograph -> names of its modules, whose folders are written.
@@ -35,27 +37,44 @@ def compare_series(job: InspectionJob, modules: Mapping[Path, Sequence[str]]) ->
         DataError: the folder of a module was changed.
         OutputError: a file could not be written.
     """
+    first: dict[str, Path] = {}
     steps: dict[tuple[str, int], list[_Step]] = {}
     for file, entry in job.series.items():
+        first.setdefault(entry.module, file)
         for number, name in enumerate(modules.get(file, ())):
             steps.setdefault((entry.module, number), []).append(_Step(job.paths.module(name), entry.value))
-    for group in steps.values():
-        _compare_steps(job, group, job.quantity)
+    for (module, number), group in steps.items():
+        file = first[module]
+        if number < len(modules.get(file, ())):
+            _compare_steps(job, group)
+        else:
+            fault = "shows fewer modules" if file in modules else "could not be inspected"
+            reason = f"the first photograph of the series, {file.name}, {fault}"
+            for step in group:
+                _write(job, step, note_no_comparison(_read(step), reason))
 
 
-def _compare_steps(job: InspectionJob, steps: Sequence[_Step], quantity: str) -> None:
+def _compare_steps(job: InspectionJob, steps: Sequence[_Step]) -> None:
     """Compare the steps of a module with the first; pictures take 8 MB of memory a step."""
-    first, classes = read_result(steps[0].paths), job.model.classes
+    first = _read(steps[0])
     found: list[tuple[InspectedModule, ModuleChanges | None]] = [(first.module, None)]
     for step in steps[1:]:
-        result = compare_module(read_result(step.paths), first, classes)
+        result = compare_module(_read(step), first, job.model.classes)
         found.append((result.module, result.changes))
-    plots = _plots(steps, [module for module, _ in found], quantity)
+    plots = _plots(steps, [module for module, _ in found], job.quantity)
     for step, (module, changes) in zip(steps, found, strict=True):
         pictures = replace(changes or ModuleChanges(), plots=plots)
-        whole = replace(read_result(step.paths), module=module, changes=pictures)
-        origin = read_origin(step.paths.root)
-        write_module(step.paths.root, whole, origin, classes, job.model.path.stem, job.style, job.pdf)
+        _write(job, step, replace(_read(step), module=module, changes=pictures))
+
+
+def _read(step: _Step) -> ModuleResult:
+    return without_comparison(read_result(step.paths))
+
+
+def _write(job: InspectionJob, step: _Step, result: ModuleResult) -> None:
+    root = step.paths.root
+    origin = read_origin(root)
+    write_module(root, result, origin, job.model.classes, job.model.path.stem, job.style, job.pdf)
 
 
 def _plots(steps: Sequence[_Step], modules: Sequence[InspectedModule], quantity: str) -> tuple[Plot, ...]:

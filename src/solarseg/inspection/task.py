@@ -84,15 +84,14 @@ def _write_modules(
     content = digest_photograph(task.file)
     photograph = read_photograph(task.file, job.cells, job.corners)
     found = names.of(task.name, len(photograph.modules))
-    image, options = job.image_name(task.file), job.options()
+    image, options = job.image_name(task.file), job.options(task.file)
     for module in found:
         check_module_folder(job.paths.module(module), image, job.overwrite)
     for number, (placement, module) in enumerate(zip(photograph.modules, found, strict=True), 1):
         result = inspect_module(
             photograph, placement, module, image, model, job.cell_mm, job.style.min_severity
         )
-        if job.compare is not None:
-            result = compare_with_folder(result, job.compare, model.classes)
+        result = compare_with_folder(result, job)
         origin = ModuleOrigin(image, content, number, len(found), options)
         folder = job.paths.module(module).root
         write_module(folder, result, origin, model.classes, model.path.stem, job.style, job.pdf)
