@@ -127,7 +127,7 @@ def _print_result(done: "Inspection") -> None:
         print(f"  {counted(done.skipped, 'photograph')} of an earlier run, not inspected again")
     worst = sorted(done.rows(), key=lambda row: -row["severity"])[:_WORST]
     for row in worst:
-        weak = row["dark_cells"] + row["dim_cells"]  # which the estimate does not contain
+        weak = row["dark_cells"] + row["dim_cells"]  # the estimate contains only their inactive area
         least = "at least " if weak else ""
         loss = "" if row["loss"] is None else f", {least}{row['loss']:.1f}% of power lost"
         print(

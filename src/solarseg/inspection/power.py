@@ -58,4 +58,6 @@ def estimate(
     if not weak:
         return power, ()
     which = "cell that is" if weak == 1 else f"{weak} cells that are"
-    return power, (f"The electrical estimate does not contain the {which} dark or dim as a whole.",)
+    return power, (
+        f"Of the {which} dark or dim as a whole, the electrical estimate contains only what is marked as inactive.",
+    )
