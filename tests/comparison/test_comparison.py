@@ -199,7 +199,7 @@ def test_a_dark_spot_that_the_model_does_not_find_is_reported():
     cv2.circle(now[0], (130, 120), 6, 80, -1)
     change = compare(now, plain(seed=2)).change
     (region,) = change.regions
-    assert (change.status, region.kind, region.class_name) == ("new", "new", "darkened")
+    assert (change.status, region.kind, region.class_name) == ("darker", "darker", "")
     assert region.area == pytest.approx(np.pi * 36, rel=0.35)
     assert abs(region.left + region.width / 2 - 130) < 2
 

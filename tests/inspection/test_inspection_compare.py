@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import pytest
 from generated_photograph import COLUMNS, ROWS, photograph
+from onnx import numpy_helper
+from tiny_model import write_tiny
 
 import solarseg
 from solarseg import measure_cell
@@ -294,6 +296,42 @@ def test_what_is_not_an_inspection_is_refused_before_the_work(folder, earlier, t
         solarseg.inspect(image, earlier, compare=earlier, **GIVEN)
     with pytest.raises(ArgumentError, match="not allowed with `series`"):
         solarseg.inspect(image, tmp_path / "out", compare=earlier, series=tmp_path / "x.csv", **GIVEN)
+
+
+def tiny(path, name, kernel=20.0):
+    """Write a model with as many classes as each other one: background and one more."""
+
+    def change(model):
+        (weights,) = (each for each in model.graph.initializer if each.name == "kernel")
+        weights.CopyFrom(
+            numpy_helper.from_array(np.full((1, 3, 3, 3), kernel / 27 / 255, np.float32), "kernel")
+        )
+
+    return write_tiny(path, change, class_names=("background", name))
+
+
+def test_a_model_with_as_many_other_classes_is_not_compared(folder, tmp_path):
+    image = write(folder / "before" / "roof.png", photograph().image)
+    before, now = (tiny(tmp_path / f"{name}.onnx", name) for name in ("inactive_area", "crack"))
+    solarseg.inspect(image, tmp_path / "earlier", model=before, **GIVEN)
+    done = solarseg.inspect(image, tmp_path / "out", model=now, compare=tmp_path / "earlier", **GIVEN)
+    (row,) = done.rows()
+    assert row["compared_with"] is None
+    assert "Comparison not made: the earlier model has other classes than background, crack;" in row["notes"]
+
+
+def test_another_model_with_the_same_classes_is_compared_with_a_note(folder, tmp_path):
+    image = write(folder / "before" / "roof.png", photograph().image)
+    models = [tiny(tmp_path / f"{kernel}.onnx", "crack", kernel) for kernel in (20.0, 21.0)]
+    solarseg.inspect(image, tmp_path / "earlier", model=models[0], **GIVEN)
+    for model, noted in zip(models, (False, True), strict=True):
+        done = solarseg.inspect(
+            image, tmp_path / "out", model=model, compare=tmp_path / "earlier", **GIVEN, overwrite=True
+        )
+        (row,) = done.rows()
+        assert row["compared_with"].endswith("/roof.png")
+        assert {cell["change"] for cell in done.cell_rows()} == {"same"}
+        assert ("Comparison by two models" in (row["notes"] or "")) == noted
 
 
 def test_an_earlier_picture_that_was_changed_is_said(folder, earlier, tmp_path):

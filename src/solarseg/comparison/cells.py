@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
 from solarseg.comparison.ratio import LightRatio, divide_light
-from solarseg.comparison.regions import ClassMasks, changed_regions, darkened_regions
+from solarseg.comparison.regions import ClassMasks, changed_regions, unknown_regions
 from solarseg.comparison.registration import Registration, register_cell
 from solarseg.modules.cells import to_true_shape
 from solarseg.modules.placement import ModulePlacement
@@ -27,6 +27,7 @@ _BUSBAR = 2  # pixels around a busbar, which looks darker in a sharper photograp
 _DAMAGE = 2  # pixels around a defect
 _LIGHT = 0.15  # of a typical cell; an estimate
 _WEAK = ("dark", "dim")
+_WORST_FIRST: tuple[ChangeStatus, ...] = ("new", "grown", "darker", "gone", "brighter")
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +118,7 @@ def _find_regions(masks: tuple[Mask, Mask], ratio: LightRatio, classes: ClassMap
         now, before = (_pixels(each, classes, name) for each in masks)
         regions += changed_regions(ClassMasks(name, now, before), ratio)
         known |= now | before
-    return (*regions, *darkened_regions(ratio, known))
+    return (*regions, *unknown_regions(ratio, known))
 
 
 def _pixels(mask: Mask, classes: ClassMap, name: str) -> Bools:
@@ -158,14 +159,10 @@ def _to_change(
 
 
 def _status(cell: InspectedCell, earlier: InspectedCell, regions: Sequence[RegionChange]) -> ChangeStatus:
-    kinds = {each.kind for each in regions}
+    kinds: set[str] = {each.kind for each in regions}
     step = cell.light - earlier.light
     if cell.finding in _WEAK and step < -_LIGHT:
         kinds.add("grown" if earlier.finding in _WEAK else "new")
     if earlier.finding in _WEAK and step > _LIGHT:
         kinds.add("gone")
-    if "new" in kinds:
-        return "new"
-    if "grown" in kinds:
-        return "grown"
-    return "gone" if "gone" in kinds else "same"
+    return next((status for status in _WORST_FIRST if status in kinds), "same")

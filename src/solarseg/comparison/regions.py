@@ -13,7 +13,7 @@ from solarseg.measurement.regions import Component, find_components
 from solarseg.measurement.skeleton import Skeleton
 from solarseg.modules.records import ChangeKind, RegionChange
 
-__all__ = ["ClassMasks", "changed_regions", "darkened_regions"]
+__all__ = ["ClassMasks", "changed_regions", "unknown_regions"]
 
 Bools = NDArray[np.bool_]
 
@@ -69,7 +69,7 @@ def changed_regions(masks: ClassMasks, ratio: LightRatio) -> Iterator[RegionChan
             yield from _change(kind, masks.name, part, pixels.shape)
 
 
-def darkened_regions(ratio: LightRatio, known: Bools) -> Iterator[RegionChange]:
+def unknown_regions(ratio: LightRatio, known: Bools) -> Iterator[RegionChange]:
     """Yield the regions that have become darker or brighter and belong to no class.
 
     Args:
@@ -77,14 +77,11 @@ def darkened_regions(ratio: LightRatio, known: Bools) -> Iterator[RegionChange]:
         known: ``(H, W) bool``, defects of any class, now or before.
     """
     near = _grow(known, TOLERANCE)
-    changed: tuple[tuple[ChangeKind, str, Bools], ...] = (
-        ("new", "darkened", ratio.darker),
-        ("gone", "brightened", ratio.brighter),
-    )
-    for kind, name, pixels in changed:
+    changed: tuple[tuple[ChangeKind, Bools], ...] = (("darker", ratio.darker), ("brighter", ratio.brighter))
+    for kind, pixels in changed:
         for part in find_components(pixels):
             if not (near[part.window] & part.pixels).any():
-                yield from _change(kind, name, part, pixels.shape)
+                yield from _change(kind, "", part, pixels.shape)
 
 
 def _connected(masks: ClassMasks) -> Bools:

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.classes import ClassMap
+from solarseg.classes import ClassMap, few
 from solarseg.comparison import CellImages, ComparedCell, compare_cells, recognise_cells
 from solarseg.errors import ArgumentError, DataError
 from solarseg.images import read_image
 from solarseg.inspection.job import InspectionJob
 from solarseg.inspection.layout import InspectionPaths, ModulePaths
 from solarseg.inspection.module import ModuleChanges, ModuleResult
-from solarseg.inspection.record import read_record
+from solarseg.inspection.record import read_origin, read_record
 from solarseg.masks import read_mask_values
 from solarseg.modules import InspectedModule
 
@@ -32,6 +32,10 @@ _TURNED = "the module is turned by 180 degrees; turn one of both photographs"
 _UNKNOWN = (
     "uncertain: the cells cannot be distinguished from others of the earlier photograph; make sure that it shows the "
     "same module, and not turned."
+)
+_OTHER_MODEL = (
+    "by two models: the earlier photograph was inspected with another one. What only one of them finds counts where "
+    "the light changed; repeat that inspection with this model."
 )
 _UNCHANGED = 128  # grey level in the picture of the ratio
 
@@ -96,12 +100,20 @@ def compare_with_folder(result: ModuleResult, job: InspectionJob) -> ModuleResul
     if not paths.record.is_file():
         return note_no_comparison(result, f"the earlier inspection has no module {result.module.name}")
     try:
-        earlier = read_result(paths)
+        earlier, options = read_result(paths), read_origin(paths.root).options
     except DataError as error:
         return note_no_comparison(result, f"the earlier inspection cannot be used: {error}")
+    classes = job.model.classes
+    if options.get("classes") != list(classes.names):
+        return note_no_comparison(
+            result,
+            f"the earlier model has other classes than {few(classes.names)}; repeat that inspection with this model",
+        )
+    if options.get("model") != job.model.fingerprint:
+        result = _with_note(result, _OTHER_MODEL)
     image = job.image_name(job.compare.resolve() / earlier.module.image)  # was relative to that folder
     earlier = replace(earlier, module=replace(earlier.module, image=image))
-    return compare_module(result, earlier, job.model.classes)
+    return compare_module(result, earlier, classes)
 
 
 def compare_module(result: ModuleResult, earlier: ModuleResult, classes: ClassMap) -> ModuleResult:
@@ -147,7 +159,9 @@ def _objection(result: ModuleResult, earlier: ModuleResult, classes: ClassMap) -
         turned = " and may be turned" if (place.rows, place.columns) == (other.columns, other.rows) else ""
         before, now = (f"{each.rows} x {each.columns}" for each in (other, place))
         return f"the earlier module has {before} cells{turned}, now {now} were found"
-    return "the earlier model has other classes" if earlier.masks.max(initial=0) >= len(classes) else None
+    if earlier.masks.max(initial=0) >= len(classes):
+        return "the masks of the earlier inspection contain unknown class ids; repeat that inspection"
+    return None
 
 
 def _with_note(result: ModuleResult, note: str) -> ModuleResult:

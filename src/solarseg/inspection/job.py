@@ -107,6 +107,7 @@ class InspectionJob:
         options = {
             "version": __version__,
             "model": self.model.fingerprint,
+            "classes": self.model.classes.names,
             **asdict(self.model.options),
             "cells": self.cells,
             "corners": None if self.corners is None else self.corners.tolist(),

@@ -229,12 +229,30 @@ MODULE_COLUMNS: tuple[TableColumn[InspectedModule], ...] = (
     TableColumn(
         "compared_with", str, "", "the earlier photograph; empty if not compared", attrgetter("earlier")
     ),
-    TableColumn("new_cells", int, "", "cells with new defects", _changed("new")),
+    TableColumn("new_cells", int, "", "cells with new defects, or that became dark or dim", _changed("new")),
     TableColumn(
         "grown_cells", int, "", "cells whose defects have grown, without new ones", _changed("grown")
     ),
     TableColumn(
-        "gone_cells", int, "", "cells whose defects are gone, without new or grown ones", _changed("gone")
+        "darker_cells",
+        int,
+        "",
+        "cells with darker parts in which the model finds no defect, without new or grown defects",
+        _changed("darker"),
+    ),
+    TableColumn(
+        "gone_cells",
+        int,
+        "",
+        "cells whose defects are gone, or that are no longer dark or dim, without any of the above",
+        _changed("gone"),
+    ),
+    TableColumn(
+        "brighter_cells",
+        int,
+        "",
+        "cells with brighter parts in which the model found no defect, without any of the above",
+        _changed("brighter"),
     ),
     TableColumn(
         "inactive_share_change",
@@ -353,7 +371,8 @@ CELL_COLUMNS: tuple[TableColumn[CellOf], ...] = (
         "change",
         str,
         "",
-        "new, grown, gone or same since the earlier inspection; empty if not compared",
+        "the first that is true: new, grown, darker, gone, brighter, or same as in the earlier inspection; empty if "
+        "not compared",
         _change("status"),
     ),
     TableColumn(

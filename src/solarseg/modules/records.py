@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 Finding = Literal["dark", "dim", "bright"]
-ChangeKind = Literal["new", "grown", "gone", "only now", "only before"]
-ChangeStatus = Literal["new", "grown", "gone", "same"]
+ChangeKind = Literal["new", "grown", "gone", "darker", "brighter", "only now", "only before"]
+ChangeStatus = Literal["new", "grown", "darker", "gone", "brighter", "same"]
 # In nearly sound modules the network finds short marks in four of five cells, with less severity in nearly all of them;
 # docs/decisions/inspection.md has the numbers.
 MIN_SEVERITY = 0.01
@@ -48,9 +48,10 @@ class RegionChange:
     It is measured in the true shape of the cell, as defects are.
 
     Attributes:
-        kind: "new", "grown" (it touches a defect of its class that was there) or "gone"; or, where the light did not
-            change, "only now" or "only before" for a defect that the model found in one of the inspections only.
-        class_name: class of the defect; "darkened" or "brightened" where the light changed but no class was found.
+        kind: of a defect, "new", "grown" (it touches a defect of its class that was there) or "gone", or, where the
+            light did not change, "only now" or "only before"; "darker" or "brighter" where the light changed and the
+            model found no defect.
+        class_name: class of the defect; empty for "darker" and "brighter".
         left: first column, pixels of the cell now.
         top: first row.
         width: number of columns.
@@ -71,7 +72,7 @@ class RegionChange:
 
     @property
     def sign(self) -> int:
-        """1 if it was added, -1 if it is gone, 0 if it did not change."""
+        """1 for a defect that was added, -1 for one that is gone, 0 for others."""
         return {"new": 1, "grown": 1, "gone": -1}.get(self.kind, 0)
 
 
@@ -85,7 +86,8 @@ class CellChange:
             the cell.
         light: change of the relative light.
         darkened_share: share of the cell that is darker than before relative to the rest of the cell, 0 to 1.
-        status: "new" for defects where none were, "grown", "gone", or "same" within the noise; the first that is true.
+        status: the first that is true: "new" for defects where none were, or a cell that became dark or dim; "grown";
+            "darker" for parts in which the model finds no defect; "gone"; "brighter"; "same" within the noise.
         brightened_share: share of the cell that is brighter than before relative to the rest of the cell, 0 to 1.
         regions: the parts that changed, and defects that were found in only one of the inspections.
     """

@@ -225,10 +225,12 @@ def _size_of_change(cell: InspectedCell) -> float:
 
 def _change_summary(module: InspectedModule, not_shown: int) -> str:
     found = []
-    for status, text in (("new", "New defects"), ("grown", "Grown"), ("gone", "Gone")):
+    for status, text in CHANGES.items():
+        if status == "same":
+            continue
         names = [cell.name for cell in module.cells if cell.change and cell.change.status == status]
         if names:
-            found.append(f"{text}: {list_words(names)}.")
+            found.append(f"{text.capitalize()}: {list_words(names)}.")
     if not has_changes(module):
         return ""
     if not found:

@@ -30,21 +30,24 @@ FINDINGS = {
 CHANGES = {
     "new": "new defects",
     "grown": "defects have grown",
+    "darker": "darker parts in which the model finds no defect",
     "gone": "defects are gone",
+    "brighter": "brighter parts in which the model found no defect",
     "same": "unchanged",
 }
 _CHANGE_KINDS: tuple[tuple[tuple[ChangeKind, ...], str], ...] = (
     (("new",), "New"),
     (("grown",), "Grown"),
+    (("darker",), "Darker, but the model finds no defect"),
     (("gone",), "Gone"),
+    (("brighter",), "Brighter, but the model found no defect"),
     (("only now",), "Found only now, but the light did not change"),
     (("only before",), "Found only before, but the light did not change"),
 )
 _LINES = {"crack": "cracks", "finger_interruption": "finger interruptions"}
 _AREAS = {
     "inactive_area": "inactive area",
-    "darkened": "a darker area without a defect that the model knows",
-    "brightened": "a brighter area without a defect that the model knows",
+    "": "an area",  # of no class
 }
 _SEVERAL = 2  # cells with defects in a substring
 
@@ -202,7 +205,9 @@ def _changes(cells: Sequence[InspectedCell]) -> list[str]:
     words = {
         "new": "with new defects",
         "grown": "with defects that have grown",
+        "darker": "with darker parts in which the model finds no defect",
         "gone": "with defects that are gone",
+        "brighter": "with brighter parts in which the model found no defect",
     }
     numbers = [(changes.count(status), text) for status, text in words.items()]
     found = [f"{count(number, 'cell')} {text}" for number, text in numbers if number]
