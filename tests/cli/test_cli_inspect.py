@@ -32,7 +32,7 @@ def test_a_module_is_inspected(module, tmp_path, capsys):
     assert not (out / "roof" / "report.pdf").exists()
     again = ["inspect", str(file), "--out", str(out), "--cells", "2x3", "--corners", corners, "--no-pdf"]
     assert main(again) == 0
-    assert "1 photograph of an earlier run, not inspected again" in capsys.readouterr().out
+    assert "1 photograph of a previous run, not inspected again" in capsys.readouterr().out
     write_image(tmp_path / "other.png", np.full((200, 300), 90, np.uint8))
     assert main(["inspect", str(tmp_path / "other.png"), "--out", str(out), "--no-pdf"]) == 2
     assert "give another --out, or --overwrite to replace its index and tables" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,13 +15,11 @@ import solarseg
 from solarseg import measure_cell
 from solarseg.errors import ArgumentError, DataError
 from solarseg.images import read_image, write_image
-from solarseg.inspection.changes import compare_module
+from solarseg.inspection.changes import FirstPhotograph, compare_module, compare_with_first, read_result
 from solarseg.inspection.job import InspectionJob, choose_model
 from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.module import ModuleResult
-from solarseg.inspection.record import read_record
-from solarseg.inspection.series import SeriesEntry
-from solarseg.inspection.series_changes import compare_series
+from solarseg.inspection.record import ModuleOrigin, read_record
 from solarseg.modules.cells import to_true_shape
 from solarseg.modules.placement import ModulePlacement
 from solarseg.modules.records import InspectedCell, InspectedModule
@@ -204,7 +203,7 @@ def load(tmp_path):
 def test_without_its_series_a_folder_is_inspected_again(load):
     load("abc")
     done, rows, plotted = load("")
-    assert (done.skipped, plotted) == (0, [])
+    assert (done.skipped, plotted) == (1, [])  # a was compared with none
     assert [row["compared_with"] for row in rows.values()] == [None] * 3
     assert {cell["change"] for cell in done.cell_rows()} == {None}
 
@@ -212,7 +211,7 @@ def test_without_its_series_a_folder_is_inspected_again(load):
 def test_another_first_photograph_replaces_the_comparisons(load):
     load("abc")
     done, rows, plotted = load("cab")
-    assert (done.skipped, plotted) == (3, ["a", "b", "c"])
+    assert (done.skipped, plotted) == (0, ["a", "b", "c"])
     assert {name: row["compared_with"] for name, row in rows.items()} == {
         "a": "../load/c.png",
         "b": "../load/c.png",
@@ -221,7 +220,7 @@ def test_another_first_photograph_replaces_the_comparisons(load):
     assert {cell["change"] for cell in done.cell_rows() if cell["module"] == "c"} == {None}
     assert rows["a"]["gone_cells"] == 1
     done, rows, plotted = load("ab")  # c is in no series
-    assert (done.skipped, plotted) == (2, ["a", "b"])
+    assert (done.skipped, plotted) == (1, ["a", "b"])
     assert [rows[name]["compared_with"] for name in "abc"] == [None, "../load/a.png", None]
 
 
@@ -231,9 +230,9 @@ def test_a_first_photograph_that_fails_is_not_replaced_by_the_second(load, tmp_p
     load("abc")
     whole = first.read_bytes()
     first.write_bytes(whole[:1000])
-    for _ in range(2):  # resumed, it is said once
+    for skipped in (0, 2):  # resumed, it is said once
         done, rows, plotted = load("abc")
-        assert (list(rows), done.skipped, plotted) == (["b", "c"], 2, [])
+        assert (list(rows), done.skipped, plotted) == (["b", "c"], skipped, [])
         assert len(done.failed) == 1
         for name in "bc":
             assert rows[name]["compared_with"] is None
@@ -247,17 +246,79 @@ def test_a_first_photograph_that_fails_is_not_replaced_by_the_second(load, tmp_p
     assert not any("Comparison" in (row["notes"] or "") for row in rows.values())
 
 
-def test_a_module_that_the_first_photograph_does_not_show_is_not_compared(load, tmp_path):
+def test_what_is_compared_is_not_compared_again(load, tmp_path):
+    """Another value, or another photograph, changes the plots and no comparison."""
     load("abc")
-    files = {name: tmp_path / "load" / f"{name}.png" for name in "abc"}
-    series = {file: SeriesEntry(name, "m1", 0.0) for name, file in files.items()}
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/*.*")}
+    done, _, _ = load("abc")
+    assert done.skipped == 3
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+    shutil.copy(tmp_path / "load" / "c.png", tmp_path / "load" / "d.png")
+    pictures = {name: (tmp_path / "out" / name / "before.png").read_bytes() for name in "bc"}
+    changes = {name: read_record(tmp_path / "out" / name).cells for name in "abc"}
+    done, rows, plotted = load("abcd")
+    assert (done.skipped, plotted) == (3, ["a", "b", "c", "d"])
+    for name, content in pictures.items():
+        assert (tmp_path / "out" / name / "before.png").read_bytes() == content
+    assert {name: read_record(tmp_path / "out" / name).cells for name in "abc"} == changes
+    assert rows["d"]["darkened_share"] == rows["c"]["darkened_share"]
+    assert list(rows["d"]) == list(rows["c"])
+
+
+def test_a_series_in_processes_is_the_same(load, tmp_path):
+    _, rows, _ = load("abc")
+    table = tmp_path / "load.csv"
+    done = solarseg.inspect(tmp_path / "load", tmp_path / "other", series=table, **{**GIVEN, "processes": 2})
+    assert {row["module"]: row for row in done.rows()} == rows
+    for name in "abc":
+        one, other = (tmp_path / out / name / "report.html" for out in ("out", "other"))
+        assert one.read_text() == other.read_text()
+
+
+@pytest.mark.parametrize(
+    ("first", "number", "count", "reason"),
+    [
+        (("a",), 1, 2, "shows 1 module, and this one 2, so that it is unknown which is which"),
+        (("a", "b"), 1, 1, "shows 2 modules, and this one 1, so that it is unknown which is which"),
+        (("a", "b"), 2, 2, None),
+        ((), 1, 1, "could not be inspected"),
+    ],
+)
+def test_modules_of_a_photograph_with_several_are_matched_only_if_that_is_safe(
+    load, tmp_path, first, number, count, reason
+):
+    load("")
     paths = InspectionPaths(tmp_path / "out")
-    job = InspectionJob(choose_model("el-cell"), paths, ReportStyle(), pdf=False, series=series)
-    compare_series(job, {files["a"]: ("a",), files["b"]: ("b", "c")})  # as if b showed two modules
-    assert read_record(paths.module("b").root).earlier == "../load/a.png"
-    second = read_record(paths.module("c").root)
-    assert second.earlier is None
-    assert second.notes[-1].endswith("the first photograph of the series, a.png, shows fewer modules.")
+    job = InspectionJob(choose_model("el-cell"), paths, ReportStyle(), pdf=False)
+    origin = ModuleOrigin("../load/c.png", "", number, count, {})
+    file = tmp_path / "load" / "a.png"
+    found = compare_with_first(read_result(paths.module("c")), origin, FirstPhotograph(file, first, ""), job)
+    if reason is None:
+        assert found.module.earlier == f"../load/{first[number - 1]}.png"
+    else:
+        assert found.module.earlier is None
+        assert (
+            found.module.notes[-1]
+            == f"Comparison not made: the first photograph of the series, a.png, {reason}."
+        )
+
+
+def test_a_module_of_several_that_is_not_recognised_is_not_compared(load, tmp_path):
+    """Cells at other places do not look as before, which is only a note where the photograph shows no other module."""
+    load("")
+    paths = InspectionPaths(tmp_path / "out")
+    now = read_result(paths.module("a"))
+    rolled = np.roll(np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS), 1, axis=1).ravel()
+    other = replace(now, cells=now.cells[rolled], masks=now.masks[rolled])
+    alone, one_of_several = (
+        compare_module(other, now, choose_model("el-cell").classes, several=several)
+        for several in (False, True)
+    )
+    assert alone.module.earlier is not None
+    assert "make sure that it shows the same module" in alone.module.notes[-1]
+    assert one_of_several.module.earlier is None
+    assert "photograph each module on its own" in one_of_several.module.notes[-1]
 
 
 @pytest.mark.parametrize(

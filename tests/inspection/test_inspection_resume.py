@@ -371,7 +371,7 @@ def test_a_process_that_dies_costs_its_photograph(images, tmp_path, monkeypatch)
     done = solarseg.inspect(images, tmp_path / "out", **{**GIVEN, "processes": 2})
     assert done.modules == ("a", "c")
     assert done.failed == {
-        str(images / "b.png"): "the process that inspected it ended (signal 9); use fewer `processes`"
+        str(images / "b.png"): "the process that worked on it ended (signal 9); use fewer `processes`"
     }
 
 

@@ -124,7 +124,7 @@ def _print_result(done: "Inspection") -> None:
         f"defects: {InspectionPaths(done.folder).index}"
     )
     if done.skipped:
-        print(f"  {counted(done.skipped, 'photograph')} of an earlier run, not inspected again")
+        print(f"  {counted(done.skipped, 'photograph')} of a previous run, not inspected again")
     worst = sorted(done.rows(), key=lambda row: -row["severity"])[:_WORST]
     for row in worst:
         weak = row["dark_cells"] + row["dim_cells"]  # the estimate contains only their inactive area

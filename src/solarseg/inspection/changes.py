@@ -1,7 +1,7 @@
 """Compare a module with an earlier inspection of it."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +14,20 @@ from solarseg.images import read_image
 from solarseg.inspection.job import InspectionJob
 from solarseg.inspection.layout import InspectionPaths, ModulePaths
 from solarseg.inspection.module import ModuleChanges, ModuleResult
-from solarseg.inspection.record import read_origin, read_record
+from solarseg.inspection.record import ModuleOrigin, read_origin, read_record
 from solarseg.masks import read_mask_values
 from solarseg.modules import InspectedModule
 
 __all__ = [
+    "FirstPhotograph",
     "check_earlier_inspection",
     "compare_module",
+    "compare_with_first",
     "compare_with_folder",
-    "note_no_comparison",
     "read_result",
-    "without_comparison",
 ]
 
-_NOTE = "Comparison "  # how all notes of this file begin, so that they can be removed
+_NOTE = "Comparison "  # how all notes of this file begin
 _TURNED = "the module is turned by 180 degrees; turn one of both photographs"
 _UNKNOWN = (
     "uncertain: the cells cannot be distinguished from others of the earlier photograph; make sure that it shows the "
@@ -37,7 +37,26 @@ _OTHER_MODEL = (
     "by two models: the earlier photograph was inspected with another one. What only one of them finds counts where "
     "the light changed; repeat that inspection with this model."
 )
+_WHICH = (
+    "the photograph shows several modules, and this one is not recognised as the one that was there before; photograph "
+    "each module on its own"
+)
 _UNCHANGED = 128  # grey level in the picture of the ratio
+
+
+@dataclass(frozen=True)
+class FirstPhotograph:
+    """The first photograph of a series, with which the others are compared.
+
+    Attributes:
+        file: its path.
+        modules: names of its modules, whose folders are written; empty if it could not be inspected.
+        digest: of what it shows.
+    """
+
+    file: Path
+    modules: tuple[str, ...]
+    digest: str
 
 
 def check_earlier_inspection(folder: Path, out: Path) -> str:
@@ -61,7 +80,7 @@ def check_earlier_inspection(folder: Path, out: Path) -> str:
 
 
 def read_result(paths: ModulePaths) -> ModuleResult:
-    """Read a module with its pictures.
+    """Read a module with its pictures, without plots.
 
     Raises:
         DataError: a file is missing, or cannot be used.
@@ -72,69 +91,94 @@ def read_result(paths: ModulePaths) -> ModuleResult:
     rectified = _read_grey(paths.rectified)
     if rectified.size != cells.size or cells.shape != masks.shape:
         raise DataError(f"{paths.root}: has pictures of different sizes; inspect the module again")
-    return ModuleResult(module, rectified, cells, masks)
+    changes = None
+    if module.earlier is not None:
+        changes = ModuleChanges(_read_grey(paths.before), _read_grey(paths.ratio))
+    return ModuleResult(module, rectified, cells, masks, changes)
 
 
-def without_comparison(result: ModuleResult) -> ModuleResult:
-    """Return a module without its changes and the notes about them, as before it was compared."""
-    module = result.module
-    cells = tuple(replace(cell, change=None) for cell in module.cells)
-    notes = tuple(note for note in module.notes if not note.startswith(_NOTE))
-    return replace(result, module=replace(module, cells=cells, notes=notes, earlier=None), changes=None)
+def compare_with_folder(
+    result: ModuleResult, origin: ModuleOrigin, folder: Path, job: InspectionJob
+) -> ModuleResult:
+    """Compare a module with the module of the same name in the folder of an earlier inspection, if it has one.
 
-
-def note_no_comparison(result: ModuleResult, reason: str) -> ModuleResult:
-    """Return a module with a note that says why it was not compared."""
-    return _with_note(result, f"not made: {reason}.")
-
-
-def compare_with_folder(result: ModuleResult, job: InspectionJob) -> ModuleResult:
-    """Compare a module with the module of the same name in the earlier inspection of a job, if it has one.
+    Args:
+        result: the module.
+        origin: what it was made from.
+        folder: of the earlier inspection.
+        job: that of the module.
 
     Returns:
         The module with its changes; with a note if it could not be compared.
     """
-    if job.compare is None:
-        return result
-    paths = InspectionPaths(job.compare).module(result.module.name)
+    paths = InspectionPaths(folder).module(result.module.name)
     if not paths.record.is_file():
-        return note_no_comparison(result, f"the earlier inspection has no module {result.module.name}")
+        return _not_made(result, f"the earlier inspection has no module {result.module.name}")
     try:
-        earlier, options = read_result(paths), read_origin(paths.root).options
+        earlier, source = read_result(paths), read_origin(paths.root)
     except DataError as error:
-        return note_no_comparison(result, f"the earlier inspection cannot be used: {error}")
+        return _not_made(result, f"the earlier inspection cannot be used: {error}")
     classes = job.model.classes
-    if options.get("classes") != list(classes.names):
-        return note_no_comparison(
+    if source.options.get("classes") != list(classes.names):
+        return _not_made(
             result,
             f"the earlier model has other classes than {few(classes.names)}; repeat that inspection with this model",
         )
-    if options.get("model") != job.model.fingerprint:
+    if source.modules != origin.modules:
+        return _not_made(result, _other_number("the earlier photograph", source.modules, origin.modules))
+    if source.options.get("model") != job.model.fingerprint:
         result = _with_note(result, _OTHER_MODEL)
-    image = job.image_name(job.compare.resolve() / earlier.module.image)  # was relative to that folder
+    image = job.image_name(folder.resolve() / earlier.module.image)  # was relative to that folder
     earlier = replace(earlier, module=replace(earlier.module, image=image))
-    return compare_module(result, earlier, classes)
+    return compare_module(result, earlier, classes, several=origin.modules > 1)
 
 
-def compare_module(result: ModuleResult, earlier: ModuleResult, classes: ClassMap) -> ModuleResult:
+def compare_with_first(
+    result: ModuleResult, origin: ModuleOrigin, first: FirstPhotograph, job: InspectionJob
+) -> ModuleResult:
+    """Compare a module with its state in the first photograph of a series; see `compare_with_folder`.
+
+    Raises:
+        DataError: the folder of that module was changed.
+    """
+    name = f"the first photograph of the series, {first.file.name},"
+    if not first.modules:
+        return _not_made(result, f"{name} could not be inspected")
+    if len(first.modules) != origin.modules:
+        return _not_made(result, _other_number(name, len(first.modules), origin.modules))
+    earlier = read_result(job.paths.module(first.modules[origin.number - 1]))
+    return compare_module(result, earlier, job.model.classes, several=origin.modules > 1)
+
+
+def _other_number(name: str, before: int, now: int) -> str:
+    counted = f"{before} module{'' if before == 1 else 's'}"
+    return f"{name} shows {counted}, and this one {now}, so that it is unknown which is which"
+
+
+def compare_module(
+    result: ModuleResult, earlier: ModuleResult, classes: ClassMap, several: bool = False
+) -> ModuleResult:
     """Compare a module with its earlier state.
 
     Args:
         result: the module.
         earlier: the same module before; ``image`` is relative to the folder of this inspection.
         classes: of both masks.
+        several: the photograph shows several modules, so that this one must be recognised.
 
     Returns:
         The module with its changes; with a note if it could not be compared.
     """
     reason = _objection(result, earlier, classes)
     if reason is not None:
-        return note_no_comparison(result, reason)
+        return _not_made(result, reason)
     place = result.module.placement
     now, before = (CellImages(each.cells, each.masks) for each in (result, earlier))
     seen = recognise_cells(now, before, (place.rows, place.columns), classes)
     if seen == "turned":
-        return note_no_comparison(result, _TURNED)
+        return _not_made(result, _TURNED)
+    if seen == "unknown" and several:
+        return _not_made(result, _WHICH)
     if seen == "unknown":
         result = _with_note(result, _UNKNOWN)
     module = result.module
@@ -162,6 +206,10 @@ def _objection(result: ModuleResult, earlier: ModuleResult, classes: ClassMap) -
     if earlier.masks.max(initial=0) >= len(classes):
         return "the masks of the earlier inspection contain unknown class ids; repeat that inspection"
     return None
+
+
+def _not_made(result: ModuleResult, reason: str) -> ModuleResult:
+    return _with_note(result, f"not made: {reason}.")
 
 
 def _with_note(result: ModuleResult, note: str) -> ModuleResult:

@@ -66,7 +66,7 @@ def inspect(
         corners: ``(4, 2)`` x and y of the outer corners of the area of cells, pixels, clockwise from the upper left;
             for photographs in which the module is not found. Used for all photographs. Requires ``cells``.
         config: the company's part of the reports, or a YAML file with it.
-        compare: ``out`` of an earlier call; modules of the same name are compared with it.
+        compare: ``out`` of an earlier inspection; modules of the same name are compared with it.
         series: CSV file with the columns ``image``, ``module`` and a quantity with its unit, such as
             ``pressure (Pa)``: all photographs of a module are compared with its first, and plotted over the quantity.
         overwrite: inspect all photographs again, and replace what was made of other photographs.
@@ -162,7 +162,7 @@ def _find(sources: list[Path | str], paths: InspectionPaths) -> tuple[dict[Path,
     photographs = [(file, base) for file, base in found if not _is_ours(file, paths)]
     if not photographs:
         raise ArgumentError(
-            f"{found[0][0]}: was written by an earlier call to {paths.root}; give other images"
+            f"{found[0][0]}: was written by a previous call to {paths.root}; give other images"
         )
     named = name_outputs(photographs)
     failed = {str(file): reason for file in named if (reason := name_objection(file)) is not None}
@@ -170,7 +170,7 @@ def _find(sources: list[Path | str], paths: InspectionPaths) -> tuple[dict[Path,
 
 
 def _is_ours(file: Path, paths: InspectionPaths) -> bool:
-    """Return whether a file is in the folder of a module that an earlier call wrote."""
+    """Return whether a file is in the folder of a module that a previous call wrote."""
     return is_inside(file, paths.root) and any(
         ModulePaths(folder).exists for folder in file.absolute().parents
     )

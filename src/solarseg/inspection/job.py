@@ -77,10 +77,10 @@ class InspectionJob:
         cells: number of rows and columns of cells; None if they are to be found.
         corners: ``(4, 2)`` of the module; None if modules are to be found.
         cell_mm: longer side of the cells, mm.
-        overwrite: replace what an earlier call wrote.
+        overwrite: replace what a previous call wrote.
         pdf: write PDF files.
         compare: folder of an earlier inspection, or None.
-        earlier: digest of what that inspection found.
+        earlier_digest: of what that inspection found.
         series: photograph -> its module and value, for photographs of the same modules, in their order.
         quantity: what the values are, with its unit.
     """
@@ -94,14 +94,21 @@ class InspectionJob:
     overwrite: bool = False
     pdf: bool = True
     compare: Path | None = None
-    earlier: str = ""
+    earlier_digest: str = ""
     series: Mapping[Path, SeriesEntry] = field(default_factory=dict)
     quantity: str = ""
 
-    def options(self, file: Path) -> dict[str, Any]:
+    def firsts(self) -> dict[Path, Path]:
+        """Return the first photograph of the series of each other photograph in it."""
+        first: dict[str, Path] = {}
+        found = {file: first.setdefault(entry.module, file) for file, entry in self.series.items()}
+        return {file: other for file, other in found.items() if file != other}
+
+    def options(self, first: str = "") -> dict[str, Any]:
         """Return what the modules of a photograph depend on besides its content, as values of JSON.
 
-        Of the series, only whether the photograph is in it: comparisons with its first are made again in each call.
+        Args:
+            first: digest of the first photograph of its series, if it is compared with one.
         """
         style = self.style.model_dump_json(exclude={"logo"}) + self.style.logo_uri
         options = {
@@ -114,8 +121,7 @@ class InspectionJob:
             "cell_mm": self.cell_mm,
             "style": hashlib.blake2b(style.encode(), digest_size=8).hexdigest(),
             "pdf": self.pdf,
-            "earlier": self.earlier,
-            "series": file in self.series,
+            "earlier": first or self.earlier_digest,
         }
         values: dict[str, Any] = json.loads(json.dumps(options))
         return values

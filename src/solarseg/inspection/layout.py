@@ -9,6 +9,7 @@ NAME/module.json            the record of a module, written last: all the above 
 NAME/report.html            the report of a module; report.pdf is the same for printing
 NAME/rectified.png          the module from the front
 NAME/overlay.png            the same with its defects
+NAME/before.png             the module before, if it was compared, each cell where it is now
 NAME/ratio.png              its light relative to the earlier light, if it was compared
 NAME/cells/r03c07.png       each cell as the model takes it
 NAME/masks/r03c07.png       class ids of each cell
@@ -49,6 +50,11 @@ class ModulePaths:
     def overlay(self) -> Path:
         """The module with its defects."""
         return self.root / "overlay.png"
+
+    @property
+    def before(self) -> Path:
+        """The module before, each cell where it is now."""
+        return self.root / "before.png"
 
     @property
     def ratio(self) -> Path:

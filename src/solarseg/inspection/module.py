@@ -27,17 +27,15 @@ _SURE = 0.7
 
 @dataclass(frozen=True, eq=False)
 class ModuleChanges:
-    """Pictures of what changed in a module; only plots for the first photograph of a series.
+    """Pictures of what changed in a module.
 
     Attributes:
         before: ``(rows * 256, columns * 256) uint8``, the module from the front before, each cell where it is now.
         ratio: ``(rows * 256, columns * 256) uint8``, the light relative to the earlier light; 128 is unchanged.
-        plots: over the quantity of a series.
     """
 
     before: NDArray[np.uint8] | None = field(default=None, repr=False)
     ratio: NDArray[np.uint8] | None = field(default=None, repr=False)
-    plots: tuple[Plot, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,7 @@ class ModuleResult:
         cells: ``(N, 256, 256) uint8``, each cell as the model takes it, row by row.
         masks: ``(N, 256, 256) uint8``, class ids of each cell.
         changes: pictures of what changed since an earlier inspection, if it was compared.
+        plots: over the quantity of a series.
     """
 
     module: InspectedModule
@@ -57,6 +56,7 @@ class ModuleResult:
     cells: NDArray[np.uint8] = field(repr=False)
     masks: NDArray[np.uint8] = field(repr=False)
     changes: ModuleChanges | None = field(default=None, repr=False)
+    plots: tuple[Plot, ...] = ()
 
     @property
     def mask(self) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from solarseg.classes import ClassMap
 from solarseg.errors import DataError, ExistsError
 from solarseg.files import atomic_folder
 from solarseg.inspection.layout import ModulePaths
-from solarseg.inspection.module import ModuleResult
+from solarseg.inspection.module import ModuleChanges, ModuleResult
 from solarseg.inspection.record import ModuleOrigin, ModuleRecord, read_origin, trace_shapes, write_record
 from solarseg.masks import encode_mask
 from solarseg.modules import ModulePlacement
@@ -29,8 +29,9 @@ _FILES = (
     ReportFile("masks/r01c01.png", "Class ids of each cell."),
     ReportFile("module.json", "All numbers, for programs."),
 )
-_RATIO = ReportFile(
-    "ratio.png", "The light relative to the earlier light: grey is unchanged, dark is darker."
+_CHANGES = (
+    ReportFile("before.png", "The module before, each cell where it is now."),
+    ReportFile("ratio.png", "The light relative to the earlier light: grey is unchanged, dark is darker."),
 )
 
 
@@ -70,7 +71,7 @@ def write_module(
     style: ReportStyle,
     pdf: bool,
 ) -> None:
-    """Write a complete folder or none; an earlier one is replaced.
+    """Write a complete folder or none; an existing one is replaced.
 
     Args:
         root: the folder.
@@ -97,8 +98,10 @@ def write_module(
 def _write_pictures(paths: ModulePaths, result: ModuleResult, classes: ClassMap) -> None:
     _write_png(paths.rectified, result.rectified)
     _write_png(paths.overlay, _paint(result.rectified, result.mask, classes))
-    if result.changes is not None and result.changes.ratio is not None:
-        _write_png(paths.ratio, result.changes.ratio)
+    changes = result.changes or ModuleChanges()
+    for path, picture in ((paths.before, changes.before), (paths.ratio, changes.ratio)):
+        if picture is not None:
+            _write_png(path, picture)
     for directory in (paths.cell("").parent, paths.mask("").parent):
         directory.mkdir()
     for cell, image, ids in zip(result.module.cells, result.cells, result.masks, strict=True):
@@ -117,8 +120,8 @@ def _view(result: ModuleResult, classes: ClassMap, model: str) -> ModuleView:
         ratio=None if changes is None else changes.ratio,
         earlier_name="" if module.earlier is None else Path(module.earlier).name,
         model=model,
-        plots=() if changes is None else changes.plots,
-        files=_FILES if changes is None or changes.ratio is None else (*_FILES, _RATIO),
+        plots=result.plots,
+        files=_FILES if changes is None or changes.ratio is None else (*_FILES, *_CHANGES),
     )
 
 

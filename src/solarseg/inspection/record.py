@@ -48,7 +48,8 @@ class ModuleOrigin:
         digest: digest of the photograph's file.
         number: number of the module in its photograph, counted from 1.
         modules: number of modules in the photograph.
-        options: model, options and version of solarseg.
+        options: model, options, version of solarseg, and what the module was compared with.
+        plots: digest of the plots over a series in its report, which other photographs change; empty without plots.
     """
 
     image: str
@@ -56,6 +57,7 @@ class ModuleOrigin:
     number: int
     modules: int
     options: dict[str, Any] = field(hash=False)
+    plots: str = ""
 
 
 @dataclass(frozen=True)

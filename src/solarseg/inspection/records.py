@@ -20,7 +20,7 @@ class Inspection:
         cells: number of cells of all modules.
         defective: number of cells that count as defective; see `InspectedCell.defective`.
         failed: photograph -> why it could not be inspected.
-        skipped: number of photographs that an earlier call had inspected.
+        skipped: number of photographs that a previous call had inspected.
     """
 
     folder: Path

@@ -1,10 +1,11 @@
 """Inspect photographs, in processes or one after another, and make the files about all modules from what they wrote."""
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
+from solarseg.errors import SolarsegError
 from solarseg.files import (
     folder_lock,
     remove_empty_folder,
@@ -12,14 +13,15 @@ from solarseg.files import (
     remove_temporary_folders,
 )
 from solarseg.inference.model import Model
-from solarseg.inspection.earlier import EarlierModules
+from solarseg.inspection.changes import FirstPhotograph
+from solarseg.inspection.finished import FinishedModules
 from solarseg.inspection.job import InspectionJob
-from solarseg.inspection.module_folder import check_module_folder
 from solarseg.inspection.names import ModuleNames
+from solarseg.inspection.record import read_origin
 from solarseg.inspection.records import Inspection
-from solarseg.inspection.series_changes import compare_series
+from solarseg.inspection.series_plots import digest_plots, plot_series
 from solarseg.inspection.summary import write_summary
-from solarseg.inspection.task import PhotographTask, TaskResult, do_task
+from solarseg.inspection.task import InspectionTask, PhotographTask, PlotTask, TaskResult, do_task
 from solarseg.inspection.workers import do_tasks_in_processes
 from solarseg.reports import FailedPhotograph
 from solarseg.threads import count_cores
@@ -74,51 +76,114 @@ def _run(
     progress: bool,
 ) -> Inspection:
     _remove_temporary(job.paths.root)
-    names, earlier = ModuleNames(named.values(), job.paths), EarlierModules(job.paths)
-    tasks = [PhotographTask(file, name) for file, name in named.items()]
-    images = {task.file: job.image_name(task.file) for task in tasks}
-    modules: dict[Path, tuple[str, ...]] = {}
-    if not job.overwrite:
-        earlier.check(set(images.values()))
-        modules = {task.file: done for task in tasks if (done := earlier.find_done(job, names, task))}
-    skipped = len(modules)
-    left = [task for task in tasks if task.file not in modules]
-    for task in left:
-        check_module_folder(job.paths.module(names.of(task.name, 1)[0]), images[task.file], job.overwrite)
-    failures = dict(failed)
-    with closing(_do_tasks(job, names, left, model, processes)) as results:
-        for result in _track(results, len(left), "inspecting", progress):
-            if result.failure is None:
-                modules[result.file] = result.modules
-            else:
-                failures[str(result.file)] = result.failure
-    earlier.remove_replaced({images[file]: found for file, found in modules.items()})
-    compare_series(job, modules)
-    found = [module for file in named for module in modules.get(file, ())]
+    work = _Work(job, named, failed, model, processes, progress)
+    work.check(named)
+    firsts = job.firsts()
+    work.inspect([PhotographTask(file, name) for file, name in named.items() if file not in firsts])
+    work.inspect(
+        [
+            PhotographTask(file, name, work.first_photograph(firsts[file]))
+            for file, name in named.items()
+            if file in firsts
+        ]
+    )
+    work.finished.remove_replaced({job.image_name(file): found for file, found in work.modules.items()})
+    work.write_plots()
+    found = [module for file in named for module in work.modules.get(file, ())]
     if not found:
-        return Inspection(job.paths.root, (), 0, 0, failures)
-    reasons = [FailedPhotograph(file, reason) for file, reason in failures.items()]
+        return Inspection(job.paths.root, (), 0, 0, work.failures)
+    reasons = [FailedPhotograph(file, reason) for file, reason in work.failures.items()]
     records = _track(found, len(found), "writing tables", progress and len(found) > _FEW)
     cells, defective = write_summary(job.paths, records, reasons, job.model.classes, job.style)
-    return Inspection(job.paths.root, tuple(found), cells, defective, failures, skipped)
+    return Inspection(job.paths.root, tuple(found), cells, defective, work.failures, work.skipped)
 
 
-def _do_tasks(
-    job: InspectionJob,
-    names: ModuleNames,
-    tasks: Sequence[PhotographTask],
-    model: Model | None,
-    processes: int | None,
-) -> Generator[TaskResult, None, None]:
-    """Yield what came of each photograph, in the order in which they are finished."""
-    cores = count_cores()
-    count = min(processes or cores, len(tasks))
-    if count > 1:
-        yield from do_tasks_in_processes(job, names, tasks, count, threads=max(1, cores // count))
-    elif tasks:
-        opened = model or job.model.open()
-        for task in tasks:
-            yield do_task(job, opened, names, task)
+class _Work:
+    """What is done of a job.
+
+    Attributes:
+        finished: what previous calls finished.
+        modules: names of the modules of each photograph that is done.
+        failures: photographs that could not be inspected, with the reason.
+        skipped: number of photographs that previous calls inspected.
+    """
+
+    def __init__(
+        self,
+        job: InspectionJob,
+        named: Mapping[Path, str],
+        failed: Mapping[str, str],
+        model: Model | None,
+        processes: int | None,
+        progress: bool,
+    ) -> None:
+        self._job, self._model, self._processes, self._progress = job, model, processes, progress
+        self._names = ModuleNames(named.values(), job.paths)
+        self._plots: dict[str, str] = {}  # digests of those in the reports that previous calls wrote
+        self.finished = FinishedModules(job.paths)
+        self.modules: dict[Path, tuple[str, ...]] = {}
+        self.failures = dict(failed)
+        self.skipped = 0
+
+    def check(self, named: Mapping[Path, str]) -> None:
+        """Check that everything can be written, before the work."""
+        images = {file: self._job.image_name(file) for file in named}
+        if not self._job.overwrite:
+            self.finished.check(set(images.values()))
+        for file, name in named.items():
+            self.finished.check_folder(self._names.of(name, 1)[0], images[file], self._job.overwrite)
+
+    def inspect(self, tasks: Sequence[PhotographTask]) -> None:
+        """Inspect the photographs that are not finished."""
+        left = [task for task in tasks if not self._is_finished(task)]
+        for result in self._do(left, "inspecting"):
+            if result.failure is None:
+                self.modules[result.file] = result.modules
+            else:
+                self.failures[str(result.file)] = result.failure
+
+    def _is_finished(self, task: PhotographTask) -> bool:
+        done = () if self._job.overwrite else self.finished.find_done(self._job, self._names, task)
+        if done:
+            self.modules[task.file] = done
+            self._plots |= {name: self.finished.plots_of(name) for name in done}
+            self.skipped += 1
+        return bool(done)
+
+    def first_photograph(self, file: Path) -> FirstPhotograph:
+        """Return the first photograph of a series, after it was inspected."""
+        names, image = self.modules.get(file, ()), self._job.image_name(file)
+        content = read_origin(self._job.paths.module(names[0]).root).digest if names else ""
+        return FirstPhotograph(file, names, f"{image} {content}")
+
+    def write_plots(self) -> None:
+        """Write the reports again in which the plots of the series are missing, or others than now."""
+        plots = plot_series(self._job, self.modules)
+        found = {name: plots.get(name, ()) for names in self.modules.values() for name in names}
+        tasks = [
+            PlotTask(self._job.paths.module(name).root, each)
+            for name, each in found.items()
+            if digest_plots(each) != self._plots.get(name, "")
+        ]
+        for result in self._do(tasks, "writing plots"):
+            if result.failure is not None:
+                raise SolarsegError(f"{result.file}: {result.failure}")
+
+    def _do(self, tasks: Sequence[InspectionTask], what: str) -> Iterator[TaskResult]:
+        with closing(self._results(tasks)) as results:
+            yield from _track(results, len(tasks), what, self._progress)
+
+    def _results(self, tasks: Sequence[InspectionTask]) -> Generator[TaskResult, None, None]:
+        """Yield what came of each task, in the order in which they are done."""
+        cores = count_cores()
+        count = min(self._processes or cores, len(tasks))
+        if count > 1:
+            threads = max(1, cores // count)
+            yield from do_tasks_in_processes(self._job, self._names, tasks, count, threads)
+        elif tasks:
+            self._model = self._model or self._job.model.open()
+            for task in tasks:
+                yield do_task(self._job, self._model, self._names, task)
 
 
 def _remove_temporary(root: Path) -> None:

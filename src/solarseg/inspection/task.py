@@ -1,21 +1,23 @@
-"""One photograph: inspect its modules, and write a folder for each."""
+"""The work of one process at a time: inspect a photograph, or write a report again with its plots."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from solarseg.errors import ArgumentError, DataError, ExistsError, ImageError, SolarsegError, reason_of
 from solarseg.files import digest
 from solarseg.inference.model import Model
-from solarseg.inspection.changes import compare_with_folder
+from solarseg.inspection.changes import FirstPhotograph, compare_with_first, compare_with_folder, read_result
 from solarseg.inspection.job import InspectionJob
 from solarseg.inspection.module import inspect_module
 from solarseg.inspection.module_folder import check_module_folder, write_module
 from solarseg.inspection.names import ModuleNames
 from solarseg.inspection.photograph import read_photograph
-from solarseg.inspection.record import ModuleOrigin
+from solarseg.inspection.record import ModuleOrigin, read_origin
+from solarseg.inspection.series_plots import digest_plots
+from solarseg.reports import Plot
 
-__all__ = ["PhotographTask", "TaskResult", "digest_photograph", "do_task"]
+__all__ = ["InspectionTask", "PhotographTask", "PlotTask", "TaskResult", "digest_photograph", "do_task"]
 
 logger = logging.getLogger(__name__)
 
@@ -27,20 +29,38 @@ class PhotographTask:
     Attributes:
         file: its path.
         name: of the photograph, for the names of its modules.
+        first: the first photograph of its series, to compare with; None without a series, and for the first itself.
     """
 
     file: Path
     name: str
+    first: FirstPhotograph | None = None
+
+
+@dataclass(frozen=True)
+class PlotTask:
+    """A report to write again, with other plots.
+
+    Attributes:
+        file: folder of the module.
+        plots: over the quantity of its series; may be empty.
+    """
+
+    file: Path
+    plots: tuple[Plot, ...] = field(repr=False)
+
+
+InspectionTask = PhotographTask | PlotTask
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What came of a photograph.
+    """What came of a task.
 
     Attributes:
-        file: its path.
-        modules: names of its modules, whose folders were written.
-        failure: why it could not be inspected, in a sentence; None if it was.
+        file: that of the task.
+        modules: names of the modules of a photograph, whose folders were written.
+        failure: why it could not be done, in a sentence; None if it was.
     """
 
     file: Path
@@ -48,18 +68,20 @@ class TaskResult:
     failure: str | None = None
 
 
-def do_task(job: InspectionJob, model: Model, names: ModuleNames, task: PhotographTask) -> TaskResult:
-    """Inspect a photograph; whatever is wrong with it, the others can still be inspected.
+def do_task(job: InspectionJob, model: Model, names: ModuleNames, task: InspectionTask) -> TaskResult:
+    """Do a task; whatever is wrong with a photograph, the others can still be inspected.
 
     Args:
         job: what is to be done.
         model: the opened model of the job.
         names: of the modules.
-        task: the photograph.
+        task: the photograph or report.
 
     Raises:
         SolarsegError: something else than the photograph is wrong: a result cannot be written, or the model fails.
     """
+    if isinstance(task, PlotTask):
+        return _write_plots(job, task)
     try:
         return TaskResult(task.file, _write_modules(job, model, names, task))
     except (
@@ -84,18 +106,28 @@ def _write_modules(
     content = digest_photograph(task.file)
     photograph = read_photograph(task.file, job.cells, job.corners)
     found = names.of(task.name, len(photograph.modules))
-    image, options = job.image_name(task.file), job.options(task.file)
+    image, options = job.image_name(task.file), job.options(task.first.digest if task.first else "")
     for module in found:
         check_module_folder(job.paths.module(module), image, job.overwrite)
     for number, (placement, module) in enumerate(zip(photograph.modules, found, strict=True), 1):
         result = inspect_module(
             photograph, placement, module, image, model, job.cell_mm, job.style.min_severity
         )
-        result = compare_with_folder(result, job)
         origin = ModuleOrigin(image, content, number, len(found), options)
+        if task.first is not None:
+            result = compare_with_first(result, origin, task.first, job)
+        elif job.compare is not None:
+            result = compare_with_folder(result, origin, job.compare, job)
         folder = job.paths.module(module).root
         write_module(folder, result, origin, model.classes, model.path.stem, job.style, job.pdf)
     return tuple(found)
+
+
+def _write_plots(job: InspectionJob, task: PlotTask) -> TaskResult:
+    result = replace(read_result(job.paths.module(task.file.name)), plots=task.plots)
+    origin = replace(read_origin(task.file), plots=digest_plots(task.plots))
+    write_module(task.file, result, origin, job.model.classes, job.model.path.stem, job.style, job.pdf)
+    return TaskResult(task.file)
 
 
 def digest_photograph(file: Path) -> str:

@@ -1,6 +1,6 @@
 """A process that inspects photographs; `solarseg.inspection.workers` starts it.
 
-It reads a setup and then photographs from standard input, and writes what came of each to standard output. It ends with
+It reads a setup and then tasks from standard input, and writes what came of each to standard output. It ends with
 its parent, however that ends.
 """
 
@@ -15,7 +15,7 @@ from typing import BinaryIO
 import cv2
 
 from solarseg.errors import SolarsegError
-from solarseg.inspection.task import PhotographTask, do_task
+from solarseg.inspection.task import InspectionTask, do_task
 from solarseg.inspection.workers import WorkerError, WorkerSetup, send
 
 __all__ = ["run_worker"]
@@ -28,7 +28,7 @@ def run_worker() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print must not be taken for an answer
     setup: WorkerSetup = pickle.load(sys.stdin.buffer)
     cv2.setNumThreads(setup.threads)
-    tasks: SimpleQueue[PhotographTask] = SimpleQueue()
+    tasks: SimpleQueue[InspectionTask] = SimpleQueue()
     Thread(target=_read, args=(sys.stdin.buffer, tasks), daemon=True).start()
     try:
         model = setup.job.model.open(setup.threads)
@@ -40,7 +40,7 @@ def run_worker() -> None:
         tasks.get()  # the parent ends us
 
 
-def _read(pipe: BinaryIO, tasks: "SimpleQueue[PhotographTask]") -> None:
+def _read(pipe: BinaryIO, tasks: "SimpleQueue[InspectionTask]") -> None:
     """Read tasks, and end the process at once when the parent closes the pipe or is gone."""
     while True:
         try:

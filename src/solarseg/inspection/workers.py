@@ -1,8 +1,8 @@
-"""Processes that inspect photographs.
+"""Processes that inspect photographs and write reports.
 
 Finding modules, measuring defects and writing reports is mostly work of Python, which threads of one process would do
 by turns. Each process opens the network once. It is started with the Python command and gets its tasks through a pipe,
-so that scripts need no ``if __name__ == "__main__"``, and a process that dies costs only its photograph.
+so that scripts need no ``if __name__ == "__main__"``, and a process that dies costs only its task.
 """
 
 import os
@@ -17,10 +17,10 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import IO, Any
 
-from solarseg.errors import ArgumentError, ModelFileError, OutputError, SolarsegError
+from solarseg.errors import ArgumentError, DataError, ModelFileError, OutputError, SolarsegError
 from solarseg.inspection.job import InspectionJob
 from solarseg.inspection.names import ModuleNames
-from solarseg.inspection.task import PhotographTask, TaskResult
+from solarseg.inspection.task import InspectionTask, TaskResult
 
 __all__ = ["WorkerError", "WorkerSetup", "do_tasks_in_processes", "send"]
 
@@ -58,30 +58,30 @@ class WorkerError:
 
     def raise_again(self) -> None:
         """Raise it in this process."""
-        kinds = {kind.__name__: kind for kind in (OutputError, ModelFileError, ArgumentError)}
+        kinds = {kind.__name__: kind for kind in (OutputError, ModelFileError, DataError, ArgumentError)}
         raise kinds.get(self.kind, SolarsegError)(self.message)
 
 
 def do_tasks_in_processes(
-    job: InspectionJob, names: ModuleNames, tasks: Sequence[PhotographTask], count: int, threads: int
+    job: InspectionJob, names: ModuleNames, tasks: Sequence[InspectionTask], count: int, threads: int
 ) -> Iterator[TaskResult]:
-    """Inspect photographs in processes, one photograph at a time each.
+    """Do tasks in processes, one task at a time each.
 
     Args:
         job: what is to be done.
         names: of the modules.
-        tasks: the photographs.
+        tasks: photographs or reports.
         count: number of processes.
         threads: number of threads of the network in each process.
 
     Yields:
-        What came of each photograph, in the order in which they are finished.
+        What came of each task, in the order in which they are finished.
 
     Raises:
         SolarsegError: the model cannot be used, or a result cannot be written; no process is left.
     """
     setup = WorkerSetup(job, names, threads)
-    waiting: SimpleQueue[PhotographTask] = SimpleQueue()
+    waiting: SimpleQueue[InspectionTask] = SimpleQueue()
     for task in tasks:
         waiting.put(task)
     finished: SimpleQueue[TaskResult | BaseException] = SimpleQueue()
@@ -102,12 +102,12 @@ def _get(finished: "SimpleQueue[TaskResult | BaseException]") -> TaskResult | Ba
 
 
 class _Server:
-    """A thread that gives photographs to a process, and starts another one if it dies."""
+    """A thread that gives tasks to a process, and starts another one if it dies."""
 
     def __init__(
         self,
         setup: WorkerSetup,
-        waiting: "SimpleQueue[PhotographTask]",
+        waiting: "SimpleQueue[InspectionTask]",
         finished: "SimpleQueue[TaskResult | BaseException]",
     ) -> None:
         self._setup, self._waiting, self._finished = setup, waiting, finished
@@ -138,14 +138,14 @@ class _Server:
             if self._process is not None:
                 self._process.close()
 
-    def _do(self, process: "_Process", task: PhotographTask) -> TaskResult:
+    def _do(self, process: "_Process", task: InspectionTask) -> TaskResult:
         try:
             result: TaskResult = process.ask(task)
         except EOFError:
             how = process.close()
             self._process = None
             return TaskResult(
-                task.file, failure=f"the process that inspected it ended ({how}); use fewer `processes`"
+                task.file, failure=f"the process that worked on it ended ({how}); use fewer `processes`"
             )
         return result
 

@@ -1,4 +1,4 @@
-"""Modules in photographs: locate them, rectify them, crop their cells, compare them with an earlier state."""
+"""Modules in photographs: locate them, rectify them, and crop their cells."""
 
 from solarseg.modules.cells import cells_to_pixels, cut_cells, rectify
 from solarseg.modules.locate import LocatedModules, locate_module, locate_modules, place_module

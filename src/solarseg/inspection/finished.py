@@ -1,4 +1,4 @@
-"""What earlier calls wrote into the folder of an inspection: what is done already, and what may not be replaced."""
+"""What previous calls finished in the folder of an inspection, and what may not be replaced."""
 
 import shutil
 from collections.abc import Collection, Mapping
@@ -8,15 +8,16 @@ from pathlib import Path
 from solarseg.errors import DataError, ExistsError, OutputError
 from solarseg.inspection.job import InspectionJob
 from solarseg.inspection.layout import InspectionPaths
+from solarseg.inspection.module_folder import check_module_folder
 from solarseg.inspection.names import ModuleNames
 from solarseg.inspection.record import ModuleOrigin, read_origin
 from solarseg.inspection.task import PhotographTask, digest_photograph
 
-__all__ = ["EarlierModules"]
+__all__ = ["FinishedModules"]
 
 
-class EarlierModules:
-    """The modules of earlier calls.
+class FinishedModules:
+    """The modules that previous calls finished.
 
     Args:
         paths: of the inspection.
@@ -48,13 +49,26 @@ class EarlierModules:
             if file.exists() and not self._origins:
                 raise ExistsError(file, "another `out`", "`overwrite=True` to replace it")
 
+    def check_folder(self, name: str, image: str, overwrite: bool) -> None:
+        """Check that the folder of a module can be written; see `check_module_folder`."""
+        known = self._origins.get(name)
+        if known is None or known.image != image:
+            check_module_folder(self._paths.module(name), image, overwrite)
+
+    def plots_of(self, name: str) -> str:
+        """Return the digest of the plots in the report of a module."""
+        return self._origins[name].plots
+
     def find_done(self, job: InspectionJob, names: ModuleNames, task: PhotographTask) -> tuple[str, ...]:
         """Return the modules of a photograph if all are there, made from the same file with the same options."""
         found = sorted(self._of_image.get(job.image_name(task.file), []), key=lambda module: module[1].number)
         modules = tuple(name for name, _ in found)
         if not found or modules != tuple(names.of(task.name, len(found))):
             return ()
-        origins, options = [origin for _, origin in found], job.options(task.file)
+        origins, options = (
+            [origin for _, origin in found],
+            job.options(task.first.digest if task.first else ""),
+        )
         whole = [(origin.number, origin.modules) for origin in origins] == [
             (number, len(found)) for number in range(1, len(found) + 1)
         ]
