@@ -37,7 +37,8 @@ __all__ = [
     "reason_of",
 ]
 
-_LONGEST_REASON = 160  # characters
+_LONGEST_REASON, _LONGEST_INPUT = 160, 40  # characters
+_WITHOUT_INPUT = {"json_invalid", "missing", "value_error"}  # pydantic's errors whose input says no more
 
 
 class SolarsegError(Exception):
@@ -105,6 +106,8 @@ class MissingLibraryError(SolarsegError, ImportError):
 def reason_of(error: BaseException, file: Path | None = None) -> str:
     r"""Return what another library says of an error: one line, short, and without control characters.
 
+    Of pydantic's errors, that is the first problem: where, what is allowed and what was found.
+
     Args:
         error: the error.
         file: what could not be read. If it is empty, that is the reason; libraries say it in words that do not help.
@@ -117,8 +120,21 @@ def reason_of(error: BaseException, file: Path | None = None) -> str:
     """
     if file is not None and _is_empty_file(file):
         return "the file is empty"
-    words = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
+    words = " ".join(_words_of(error).split())[:_LONGEST_REASON] or type(error).__name__
     return "".join(letter if letter.isprintable() else "?" for letter in words)
+
+
+def _words_of(error: BaseException) -> str:
+    from pydantic import ValidationError  # late, so that importing solarseg stays fast
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_context=False)[0]
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"])
+    place = "".join(steps).removeprefix(".")
+    said = first["msg"].removeprefix("Value error, ")
+    found = "" if first["type"] in _WITHOUT_INPUT else f", found {first['input']!r:.{_LONGEST_INPUT}}"
+    return f"{place}{': ' if place else ''}{said[:1].lower()}{said[1:]}{found}"
 
 
 def _is_empty_file(file: Path) -> bool:

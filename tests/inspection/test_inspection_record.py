@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from pydantic import TypeAdapter
 
 from solarseg.electrical import estimate_power
 from solarseg.errors import DataError
@@ -22,7 +23,6 @@ from solarseg.inspection.record import (
     read_record,
     write_record,
 )
-from solarseg.inspection.record_fields import to_json
 from solarseg.measurement import CellMeasurement, RegionMeasurement
 from solarseg.modules import InspectedCell, InspectedModule, ModulePlacement
 from solarseg.modules.records import CellChange, RegionChange
@@ -139,7 +139,7 @@ def sample(**changes):
 
 
 def content(record=None):
-    return {"version": 1, **to_json(record or sample())}
+    return TypeAdapter(ModuleRecord).dump_python(record or sample(), mode="json")
 
 
 def without(name):
@@ -159,32 +159,61 @@ def with_value(value, *path):
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        ("{", "is not JSON"),
-        ("[" * 100_000, "is not JSON"),
-        ("[]", "has version None, must be 1"),
-        (with_value(2, "version"), "has version 2, must be 1"),
-        (without("notes"), "the record.module has no field 'notes'"),
-        (with_value(1, "module", "extra"), "the record.module has the unknown field 'extra'"),
-        (with_value("1", "module", "cells", 0, "light"), "cells[0].light is '1', must be a finite number"),
-        (with_value(True, "module", "cells", 0, "light"), "light is True, must be a finite number"),
-        (with_value(float("nan"), "module", "cells", 1, "light"), "cells[1].light is nan"),
-        (with_value(10**400, "module", "cells", 1, "light"), "must be a finite number"),
-        (with_value(1.5, "module", "placement", "rows"), "placement.rows is 1.5, must be a whole number"),
-        (with_value("odd", "module", "cells", 0, "finding"), "is 'odd', must be one of dark, dim, bright"),
-        (with_value([[1.0], [1.0, 2.0]], "module", "placement", "homography"), "rows of different length"),
-        (with_value([["1"]], "module", "placement", "homography"), "that are not finite numbers"),
+        ("{", "(invalid JSON: EOF while parsing an object"),
+        ("[" * 100_000, "(invalid JSON: recursion limit exceeded"),
+        ("[]", "(input should be an object, found [])"),
+        (with_value(2, "version"), "(version: input should be 1, found 2)"),
+        ({**with_value(2, "version"), "new": 1}, "(version: input should be 1, found 2)"),
+        (
+            {name: value for name, value in content().items() if name != "version"},
+            "(version: field required)",
+        ),
+        (without("cells"), "(module.cells: field required)"),
+        (with_value(1, "module", "extra"), "(module.extra: unexpected keyword argument, found 1)"),
+        (
+            with_value("1", "module", "cells", 0, "light"),
+            "cells[0].light: input should be a valid number, found '1'",
+        ),
+        (
+            with_value(True, "module", "cells", 0, "light"),
+            "light: input should be a valid number, found True",
+        ),
+        (
+            with_value(float("nan"), "module", "cells", 1, "light"),
+            "cells[1].light: input should be a finite number, found nan",
+        ),
+        (with_value(10**400, "module", "cells", 1, "light"), "light: input should be a finite number"),
+        (
+            with_value(1.5, "module", "placement", "rows"),
+            "placement.rows: input should be a valid integer, found 1.5",
+        ),
+        (
+            with_value("odd", "module", "cells", 0, "finding"),
+            "finding: input should be 'dark', 'dim' or 'bright', found 'odd'",
+        ),
+        (
+            with_value([[1.0], [1.0, 2.0]], "module", "placement", "homography"),
+            "homography: rows must have one length",
+        ),
+        (
+            with_value([["1"]], "module", "placement", "homography"),
+            "homography: values must be finite numbers",
+        ),
         (with_value([[1.0]], "module", "placement", "homography"), "not 3 x 3"),
         (with_value(10**9, "module", "placement", "rows"), "has not 1000000000 x 2 cells"),
         (with_value(2, "module", "cells", 0, "row"), "has not 1 x 2 cells, row by row"),
         (with_value([[0.0]], "module", "power", "cell_voltage"), "has not a voltage for each cell"),
-        (with_value([2], "module", "power", "wiring", "diodes"), "diodes"),
+        (with_value([2], "module", "power", "wiring", "diodes"), "module.power.wiring: `diodes`: has"),
         (with_value(2, "shapes", 0, "cell"), "of no region"),
         (with_value(-1, "shapes", 0, "region"), "of no region"),
         (with_value([], "shapes", 0, "rings"), "an outline without points"),
         (with_value([1.0, 2.0, 3.0], "shapes", 0, "rings", 0), "an outline that is not pairs of x and y"),
-        (with_value([1.0, "2"], "shapes", 0, "rings", 0), "rings[0][1] is '2', must be a finite number"),
-        (with_value([[0.0]], "module", "cells", 0, "corners"), "corners[0] has 1 values, must have 2"),
-        (with_value("*", "thumbnail"), "thumbnail is not base64"),
+        (
+            with_value([1.0, "2"], "shapes", 0, "rings", 0),
+            "shapes[0].rings[0][1]: input should be a valid number, found '2'",
+        ),
+        (with_value([[0.0]], "module", "cells", 0, "corners"), "corners[0][1]: field required"),
+        (with_value("*", "thumbnail"), "thumbnail: data should be valid base64"),
     ],
 )
 def test_what_is_not_a_record_is_refused_in_a_line(tmp_path, found, message):
@@ -211,6 +240,6 @@ def test_a_missing_or_large_record_is_refused(tmp_path, monkeypatch):
 def test_numbers_that_json_does_not_have_are_not_written(tmp_path):
     wrong = replace(sample().module.cells[0], light=float("nan"))
     module = replace(sample().module, cells=(wrong, sample().module.cells[1]))
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(ValueError, match="cells\\.0\\.light"):
         write_record(tmp_path, sample(module=module))
     assert list(tmp_path.iterdir()) == []

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
+from solarseg.arrays import FloatArray
 from solarseg.electrical.wiring import Wiring
 
 __all__ = ["IVCurve", "PowerEstimate", "Substring"]
@@ -29,8 +27,8 @@ class IVCurve:
     i_mp: float
     v_mp: float
     p_mp: float
-    voltage: NDArray[np.float64] = field(repr=False, compare=False)
-    current: NDArray[np.float64] = field(repr=False, compare=False)
+    voltage: FloatArray = field(repr=False, compare=False)
+    current: FloatArray = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class PowerEstimate:
     loss_low: float
     loss_high: float
     substrings: tuple[Substring, ...]
-    cell_voltage: NDArray[np.float64] = field(compare=False)
+    cell_voltage: FloatArray = field(compare=False)
     curve: IVCurve
     sound_curve: IVCurve
     wiring: Wiring

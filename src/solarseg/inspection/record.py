@@ -3,22 +3,23 @@
 Tables, regions and the index are made from these records, and an interrupted inspection is resumed with them.
 """
 
-import json
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, PlainSerializer, TypeAdapter, ValidationError, with_config
 
 from solarseg.classes import ClassMap
-from solarseg.errors import ArgumentError, DataError, OutputError, reason_of
-from solarseg.files import write_text
+from solarseg.errors import DataError, OutputError, reason_of
+from solarseg.files import write_bytes
 from solarseg.formats.polygons import Polygon
 from solarseg.inspection.layout import ModulePaths
 from solarseg.inspection.outlines import DefectOutline, find_defects
-from solarseg.inspection.record_fields import from_json, to_json
 from solarseg.modules import InspectedModule
 
 __all__ = [
@@ -32,9 +33,13 @@ __all__ = [
     "write_record",
 ]
 
-_VERSION = 1
 _MAX_BYTES = 64 * 2**20  # a module of 60 cells has 0.2 MB
 _DIGITS = 2  # of a coordinate of an outline: a hundredth of a pixel
+
+# No number is converted to another type, and none is NaN or infinite.
+_FORM = ConfigDict(
+    extra="forbid", strict=True, allow_inf_nan=False, ser_json_inf_nan="constants", val_json_bytes="base64"
+)
 
 Rings = tuple[tuple[float, ...], ...]
 
@@ -78,6 +83,16 @@ class DefectShape:
     area: float
 
 
+@with_config({**_FORM, "extra": "ignore"})
+@dataclass(frozen=True)
+class _RecordHead:
+    """What is read of ``module.json`` before the rest of it."""
+
+    version: Literal[1]
+    origin: ModuleOrigin
+
+
+@with_config(_FORM)
 @dataclass(frozen=True)
 class ModuleRecord:
     """What ``module.json`` contains.
@@ -87,12 +102,14 @@ class ModuleRecord:
         module: what was found.
         shapes: outlines of the defects.
         thumbnail: a small JPEG of the module.
+        version: of the layout of the file; another layout gets the next one.
     """
 
     origin: ModuleOrigin
     module: InspectedModule
     shapes: tuple[DefectShape, ...] = field(repr=False)
-    thumbnail: bytes = field(repr=False)
+    thumbnail: Annotated[bytes, PlainSerializer(lambda jpeg: b64encode(jpeg).decode())] = field(repr=False)
+    version: Literal[1] = 1
 
     def outlines(self) -> Iterator[DefectOutline]:
         """Yield the defects with their outlines, cell by cell."""
@@ -133,11 +150,12 @@ def write_record(folder: Path, record: ModuleRecord) -> None:
     Raises:
         OutputError: it could not be written.
     """
-    path = ModulePaths(folder).record
-    text = json.dumps({"version": _VERSION, **to_json(record)}, separators=(",", ":"), allow_nan=False)
-    if len(text) > _MAX_BYTES:
-        raise OutputError(f"{path}: would have {len(text):,} bytes, allowed are {_MAX_BYTES:,}")
-    write_text(path, text + "\n")
+    path, form = ModulePaths(folder).record, _form(ModuleRecord)
+    content = form.dump_json(record, warnings="error")
+    if len(content) > _MAX_BYTES:
+        raise OutputError(f"{path}: would have {len(content):,} bytes, allowed are {_MAX_BYTES:,}")
+    form.validate_json(content)  # a number that is not finite would make it unreadable
+    write_bytes(path, content + b"\n")
 
 
 def read_record(folder: Path | str) -> InspectedModule:
@@ -158,39 +176,35 @@ def read_record(folder: Path | str) -> InspectedModule:
 def read_full_record(folder: Path) -> ModuleRecord:
     """Read all of ``module.json``; see `read_record`."""
     path = ModulePaths(folder).record
-    content = _read(path)
+    _read(path, _RecordHead)  # a record of another version is refused for that
+    record: ModuleRecord = _read(path, ModuleRecord)
     try:
-        record: ModuleRecord = from_json(ModuleRecord, content, "the record")
         _check(record)
-    except (ValueError, ArgumentError) as error:
+    except ValueError as error:
         raise _unusable(path, reason_of(error)) from error
     return record
 
 
 def read_origin(folder: Path) -> ModuleOrigin:
     """Read only what a module was made from; see `read_record`."""
-    path = ModulePaths(folder).record
-    try:
-        origin: ModuleOrigin = from_json(ModuleOrigin, _read(path).get("origin"), "origin")
-    except ValueError as error:
-        raise _unusable(path, reason_of(error)) from error
-    return origin
+    head: _RecordHead = _read(ModulePaths(folder).record, _RecordHead)
+    return head.origin
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """Return the content of a record without its version."""
+@cache
+def _form(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _read(path: Path, kind: type) -> Any:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise _unusable(path, f"has more than {_MAX_BYTES:,} bytes")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return _form(kind).validate_json(path.read_bytes())
     except OSError as error:
         raise _unusable(path, error.strerror or str(error)) from error
-    except (ValueError, RecursionError) as error:
-        raise _unusable(path, "is not JSON") from error
-    version = content.pop("version", None) if isinstance(content, dict) else None
-    if version != _VERSION:
-        raise _unusable(path, f"has version {str(version)[:20]}, must be {_VERSION}")
-    return content
+    except ValidationError as error:
+        raise _unusable(path, reason_of(error)) from error
 
 
 def _unusable(path: Path, reason: str) -> DataError:

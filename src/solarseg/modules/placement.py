@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from solarseg.arrays import FloatArray
 from solarseg.errors import ArgumentError
 from solarseg.modules.lens import distort, undistort
 
@@ -40,7 +41,7 @@ class ModulePlacement:
 
     rows: int
     columns: int
-    homography: Points = field(compare=False)
+    homography: FloatArray = field(compare=False)
     distortion: float
     size: tuple[int, int]
     gap: tuple[float, float] = (0.0, 0.0)
