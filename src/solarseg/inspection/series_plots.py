@@ -3,11 +3,11 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from solarseg.inspection.job import InspectionJob
 from solarseg.inspection.record import read_record
-from solarseg.inspection.record_fields import to_json
 from solarseg.modules import InspectedModule
 from solarseg.reports import Line, Plot
 
@@ -49,7 +49,7 @@ def digest_plots(plots: Sequence[Plot]) -> str:
     """Return a digest of plots; empty without plots."""
     if not plots:
         return ""
-    return hashlib.blake2b(json.dumps(to_json(list(plots))).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(json.dumps([asdict(each) for each in plots]).encode(), digest_size=8).hexdigest()
 
 
 def _plots(steps: Sequence[Step], quantity: str) -> tuple[Plot, ...]:
