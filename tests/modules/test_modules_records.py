@@ -54,7 +54,7 @@ def test_all_counts_follow_the_rule():
     one = module(cell(), cell(inactive=399), cell(inactive=400), cell(inactive=4000), cell(finding="dim"))
     assert [each.column for each in one.defective_cells] == [3, 4, 5]
     assert [each.column for each in one.worst_cells()] == [4, 3, 5]
-    summary = summarise_module(one, np.zeros((50, 250), np.uint8))
+    summary = summarise_module(one, np.zeros((50, 250), np.uint8), "m/report.html")
     assert (summary.defective, summary.cells) == (3, 5)
     shown = {total.label: (total.value, total.detail) for total in totals(one)}
     assert shown["cells with defects"][0] == "3 of 5"

@@ -34,16 +34,16 @@ def made():
 @pytest.fixture(scope="module")
 def report(made, tmp_path_factory):
     module, view = made
-    folder = tmp_path_factory.mktemp("report")
+    file = tmp_path_factory.mktemp("report") / "report.html"
     style = ReportStyle(company="Sun & Sons", notes="A note.")
-    (file,) = write_module_report(folder, replace(module, name=LONG, image=LONG), view, style, pdf=False)
+    write_module_report(file, replace(module, name=LONG, image=LONG), view, style)
     return file
 
 
 @pytest.fixture(scope="module")
 def index(made, tmp_path_factory):
     module, view = made
-    summary = summarise_module(module, view.image)
+    summary = summarise_module(module, view.image, "m/report.html")
     names = [("m1", 0.2, 3.0, 4), ("m10", 0.01, None, 0), ("m2", 0.1, 12.0, 11), (LONG, 0.0, 0.5, 2)]
     modules = [
         replace(summary, name=name, severity=severity, loss=loss, defective=defective)

@@ -193,7 +193,7 @@ def test_no_text_of_the_index_becomes_markup(made):
     module, view = made
 
     def build(text):
-        summary = summarise_module(replace(module, name=text, image=text), view.image)
+        summary = summarise_module(replace(module, name=text, image=text), view.image, text)
         style = ReportStyle(company=text, notes=text, title=text)
         failed = [FailedPhotograph(text, text)]
         return Page(render_index([summary], failed, style, [ReportFile(text, text)]))
@@ -234,10 +234,11 @@ def test_a_module_without_estimate_changes_and_defects_has_no_such_sections(made
 
 def test_the_index_orders_modules_counts_them_and_names_failures(made, tmp_path):
     module, view = made
-    bad = summarise_module(module, view.image)
+    bad = summarise_module(module, view.image, "module-1/report.html")
     good = replace(bad, name="good", severity=0.0, defective=0, cracked=0, loss=None, power=None)
     failed = [FailedPhotograph("broken.jpg", "broken.jpg: the file is truncated")]
-    file = write_index(tmp_path, [good, bad], failed, ReportStyle())
+    file = tmp_path / "index.html"
+    write_index(file, [good, bad], failed, ReportStyle())
     page = Page(file.read_text(encoding="utf-8"))
     links = [found["href"] for found in page.all("a")]
     assert links == ["./module-1/report.html", "./module-1/report.html"]
@@ -249,7 +250,7 @@ def test_the_index_orders_modules_counts_them_and_names_failures(made, tmp_path)
 
 def test_an_index_of_a_thousand_modules_is_small(made):
     module, view = made
-    summary = summarise_module(module, view.image)
+    summary = summarise_module(module, view.image, "module-1/report.html")
     page = render_index([replace(summary, name=f"m{place:04}") for place in range(1000)])
     assert len(page) < 12e6
 
@@ -262,7 +263,7 @@ def test_html_is_written_where_pdf_cannot_be(made, tmp_path, monkeypatch):
     with pytest.raises(MissingLibraryError, match="Pango is not installed on this system; install it"):
         check_pdf()
     with pytest.raises(MissingLibraryError):
-        write_module_report(tmp_path, *made, ReportStyle())
+        write_module_report(tmp_path / "report.html", *made, ReportStyle(), pdf=tmp_path / "report.pdf")
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
 

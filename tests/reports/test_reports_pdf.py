@@ -32,12 +32,12 @@ def written(tmp_path_factory):
     handler = logging.Handler()
     handler.emit = lambda record: problems.append(record.getMessage())
     logging.getLogger("weasyprint").addHandler(handler)
-    files = write_module_report(
-        tmp_path_factory.mktemp("pdf"), replace(module, name=NAME), view, ReportStyle(company="Sun & Sons")
-    )
+    file = tmp_path_factory.mktemp("pdf") / "report.html"
+    paper = file.with_suffix(".pdf")
+    write_module_report(file, replace(module, name=NAME), view, ReportStyle(company="Sun & Sons"), pdf=paper)
     logging.getLogger("weasyprint").removeHandler(handler)
-    assert [file.name for file in files] == ["report.html", "report.pdf"]
-    return module, pypdf.PdfReader(files[1]), problems
+    assert sorted(file.parent.iterdir()) == [file, paper]
+    return module, pypdf.PdfReader(paper), problems
 
 
 def test_the_pdf_has_the_text_the_tables_and_the_pictures(written):

@@ -42,6 +42,11 @@ class ModulePaths:
         return self.root / "report.html"
 
     @property
+    def pdf(self) -> Path:
+        """The same for printing."""
+        return self.root / "report.pdf"
+
+    @property
     def rectified(self) -> Path:
         """The module from the front."""
         return self.root / "rectified.png"

@@ -15,6 +15,7 @@ from solarseg.inspection.module import ModuleChanges, ModuleResult
 from solarseg.inspection.record import ModuleOrigin, ModuleRecord, read_origin, trace_shapes, write_record
 from solarseg.masks import encode_mask
 from solarseg.modules import ModulePlacement
+from solarseg.modules.records import cell_name
 from solarseg.painting import paint_mask
 from solarseg.reports import ModuleView, ReportFile, ReportStyle, draw_thumbnail, write_module_report
 
@@ -22,16 +23,20 @@ __all__ = ["check_module_folder", "write_module"]
 
 _OVERLAY = 0.35  # opacity of the class colours
 _NOT_PAINTED = ("cell", "busbar")
+_PATHS = ModulePaths(Path())  # relative to the folder, as the report links them
+_CELL = cell_name(1, 1)
 _FILES = (
-    ReportFile("rectified.png", "The module seen from the front, each cell 256 pixels wide."),
-    ReportFile("overlay.png", "The same with its defects."),
-    ReportFile("cells/r01c01.png", "Each cell as the model takes it, named by row and column."),
-    ReportFile("masks/r01c01.png", "Class ids of each cell."),
-    ReportFile("module.json", "All numbers, for programs."),
+    ReportFile(_PATHS.rectified.as_posix(), "The module seen from the front, each cell 256 pixels wide."),
+    ReportFile(_PATHS.overlay.as_posix(), "The same with its defects."),
+    ReportFile(_PATHS.cell(_CELL).as_posix(), "Each cell as the model takes it, named by row and column."),
+    ReportFile(_PATHS.mask(_CELL).as_posix(), "Class ids of each cell."),
+    ReportFile(_PATHS.record.as_posix(), "All numbers, for programs."),
 )
 _CHANGES = (
-    ReportFile("before.png", "The module before, each cell where it is now."),
-    ReportFile("ratio.png", "The light relative to the earlier light: grey is unchanged, dark is darker."),
+    ReportFile(_PATHS.before.as_posix(), "The module before, each cell where it is now."),
+    ReportFile(
+        _PATHS.ratio.as_posix(), "The light relative to the earlier light: grey is unchanged, dark is darker."
+    ),
 )
 
 
@@ -87,9 +92,11 @@ def write_module(
     """
     with atomic_folder(root, replace=True) as folder:
         # The report is work of Python, and encoding pictures is not: both at the same time use two cores.
+        paths = ModulePaths(folder)
         with ThreadPoolExecutor(1) as pool:
-            pictures = pool.submit(_write_pictures, ModulePaths(folder), result, classes)
-            write_module_report(folder, result.module, _view(result, classes, model), style, pdf)
+            pictures = pool.submit(_write_pictures, paths, result, classes)
+            view = _view(result, classes, model)
+            write_module_report(paths.report, result.module, view, style, paths.pdf if pdf else None)
             shapes = trace_shapes(result.module, result.masks, classes)
             pictures.result()
         write_record(folder, ModuleRecord(origin, result.module, shapes, draw_thumbnail(result.rectified)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from solarseg.classes import ClassMap
 from solarseg.inspection.annotations import Annotations, open_annotations
@@ -20,11 +21,12 @@ from solarseg.reports import (
 
 __all__ = ["write_summary"]
 
+_PATHS = InspectionPaths(Path())  # relative to the folder, as the index links them
 _FILES = (
-    ReportFile("modules.csv", "A row for each module."),
-    ReportFile("cells.csv", "A row for each cell."),
-    ReportFile("regions.geojson", "Each defect in pixels of its photograph."),
-    ReportFile("annotations-coco.json", "The same, for labelling tools that read COCO."),
+    ReportFile(_PATHS.modules.as_posix(), "A row for each module."),
+    ReportFile(_PATHS.cells.as_posix(), "A row for each cell."),
+    ReportFile(_PATHS.regions.as_posix(), "Each defect in pixels of its photograph."),
+    ReportFile(_PATHS.annotations.as_posix(), "The same, for labelling tools that read COCO."),
 )
 
 
@@ -58,8 +60,9 @@ def write_summary(
         for name in modules:
             record = read_full_record(paths.module(name).root)
             files.add(record)
-            summaries.append(summarise_module(record.module, record.thumbnail))
-    write_index(paths.root, summaries, failed, style, _FILES)
+            report = _PATHS.module(name).report.as_posix()
+            summaries.append(summarise_module(record.module, record.thumbnail, report))
+    write_index(paths.index, summaries, failed, style, _FILES)
     return sum(each.cells for each in summaries), sum(each.defective for each in summaries)
 
 

@@ -88,22 +88,20 @@ def draw_thumbnail(image: NDArray[np.uint8]) -> bytes:
     return encode(stretch(shrink(image, _THUMBNAIL_SIDE)), _THUMBNAIL_QUALITY)
 
 
-def summarise_module(
-    module: InspectedModule, image: NDArray[np.uint8] | bytes, report: str | None = None
-) -> ModuleSummary:
+def summarise_module(module: InspectedModule, image: NDArray[np.uint8] | bytes, report: str) -> ModuleSummary:
     """Summarise a module for the index.
 
     Args:
         module: what was found.
         image: ``(H, W) uint8``, the rectified image, or what `draw_thumbnail` made of it.
-        report: path of the report relative to the index; ``NAME/report.html`` by default.
+        report: path of its report relative to the index, with ``/``.
     """
     power, worst = module.power, module.worst_cells(1)
     changes = [cell.change.status for cell in module.cells if cell.change]
     return ModuleSummary(
         name=module.name,
         image=module.image,
-        report=report or f"{module.name}/report.html",
+        report=report,
         cells=len(module.cells),
         defective=len(module.defective_cells),
         cracked=sum(cell.measurement.cracks > 0 for cell in module.defective_cells),
@@ -121,16 +119,16 @@ def summarise_module(
 
 
 def write_index(
-    folder: Path,
+    file: Path,
     modules: Sequence[ModuleSummary],
     failed: Sequence[FailedPhotograph] = (),
     style: ReportStyle | None = None,
     files: Sequence[ReportFile] = (),
-) -> Path:
-    """Write ``index.html`` and return its path.
+) -> None:
+    """Write the index of an inspection.
 
     Args:
-        folder: folder of the inspection.
+        file: the HTML file.
         modules: summaries of all modules.
         failed: photographs that could not be inspected.
         style: the company's part.
@@ -139,9 +137,7 @@ def write_index(
     Raises:
         OutputError: the file could not be written.
     """
-    file = folder / "index.html"
     write_text(file, render_index(modules, failed, style, files))
-    return file
 
 
 def render_index(

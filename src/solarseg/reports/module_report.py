@@ -42,34 +42,28 @@ _MARKS = {  # colour and dashes of the frame around a cell; also named in words
 
 
 def write_module_report(
-    folder: Path, module: InspectedModule, view: ModuleView, style: ReportStyle, pdf: bool = True
-) -> list[Path]:
-    """Write ``report.html``, and ``report.pdf`` from the same template.
+    file: Path, module: InspectedModule, view: ModuleView, style: ReportStyle, pdf: Path | None = None
+) -> None:
+    """Write the report of a module as HTML, and as PDF from the same template.
 
     Args:
-        folder: folder of the module, created if it does not exist.
+        file: the HTML file; its folder is created if it does not exist.
         module: what was found.
         view: its pictures, plots and files.
         style: the company's part.
-        pdf: also write ``report.pdf``; call `check_pdf` before the work begins to find out whether that is possible.
-
-    Returns:
-        The files that were written.
+        pdf: the PDF file, if one is wanted; call `check_pdf` before the work begins to find out whether that is
+            possible.
 
     Raises:
         ArgumentError: module and view have different grids.
-        MissingExtraError: WeasyPrint is not installed; ``report.html`` was written.
-        MissingLibraryError: Pango is not installed on the system; ``report.html`` was written.
+        MissingExtraError: WeasyPrint is not installed; the HTML file was written.
+        MissingLibraryError: Pango is not installed on the system; the HTML file was written.
         OutputError: a file could not be written.
     """
     values = _values(module, view, style)
-    written = [folder / "report.html"]
-    write_text(written[0], _render(values, paged=False))
-    if pdf:
-        content = html_to_pdf(_render(values, paged=True))
-        written.append(folder / "report.pdf")
-        write_bytes(written[1], content)
-    return written
+    write_text(file, _render(values, paged=False))
+    if pdf is not None:
+        write_bytes(pdf, html_to_pdf(_render(values, paged=True)))
 
 
 def render_module_report(
