@@ -11,6 +11,7 @@ from solarseg.classes import ClassMap
 from solarseg.comparison.ratio import LightRatio, divide_light
 from solarseg.comparison.regions import ClassMasks, changed_regions, unknown_regions
 from solarseg.comparison.registration import Registration, register_cell
+from solarseg.measurement.class_names import BUSBAR, CRACK, DEFECTS, INACTIVE_AREA
 from solarseg.modules.cells import to_true_shape
 from solarseg.modules.placement import ModulePlacement
 from solarseg.modules.records import CellChange, ChangeStatus, InspectedCell, RegionChange
@@ -21,12 +22,10 @@ Bools = NDArray[np.bool_]
 Mask = NDArray[np.uint8]
 Pictured = tuple[NDArray[np.uint8], Mask, InspectedCell]
 
-_DEFECTS = ("crack", "inactive_area", "finger_interruption")
 _EDGE = 4  # pixels: at the edge of a cell, the ratio is that of the gap
-_BUSBAR = 2  # pixels around a busbar, which looks darker in a sharper photograph
+_METAL = 2  # pixels around a busbar, which looks darker in a sharper photograph
 _DAMAGE = 2  # pixels around a defect
 _LIGHT = 0.15  # of a typical cell; an estimate
-_WEAK = ("dark", "dim")
 _WORST_FIRST: tuple[ChangeStatus, ...] = ("new", "grown", "darker", "gone", "brighter")
 
 
@@ -114,7 +113,7 @@ def _find_regions(masks: tuple[Mask, Mask], ratio: LightRatio, classes: ClassMap
     """Find what changed between the masks of a cell, now and before."""
     regions: list[RegionChange] = []
     known = np.zeros(masks[0].shape, bool)
-    for name in _DEFECTS:
+    for name in DEFECTS:
         now, before = (_pixels(each, classes, name) for each in masks)
         regions += changed_regions(ClassMasks(name, now, before), ratio)
         known |= now | before
@@ -128,7 +127,7 @@ def _pixels(mask: Mask, classes: ClassMap, name: str) -> Bools:
 def sound_pixels(mask: Mask, mask_before: Mask, classes: ClassMap) -> Bools:
     """Return the pixels that are away from cracks and inactive areas, ``(H, W) bool``, before registration."""
     damage = np.zeros(mask.shape, np.uint8)
-    for name in ("crack", "inactive_area"):
+    for name in (CRACK, INACTIVE_AREA):
         damage |= (_pixels(mask, classes, name) | _pixels(mask_before, classes, name)).astype(np.uint8)
     return np.asarray(cv2.dilate(damage, np.ones((2 * _DAMAGE + 1,) * 2, np.uint8)) == 0)
 
@@ -136,20 +135,22 @@ def sound_pixels(mask: Mask, mask_before: Mask, classes: ClassMap) -> Bools:
 def _silicon(mask: Mask, moved: Mask, classes: ClassMap) -> Bools:
     """Return the pixels that are silicon now and before, away from the edge of the cell and from busbars."""
     inside = (mask > 0) & (moved > 0)
-    busbar = _pixels(mask, classes, "busbar") | _pixels(moved, classes, "busbar")
+    busbar = _pixels(mask, classes, BUSBAR) | _pixels(moved, classes, BUSBAR)
     inner = cv2.erode(inside.astype(np.uint8), np.ones((2 * _EDGE + 1,) * 2, np.uint8), borderValue=0)
-    metal = cv2.dilate(busbar.astype(np.uint8), np.ones((2 * _BUSBAR + 1,) * 2, np.uint8))
+    metal = cv2.dilate(busbar.astype(np.uint8), np.ones((2 * _METAL + 1,) * 2, np.uint8))
     return np.asarray((inner > 0) & (metal == 0))
 
 
 def _to_change(
     cell: InspectedCell, earlier: InspectedCell, ratio: LightRatio, regions: tuple[RegionChange, ...]
 ) -> CellChange:
-    area, side = max(cell.measurement.cell_area, 1), max(cell.measurement.cell_side, 1)
+    area = max(cell.measurement.cell_area, 1)
     return CellChange(
-        inactive_share=sum(each.sign * each.area for each in regions if each.class_name == "inactive_area")
+        inactive_share=sum(each.sign * each.area for each in regions if each.class_name == INACTIVE_AREA)
         / area,
-        crack_length=sum(each.sign * each.length for each in regions if each.class_name == "crack") / side,
+        crack_length=cell.measurement.in_sides(
+            sum(each.sign * each.length for each in regions if each.class_name == CRACK)
+        ),
         light=cell.light - earlier.light,
         darkened_share=float(np.count_nonzero(ratio.darker)) / area,
         status=_status(cell, earlier, regions),
@@ -161,8 +162,8 @@ def _to_change(
 def _status(cell: InspectedCell, earlier: InspectedCell, regions: Sequence[RegionChange]) -> ChangeStatus:
     kinds: set[str] = {each.kind for each in regions}
     step = cell.light - earlier.light
-    if cell.finding in _WEAK and step < -_LIGHT:
-        kinds.add("grown" if earlier.finding in _WEAK else "new")
-    if earlier.finding in _WEAK and step > _LIGHT:
+    if cell.weak and step < -_LIGHT:
+        kinds.add("grown" if earlier.weak else "new")
+    if earlier.weak and step > _LIGHT:
         kinds.add("gone")
     return next((status for status in _WORST_FIRST if status in kinds), "same")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.comparison.ratio import LightRatio
+from solarseg.measurement.class_names import INACTIVE_AREA, LINES
 from solarseg.measurement.regions import Component, find_components
 from solarseg.measurement.skeleton import Skeleton
 from solarseg.modules.records import ChangeKind, RegionChange
@@ -24,7 +25,6 @@ _BRIDGE = 6  # half of the widest busbar
 _EVIDENCE = 2  # the outline of a class is this far from where the light changes
 _MIN_LENGTH = 6.0  # at a longer side of 256, of a part of a crack or a finger interruption
 _MIN_AREA = 12  # pixels of a cell of 256 x 256, of a part of an inactive area
-_LINES = ("crack", "finger_interruption")
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +92,10 @@ def _connected(masks: ClassMasks) -> Bools:
 
 def _change(kind: ChangeKind, name: str, part: Component, shape: tuple[int, ...]) -> Iterator[RegionChange]:
     """Yield a part of a cell with a shape as a change, if it is large enough."""
-    length = Skeleton.from_region(part.pixels).length if name in _LINES else part.extent
-    if name in _LINES and length < _MIN_LENGTH * max(shape) / 256:
+    length = Skeleton.from_region(part.pixels).length if name in LINES else part.extent
+    if name in LINES and length < _MIN_LENGTH * max(shape) / 256:
         return
-    if name == "inactive_area" and part.area < _MIN_AREA * math.prod(shape) / 256**2:
+    if name == INACTIVE_AREA and part.area < _MIN_AREA * math.prod(shape) / 256**2:
         return
     height, width = part.pixels.shape
     yield RegionChange(kind, name, part.left, part.top, width, height, part.area, length)

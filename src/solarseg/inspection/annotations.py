@@ -15,11 +15,11 @@ from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.outlines import DefectOutline
 from solarseg.inspection.record import ModuleRecord
 from solarseg.inspection.streams import JsonItems, open_json
+from solarseg.measurement.class_names import DEFECTS
 from solarseg.modules import InspectedCell, InspectedModule
 
 __all__ = ["Annotations", "open_annotations"]
 
-_DEFECTS = ("crack", "inactive_area", "finger_interruption")
 _CELLS = {"dark": "dark_cell", "dim": "dim_cell"}
 _DIGITS = 2  # of a coordinate: a hundredth of a pixel
 _NOTE = (
@@ -39,7 +39,7 @@ class Annotations:
     def __init__(self, features: JsonItems, annotations: JsonItems, classes: ClassMap) -> None:
         self._features, self._annotations, self._classes = features, annotations, classes
         self.images: list[dict[str, Any]] = []
-        names = [*(name for name in classes.names if name in _DEFECTS), *_CELLS.values()]
+        names = [*(name for name in classes.names if name in DEFECTS), *_CELLS.values()]
         self.categories = [{"id": i, "name": name, "supercategory": ""} for i, name in enumerate(names, 1)]
         self._ids = {name: i for i, name in enumerate(names, 1)}
 
@@ -71,10 +71,10 @@ class Annotations:
         self._write([corners], corners, ring_area(corners), properties, image)
 
     def _add_defect(self, module: InspectedModule, defect: DefectOutline, image: int) -> None:
-        region, side = defect.region, max(defect.cell.measurement.cell_side, 1)
+        region = defect.region
         properties = _properties(module, defect.cell, region.class_name) | {
             "share": round(region.share, 6),
-            "length": round(region.length / side, 4),
+            "length": round(defect.cell.measurement.in_sides(region.length), 4),
             "length_mm": None if region.length_mm is None else round(region.length_mm, 2),
             "crack_mode": region.crack_mode,
         }

@@ -11,13 +11,13 @@ from solarseg.inference.model import Model
 from solarseg.inference.pipeline import Predicted
 from solarseg.inference.sources import ArraySource
 from solarseg.measurement import CellMeasurement, measure_cell
+from solarseg.measurement.class_names import INACTIVE_AREA
 from solarseg.modules import ModulePlacement
 from solarseg.modules.cells import to_true_shape
 
 __all__ = ["MeasuredCell", "measure_cells"]
 
 SURE, POSSIBLE = 0.75, 0.25  # probability of inactive area
-_INACTIVE = "inactive_area"
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ def _measure(
 ) -> MeasuredCell:
     mask, image = to_true_shape(found.mask, placement), to_true_shape(image, placement)
     measurement = measure_cell(mask, model.classes, image, cell_mm)
-    if _INACTIVE not in model.classes.names or found.probabilities is None:
+    if INACTIVE_AREA not in model.classes.names or found.probabilities is None:
         return MeasuredCell(found.mask, measurement, measurement.inactive_share, measurement.inactive_share)
-    number = model.classes.names.index(_INACTIVE)
+    number = model.classes.names.index(INACTIVE_AREA)
     low, high = _bounds(mask, to_true_shape(found.probabilities[..., number], placement), number, measurement)
     return MeasuredCell(found.mask, measurement, low, high)
 

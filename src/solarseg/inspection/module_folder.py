@@ -14,6 +14,7 @@ from solarseg.inspection.layout import ModulePaths
 from solarseg.inspection.module import ModuleChanges, ModuleResult
 from solarseg.inspection.record import ModuleOrigin, ModuleRecord, read_origin, trace_shapes, write_record
 from solarseg.masks import encode_mask
+from solarseg.measurement.class_names import BUSBAR, CELL
 from solarseg.modules import ModulePlacement
 from solarseg.modules.records import cell_name
 from solarseg.painting import paint_mask
@@ -22,14 +23,14 @@ from solarseg.reports import ModuleView, ReportFile, ReportStyle, draw_thumbnail
 __all__ = ["check_module_folder", "write_module"]
 
 _OVERLAY = 0.35  # opacity of the class colours
-_NOT_PAINTED = ("cell", "busbar")
+_NOT_PAINTED = (CELL, BUSBAR)
 _PATHS = ModulePaths(Path())  # relative to the folder, as the report links them
-_CELL = cell_name(1, 1)
+_NAME = cell_name(1, 1)
 _FILES = (
     ReportFile(_PATHS.rectified.as_posix(), "The module seen from the front, each cell 256 pixels wide."),
     ReportFile(_PATHS.overlay.as_posix(), "The same with its defects."),
-    ReportFile(_PATHS.cell(_CELL).as_posix(), "Each cell as the model takes it, named by row and column."),
-    ReportFile(_PATHS.mask(_CELL).as_posix(), "Class ids of each cell."),
+    ReportFile(_PATHS.cell(_NAME).as_posix(), "Each cell as the model takes it, named by row and column."),
+    ReportFile(_PATHS.mask(_NAME).as_posix(), "Class ids of each cell."),
     ReportFile(_PATHS.record.as_posix(), "All numbers, for programs."),
 )
 _CHANGES = (

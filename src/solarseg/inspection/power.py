@@ -54,7 +54,7 @@ def estimate(
         power = estimate_power(share, low, high, cell_mm=cell_mm)
     except MissingExtraError as error:
         return None, (f"No electrical estimate: {error}.",)
-    weak = sum(cell.finding in ("dark", "dim") for cell in cells)
+    weak = sum(cell.weak for cell in cells)
     if not weak:
         return power, ()
     which = "cell that is" if weak == 1 else f"{weak} cells that are"

@@ -90,7 +90,7 @@ def _plots(steps: Sequence[Step], quantity: str) -> tuple[Plot, ...]:
 
 def _crack_length(module: InspectedModule) -> float:
     measured = [cell.measurement for cell in module.cells]
-    return sum(each.crack_length / max(each.cell_side, 1) for each in measured)
+    return sum(each.in_sides(each.crack_length) for each in measured)
 
 
 def _total(module: InspectedModule, attribute: str) -> float:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from solarseg.errors import DataError
 from solarseg.measurement import CellMeasurement
 from solarseg.modules import InspectedCell, InspectedModule
+from solarseg.modules.brightness import BRIGHT_ABOVE, DARK_BELOW, DIM_BELOW
 
 __all__ = ["CELL_COLUMNS", "MODULE_COLUMNS", "CellOf", "TableColumn", "read_table_rows", "spell"]
 
@@ -67,12 +68,12 @@ def _light(finding: str) -> Callable[[InspectedModule], int]:
     return _count(lambda cell: cell.finding == finding)
 
 
-def _sides(length: float, measurement: CellMeasurement) -> float:
-    return length / max(measurement.cell_side, 1)
-
-
 def _mean(value: Callable[[InspectedCell], float]) -> Callable[[InspectedModule], float]:
     return lambda module: float(np.mean([value(cell) for cell in module.cells]))
+
+
+def _crack_length(cell: InspectedCell) -> float:
+    return cell.measurement.in_sides(cell.measurement.crack_length)
 
 
 def _crack_length_mm(module: InspectedModule) -> float | None:
@@ -194,9 +195,13 @@ MODULE_COLUMNS: tuple[TableColumn[InspectedModule], ...] = (
         "defective cells with finger interruptions",
         _defective(attrgetter("finger_interruptions")),
     ),
-    TableColumn("dark_cells", int, "", "cells with a relative light below 0.3", _light("dark")),
-    TableColumn("dim_cells", int, "", "cells with a relative light from 0.3 to 0.7", _light("dim")),
-    TableColumn("bright_cells", int, "", "cells with a relative light above 1.4", _light("bright")),
+    TableColumn("dark_cells", int, "", f"cells with a relative light below {DARK_BELOW}", _light("dark")),
+    TableColumn(
+        "dim_cells", int, "", f"cells with a relative light from {DARK_BELOW} to {DIM_BELOW}", _light("dim")
+    ),
+    TableColumn(
+        "bright_cells", int, "", f"cells with a relative light above {BRIGHT_ABOVE}", _light("bright")
+    ),
     TableColumn(
         "inactive_share", float, "0 to 1", "share of the area of all cells", attrgetter("inactive_share")
     ),
@@ -215,7 +220,7 @@ MODULE_COLUMNS: tuple[TableColumn[InspectedModule], ...] = (
         float,
         _SIDES,
         "total length of all cracks",
-        lambda module: sum(_sides(cell.measurement.crack_length, cell.measurement) for cell in module.cells),
+        lambda module: sum(_crack_length(cell) for cell in module.cells),
     ),
     TableColumn(
         "crack_length_mm", float, "mm", "the same; empty without the size of cells", _crack_length_mm
@@ -315,7 +320,7 @@ CELL_COLUMNS: tuple[TableColumn[CellOf], ...] = (
         "finding",
         str,
         "",
-        "dark (below 0.3), dim (below 0.7) or bright (above 1.4)",
+        f"dark (below {DARK_BELOW}), dim (below {DIM_BELOW}) or bright (above {BRIGHT_ABOVE})",
         attrgetter("cell.finding"),
     ),
     TableColumn(
@@ -331,7 +336,7 @@ CELL_COLUMNS: tuple[TableColumn[CellOf], ...] = (
         float,
         _SIDES,
         "total length of its cracks",
-        lambda one: _sides(one.cell.measurement.crack_length, one.cell.measurement),
+        lambda one: _crack_length(one.cell),
     ),
     TableColumn(
         "crack_length_mm",
@@ -358,7 +363,7 @@ CELL_COLUMNS: tuple[TableColumn[CellOf], ...] = (
         float,
         _SIDES,
         "total length of its finger interruptions",
-        lambda one: _sides(one.cell.measurement.interruption_length, one.cell.measurement),
+        lambda one: one.cell.measurement.in_sides(one.cell.measurement.interruption_length),
     ),
     TableColumn(
         "interruption_length_mm",

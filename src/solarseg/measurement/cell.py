@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from solarseg.classes import IGNORE_INDEX, ClassMap
 from solarseg.errors import ArgumentError
 from solarseg.measurement.bridges import join_across_busbars
+from solarseg.measurement.class_names import BUSBAR, CELL, CRACK, DEFECTS, FINGER_INTERRUPTION, INACTIVE_AREA
 from solarseg.measurement.cracks import BrightnessRatios, crack_mode
 from solarseg.measurement.records import CellMeasurement, RegionMeasurement
 from solarseg.measurement.regions import Component, find_components, orientation, smallest_rectangle
@@ -18,9 +19,6 @@ from solarseg.measurement.skeleton import Skeleton
 
 __all__ = ["check_cell_size", "is_measurable", "measure_cell", "severity"]
 
-CRACK, INACTIVE_AREA, FINGER_INTERRUPTION = "crack", "inactive_area", "finger_interruption"
-_DEFECTS = (CRACK, INACTIVE_AREA, FINGER_INTERRUPTION)
-_CELL, _BUSBAR = "cell", "busbar"
 _REFERENCE_SIDE = 256  # pixels: distances are given for a cell of this side and scaled up for larger cells
 _MAX_GAP = 3  # pixels at the reference side, from the end of a crack to the busbar that hides the rest
 _MIN_PART = 0.1  # of the cell: smaller components apart from it are false detections
@@ -31,7 +29,7 @@ _MIN_STRAIGHT = (
 
 def is_measurable(classes: ClassMap) -> bool:
     """Return whether `measure_cell` can measure a class: crack, inactive_area or finger_interruption."""
-    return any(name in classes.names for name in _DEFECTS)
+    return any(name in classes.names for name in DEFECTS)
 
 
 def severity(inactive_share: float, crack_length: float, interruption_length: float) -> float:
@@ -92,14 +90,14 @@ def measure_cell(
     if mask.ndim != 2 or not mask.size:
         raise ArgumentError(f"`mask`: has shape {mask.shape}; give class ids (H, W) with at least one pixel")
     known = mask != IGNORE_INDEX
-    inside = _without_small_parts(known & (mask > 0)) if _CELL in classes.names[1:] else known
+    inside = _without_small_parts(known & (mask > 0)) if CELL in classes.names[1:] else known
     mask = np.where(inside | (mask == 0), mask, np.uint8(IGNORE_INDEX))
     area, side = int(inside.sum()), _longer_side(inside)
     scale = None if cell_mm is None else cell_mm / side
     step = max(1.0, side / _REFERENCE_SIDE)
     ratios = None if image is None else _brightness_ratios(mask, classes, image, step)
     cell = _Cell(area, scale, _finger_axis(mask, classes, side), ratios)
-    regions = {name: _measure_regions(mask, classes, name, cell) for name in _DEFECTS}
+    regions = {name: _measure_regions(mask, classes, name, cell) for name in DEFECTS}
     cracks, interruptions = regions[CRACK], regions[FINGER_INTERRUPTION]
     inactive_area = sum(region.area for region in regions[INACTIVE_AREA])
     inactive_share = inactive_area / max(area, 1)
@@ -159,16 +157,16 @@ def _longer_side(inside: NDArray[np.bool_]) -> float:
 def _joined_crack_lengths(mask: NDArray[np.uint8], classes: ClassMap, step: float) -> list[float]:
     """Return the length of each crack, pixels, including the parts that busbars hide."""
     ids = {name: class_id for class_id, name in enumerate(classes.names)}
-    crack, busbar = (mask == ids.get(name, -1) for name in (CRACK, _BUSBAR))
+    crack, busbar = (mask == ids.get(name, -1) for name in (CRACK, BUSBAR))
     joined = join_across_busbars(crack, busbar, max_gap=round(_MAX_GAP * step))
     return [Skeleton.from_region(component.pixels).length for component in find_components(joined)]
 
 
 def _finger_axis(mask: NDArray[np.uint8], classes: ClassMap, side: float) -> int | None:
     """Return the axis of the mask along which fingers run: 0 for columns, 1 for rows, ``None`` without busbars."""
-    if _BUSBAR not in classes.names:
+    if BUSBAR not in classes.names:
         return None
-    busbar = (mask == classes.names.index(_BUSBAR)).astype(np.uint8)
+    busbar = (mask == classes.names.index(BUSBAR)).astype(np.uint8)
     straight = max(2, round(side * _MIN_STRAIGHT))
     along_rows, along_columns = (
         int(cv2.morphologyEx(busbar, cv2.MORPH_OPEN, np.ones(shape, np.uint8)).sum())
@@ -198,7 +196,7 @@ def _brightness_ratios(
         )
     grey = image.astype(np.float32).reshape(*mask.shape, -1).mean(axis=-1)
     ids = {name: class_id for class_id, name in enumerate(classes.names)}
-    sound, inactive = mask == ids.get(_CELL, 0), mask == ids.get(INACTIVE_AREA, -1)
+    sound, inactive = mask == ids.get(CELL, 0), mask == ids.get(INACTIVE_AREA, -1)
     return BrightnessRatios(grey, sound, inactive, step)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import IGNORE_INDEX, ClassMap
+from solarseg.measurement.class_names import BUSBAR, CELL, INACTIVE_AREA
 
 __all__ = ["find_warnings"]
 
@@ -44,7 +45,7 @@ def find_warnings(image: NDArray[Any], mask: NDArray[np.uint8], classes: ClassMa
         >>> find_warnings(np.zeros((8, 8, 1), np.uint8), mask, ClassMap(("background", "cell")))
         ('black: the exposure is too short, or there is no current',)
     """
-    if "cell" not in classes.names[1:]:
+    if CELL not in classes.names[1:]:
         return ()
     level = image.astype(np.float32) / np.float32(_full_scale(image))
     warnings = _check_brightness(image, level) or _check_shape(level)
@@ -130,9 +131,9 @@ def _check_cells(mask: NDArray[np.uint8], classes: ClassMap) -> list[str]:
     parts = cv2.connectedComponentsWithStats(inside.astype(np.uint8), connectivity=4)[2][1:, cv2.CC_STAT_AREA]
     if int((parts > MIN_SECOND_CELL * mask.size).sum()) > 1 or parts.max() < MIN_CELL * mask.size:
         return [_SEVERAL_CELLS]
-    if _share_of_cell(mask, inside, classes, "inactive_area") > MAX_INACTIVE:
+    if _share_of_cell(mask, inside, classes, INACTIVE_AREA) > MAX_INACTIVE:
         return ["all inactive: is the image inverted, or not an EL image?"]
-    if "busbar" in classes.names and _share_of_cell(mask, inside, classes, "busbar") < MIN_METAL:
+    if BUSBAR in classes.names and _share_of_cell(mask, inside, classes, BUSBAR) < MIN_METAL:
         return ["no busbars found: is it an EL image of a single cell?"]
     return []
 

@@ -89,3 +89,7 @@ class CellMeasurement:
     interruption_length: float
     interruption_length_mm: float | None
     regions: tuple[RegionMeasurement, ...] = field(repr=False)
+
+    def in_sides(self, length: float) -> float:
+        """Convert a length from pixels to the unit of the longer side of the cell; pixels where no cell was found."""
+        return length / max(self.cell_side, 1)

@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 from solarseg.modules.placement import ModulePlacement
 from solarseg.modules.records import Finding
 
-__all__ = ["black_level", "classify_light", "relative_light"]
+__all__ = ["BRIGHT_ABOVE", "DARK_BELOW", "DIM_BELOW", "black_level", "classify_light", "relative_light"]
 
-_DARK = 0.3  # of the light of a typical cell: below, shunted or disconnected
-_DIM = 0.7  # below, more than the spread between sound cells
-_BRIGHT = 1.4  # above, the current flows through a smaller part of the cell
+DARK_BELOW = 0.3  # of the light of a typical cell: shunted or disconnected
+DIM_BELOW = 0.7  # more than the spread between sound cells
+BRIGHT_ABOVE = 1.4  # the current flows through a smaller part of the cell
 
 Floats = NDArray[np.float64]
 
@@ -56,11 +56,11 @@ def classify_light(light: float) -> Finding | None:
         >>> [classify_light(light) for light in (0.1, 0.5, 1.1, 1.6)]
         ['dark', 'dim', None, 'bright']
     """
-    if light < _DARK:
+    if light < DARK_BELOW:
         return "dark"
-    if light < _DIM:
+    if light < DIM_BELOW:
         return "dim"
-    return "bright" if light > _BRIGHT else None
+    return "bright" if light > BRIGHT_ABOVE else None
 
 
 def _medians(cells: NDArray[np.floating]) -> Floats:

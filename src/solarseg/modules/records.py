@@ -13,6 +13,7 @@ from solarseg.modules.placement import ModulePlacement
 
 __all__ = [
     "MIN_SEVERITY",
+    "WEAK",
     "CellChange",
     "ChangeKind",
     "ChangeStatus",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 Finding = Literal["dark", "dim", "bright"]
+WEAK: tuple[Finding, ...] = ("dark", "dim")  # findings that count as defects
 ChangeKind = Literal["new", "grown", "gone", "darker", "brighter", "only now", "only before"]
 ChangeStatus = Literal["new", "grown", "darker", "gone", "brighter", "same"]
 # In nearly sound modules the network finds short marks in four of five cells, with less severity in nearly all of them;
@@ -162,7 +164,12 @@ class InspectedCell:
         This is the one rule for tables, reports and the index. With a minimum of 0, any severity above 0 counts.
         """
         severe = self.severity > 0 and self.severity >= self.min_severity
-        return severe or self.finding in ("dark", "dim")
+        return severe or self.weak
+
+    @property
+    def weak(self) -> bool:
+        """Whether it is dark or dim as a whole."""
+        return self.finding in WEAK
 
 
 @dataclass(frozen=True, repr=False)

@@ -89,9 +89,7 @@ def _has_mm(cells: Sequence[InspectedCell]) -> bool:
 
 def _entries(cell: InspectedCell, in_mm: bool) -> tuple[CellEntry, ...]:
     measured = cell.measurement
-    length = (
-        measured.crack_length_mm if in_mm else measured.crack_length / max(measured.cell_side, 1)
-    )  # a cell that was not found has no side
+    length = measured.crack_length_mm if in_mm else measured.in_sides(measured.crack_length)
     low, high = format_percent(cell.inactive_low), format_percent(cell.inactive_high)
     return (
         CellEntry(f"{cell.severity:.3f}", f"{cell.severity:.6g}"),

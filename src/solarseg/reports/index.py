@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.files import write_text
-from solarseg.modules.records import InspectedModule
+from solarseg.modules.records import WEAK, InspectedModule
 from solarseg.painting import format_percent
 from solarseg.reports.pictures import encode, jpeg_uri, shrink, stretch
 from solarseg.reports.render import render
@@ -106,7 +106,7 @@ def summarise_module(module: InspectedModule, image: NDArray[np.uint8] | bytes, 
         defective=len(module.defective_cells),
         cracked=sum(cell.measurement.cracks > 0 for cell in module.defective_cells),
         worst_mode=max(module.cracked_cells, default=None),
-        dark=len(module.with_finding("dark", "dim")),
+        dark=len(module.with_finding(*WEAK)),
         inactive_share=module.inactive_share,
         severity=module.severity,
         worst_cell=worst[0].name if worst else "",

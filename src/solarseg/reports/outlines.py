@@ -8,21 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
+from solarseg.measurement.class_names import BUSBAR, CELL, CRACK, FINGER_INTERRUPTION, INACTIVE_AREA
 from solarseg.painting import contrasting_ink
 
 __all__ = ["Layer", "draw_layers", "hex_colour", "shown_classes"]
 
 Fill = Literal["solid", "stripes", "dots", "crosses"]
 
-_NOT_SHOWN = ("background", "cell")
-_OFF_AT_FIRST = ("busbar",)
+_NOT_SHOWN = ("background", CELL)
+_OFF_AT_FIRST = (BUSBAR,)
 _FILLS: dict[str, Fill] = {
-    "crack": "solid",
-    "inactive_area": "stripes",
-    "finger_interruption": "dots",
-    "busbar": "crosses",
+    CRACK: "solid",
+    INACTIVE_AREA: "stripes",
+    FINGER_INTERRUPTION: "dots",
+    BUSBAR: "crosses",
 }
-_DRAWN_FIRST = ("busbar", "inactive_area")  # below the thin classes, which they would hide
+_DRAWN_FIRST = (BUSBAR, INACTIVE_AREA)  # below the thin classes, which they would hide
 _CYCLE: tuple[Fill, ...] = ("stripes", "dots", "crosses", "solid")
 _TOLERANCE = 0.6  # pixels of a mask of 1000 pixels width, between outline and path
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
+from solarseg.measurement.class_names import BUSBAR, INACTIVE_AREA
 from solarseg.painting import fit_size, paint_mask, resize_for_display
 from solarseg.reports.outlines import shown_classes
 from solarseg.reports.view import Box
@@ -17,7 +18,7 @@ _QUALITY = 85
 _MARGIN = 0.06  # of a cell, around its picture
 _SHOWN_LEVELS = (0.5, 99.7)  # percentiles of the grey levels that become black and white
 _MAX_GAIN = 6.0
-_HATCHES = {"inactive_area": 1, "finger_interruption": 0, "crack": 0}
+_HATCHES = {INACTIVE_AREA: 1}
 
 
 def encode(image: NDArray[np.uint8], quality: int = _QUALITY) -> bytes:
@@ -70,7 +71,7 @@ def painted(
     grey = resize_for_display(image[..., None], size)
     keep = np.zeros(256, np.uint8)
     for number in shown_classes(classes):
-        if classes.names[number] != "busbar":
+        if classes.names[number] != BUSBAR:
             keep[number] = number
     hatches = [_HATCHES.get(name, 0) for name in classes.names]
     shown = np.repeat(grey, 3, axis=2)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from solarseg.electrical import default_wiring
-from solarseg.modules.records import ChangeKind, InspectedCell, InspectedModule, cell_name
+from solarseg.measurement.class_names import CRACK, FINGER_INTERRUPTION, INACTIVE_AREA
+from solarseg.modules.records import WEAK, ChangeKind, InspectedCell, InspectedModule, cell_name
 from solarseg.painting import format_percent
 
 __all__ = [
@@ -44,9 +45,9 @@ _CHANGE_KINDS: tuple[tuple[tuple[ChangeKind, ...], str], ...] = (
     (("only now",), "Found only now, but the light did not change"),
     (("only before",), "Found only before, but the light did not change"),
 )
-_LINES = {"crack": "cracks", "finger_interruption": "finger interruptions"}
+_LINES = {CRACK: "cracks", FINGER_INTERRUPTION: "finger interruptions"}
 _AREAS = {
-    "inactive_area": "inactive area",
+    INACTIVE_AREA: "inactive area",
     "": "an area",  # of no class
 }
 _SEVERAL = 2  # cells with defects in a substring
@@ -86,7 +87,7 @@ def crack_length(cell: InspectedCell) -> str:
     measured = cell.measurement
     if measured.crack_length_mm is not None:
         return f"{measured.crack_length_mm:.0f} mm"
-    return f"{measured.crack_length / max(measured.cell_side, 1):.2f} sides of the cell"
+    return f"{measured.in_sides(measured.crack_length):.2f} sides of the cell"
 
 
 def cell_defects(cell: InspectedCell) -> list[str]:
@@ -120,7 +121,7 @@ def describe_cell(cell: InspectedCell, with_name: bool = True) -> str:
 
 def describe_change(cell: InspectedCell) -> list[str]:
     """Describe what changed in a cell, a sentence for each kind of change."""
-    change, side = cell.change, max(cell.measurement.cell_side, 1)
+    change = cell.change
     if change is None:
         return []
     sentences = []
@@ -128,7 +129,7 @@ def describe_change(cell: InspectedCell) -> list[str]:
         found = []
         for name, noun in _LINES.items():
             if length := change.length(name, *kinds):
-                found.append(f"{noun} of {length / side:.2f} sides of the cell")
+                found.append(f"{noun} of {cell.measurement.in_sides(length):.2f} sides of the cell")
         for name, noun in _AREAS.items():
             if area := change.area(name, *kinds):
                 found.append(f"{noun} of {format_percent(area / max(cell.measurement.cell_area, 1))}")
@@ -181,7 +182,7 @@ def _kinds(module: InspectedModule) -> list[str]:
     }
     verb = {True: "has", False: "have"}
     kinds = [f"{number} {verb[number == 1]} {name}" for name, number in numbers.items() if number]
-    for finding in ("dark", "dim"):
+    for finding in WEAK:
         number = sum(cell.finding == finding for cell in module.cells)
         if number:
             kinds.append(f"{number} {'is' if number == 1 else 'are'} {finding}")
@@ -233,7 +234,7 @@ def totals(module: InspectedModule) -> list[Total]:
             "of the cell area inactive",
             f"in {count(inactive, 'cell')} with defects" if inactive else "",
         ),
-        Total(str(len(module.with_finding("dark", "dim"))), "dark or dim cells", ", ".join(light)),
+        Total(str(len(module.with_finding(*WEAK))), "dark or dim cells", ", ".join(light)),
         Total(str(sum(cell.finger_interruptions > 0 for cell in cells)), "cells with finger interruptions"),
     ]
     worst = module.worst_cells(1)
