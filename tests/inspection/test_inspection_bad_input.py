@@ -238,6 +238,20 @@ def test_corners_that_are_no_module_are_refused_before_the_work(tmp_path, corner
     assert not (tmp_path / "out").exists()
 
 
+def test_corners_and_cells_that_do_not_fit_are_noted(tmp_path):
+    write_image(tmp_path / "roof.png", GREY)
+    options = {"corners": CORNERS, "pdf": False}
+    right = solarseg.inspect(tmp_path / "roof.png", tmp_path / "right", cells=(2, 3), **options)
+    wrong = solarseg.inspect(tmp_path / "roof.png", tmp_path / "wrong", cells=(3, 3), **options)
+    (right,), (wrong,) = right.rows(), wrong.rows()
+    assert right["confidence"] > 0.7
+    assert wrong["confidence"] < 0.6
+    note = "The given corners or the given 3 x 3 cells do not fit the photograph"
+    assert note in wrong["notes"]
+    assert "do not fit" not in (right["notes"] or "")
+    assert note in (tmp_path / "wrong" / "roof" / "report.html").read_text()
+
+
 def test_corners_outside_a_photograph_cost_only_that_photograph(tmp_path):
     write_image(tmp_path / "a.png", GREY[:100, :150])
     write_image(tmp_path / "b.png", GREY)

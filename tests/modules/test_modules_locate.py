@@ -5,6 +5,7 @@ import pytest
 
 from solarseg.errors import ArgumentError, ImageError
 from solarseg.modules import ModulePlacement, locate_module, locate_modules, place_module
+from solarseg.modules.locate import fit_corners
 from solarseg.modules.looks import cell_light
 from solarseg.synthesis import generate_photograph
 
@@ -84,9 +85,68 @@ def test_corners_by_hand_are_fitted_to_the_cells():
     assert apart(module, truth).max() < 1.5
 
 
+@pytest.mark.parametrize(
+    ("seed", "grid"), [(1, (6, 10)), (5, (6, 20)), (6, (24, 6)), (4, (1, 2)), (8, (3, 4))]
+)
+def test_corners_by_hand_have_the_confidence_of_their_fit(seed, grid):
+    shown = photograph(seed, 900, rows=grid[0], columns=grid[1], straight=True)
+    truth = shown.modules[0]
+    by_hand = truth.corners + np.array([(3, -2), (-2, 3), (2, 2), (-3, -3)])
+    module, contradiction = fit_corners(by_hand, grid, shown.image)
+    assert contradiction is None
+    assert 0.8 < module.confidence <= 1
+    assert module.upright == truth.upright
+    assert apart(module, truth).max() < max(1.5, 0.03 * module.pixels_per_cell)
+
+
+def shifted(corners, right, down):
+    """Corners of a module of 6 x 10 cells, moved by a number of cells."""
+    across, along = (corners[1] - corners[0]) / 10, (corners[3] - corners[0]) / 6
+    return corners + right * across + down * along
+
+
+@pytest.mark.parametrize(
+    ("right", "down", "cells", "seen"),
+    [
+        (0.5, 0, (6, 10), "few edges of cells"),
+        (0, 0.5, (6, 10), "few edges of cells"),
+        (1, 0, (6, 10), "few edges of cells"),
+        (0, 0, (5, 10), "few edges of cells"),
+        (0, 0, (7, 10), "few edges of cells"),
+        (0, 0, (10, 6), "few edges of cells"),
+        (0, 0, (6, 5), "each of these cells seems to be 2 cells"),
+        (0, 0, (2, 10), "each of these cells seems to be 3 cells"),
+    ],
+)
+def test_corners_or_cells_that_do_not_fit_have_little_confidence(right, down, cells, seen):
+    shown = photograph(1, 900, rows=6, columns=10, straight=True)
+    corners = shifted(shown.modules[0].corners, right, down)
+    module, contradiction = fit_corners(corners, cells, shown.image)
+    assert module.confidence < 0.6
+    assert contradiction is not None
+    assert contradiction.startswith(seen)
+
+
+def test_corners_that_leave_out_a_column_are_noticed():
+    shown = photograph(1, 900, rows=6, columns=10, straight=True)
+    corners = shown.modules[0].corners
+    inner = np.array([*shifted(corners, 1, 0)[:1], *corners[1:3], *shifted(corners, 1, 0)[3:]])
+    module, contradiction = fit_corners(inner, (6, 9), shown.image)
+    assert contradiction == "more cells are seen next to these, 6 x 10 in all"
+    assert module.confidence < 0.7
+
+
+def test_a_number_of_cells_of_which_each_is_two_is_refused():
+    shown = photograph(1, 900, rows=6, columns=10, straight=True)
+    located = locate_modules(shown.image, (3, 10))
+    assert not located.modules
+    assert ", but " in located.left_out[0]
+
+
 def test_corners_in_the_dark_stay_where_they_are():
     corners = [(20, 20), (220, 30), (210, 150), (25, 140)]
     module = place_module(corners, (6, 10), np.zeros((200, 300), np.uint8))
+    assert module.confidence == 0
     outer = module.to_pixels([(0, 0), (10, 0), (10, 6), (0, 6)])
     assert np.abs(outer - corners).max() < 1e-3
 

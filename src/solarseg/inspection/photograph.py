@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from solarseg.errors import ArgumentError, ImageError
 from solarseg.images import read_image
-from solarseg.modules import ModulePlacement, locate_modules, place_module
+from solarseg.modules import ModulePlacement, locate_modules
 from solarseg.modules.light import to_light
+from solarseg.modules.locate import fit_corners
 from solarseg.modules.placement import check_corners
 
 __all__ = ["Photograph", "as_corners", "read_photograph"]
@@ -81,14 +82,16 @@ def read_photograph(
         raise ImageError(f"{file}: is too small, {image.shape[1]} x {image.shape[0]} pixels, for a module")
     light = to_light(image)
     if corners is not None and cells is not None:
-        return Photograph(file, light, (_place_module(file, light, corners, cells),), _notes(file))
+        module, doubt = _place_module(file, light, corners, cells)
+        return Photograph(file, light, (module,), (*_notes(file), *doubt))
     modules, left_out = _find_modules(file, light, cells)
     return Photograph(file, light, modules, (*_notes(file), *left_out))
 
 
 def _place_module(
     file: Path, light: NDArray[np.float32], corners: NDArray[np.float64], cells: tuple[int, int]
-) -> ModulePlacement:
+) -> tuple[ModulePlacement, tuple[str, ...]]:
+    """Return the module, and a note if its cells do not look as the corners and the number of cells say."""
     size = np.array(light.shape[1::-1])
     margin = _OUTSIDE * size.max()
     outside = ((corners < -margin) | (corners > size - 1 + margin)).any(axis=1)
@@ -97,13 +100,17 @@ def _place_module(
         raise ImageError(
             f"{file}: has {size[0]} x {size[1]} pixels, and `corners` has {x:g},{y:g}; give corners inside of it"
         )
-    module = place_module(corners, cells, light)
+    module, contradiction = fit_corners(corners, cells, light)
     if module.pixels_per_cell < _MIN_CELL:
         raise ImageError(
             f"{file}: with these `corners`, cells have {module.pixels_per_cell:.0f} pixels, below {_MIN_CELL}; "
             "check `corners` and `cells`, or take a larger photograph"
         )
-    return module
+    if contradiction is None:
+        return module, ()
+    return module, (
+        f"The given corners or the given {cells[0]} x {cells[1]} cells do not fit the photograph: {contradiction}.",
+    )
 
 
 def _find_modules(

@@ -13,13 +13,13 @@ from solarseg.modules.grid import HALF_CUT, is_usual
 from solarseg.modules.judgement import Fit, judge_placement
 from solarseg.modules.looks import cell_light
 
-__all__ = ["SIDES", "bridge_dark_strings", "extend_grid", "halve_cells"]
+__all__ = ["MIDDLE_GAP", "SIDES", "bridge_dark_strings", "extend_grid", "halve_cells"]
 
 SIDES = ((0, -1), (0, 1), (1, -1), (1, 1))  # axis, and whether before or after
 _DARK = (2, 4)  # strings without light between others
 _MIN_NEW = 0.6  # of the edges that other cells have: with fewer there are no more cells
 _NO_WORSE = 0.85  # of the quality: a grid that loses more contains cells of another module
-_MIDDLE = 0.1  # of a cell: gap in the middle of half-cut modules, to start with
+MIDDLE_GAP = 0.1  # of a cell: gap in the middle of half-cut modules, to start with
 _BRIDGED = 0.6  # of the quality, with lines between dark cells
 _MIN_NEW_LIGHT = 0.3  # of the light of other cells: the edges of frames are no cells
 
@@ -55,7 +55,7 @@ def halve_cells(light: NDArray[np.float32], fit: Fit) -> Fit:
         if cells[axis] < HALF_CUT or not is_usual(cells[1], cells[0]):
             continue
         scale, middle = np.eye(3), [0.0, 0.0]
-        scale[axis, axis], middle[axis] = 0.5, _MIDDLE
+        scale[axis, axis], middle[axis] = 0.5, MIDDLE_GAP
         wide = [1.0, 1.0]
         wide[axis] = 2.0
         finer = replace(

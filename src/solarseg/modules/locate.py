@@ -10,16 +10,18 @@ from solarseg.errors import ArgumentError, ImageError
 from solarseg.modules.combs import MAX_CELLS
 from solarseg.modules.complete import complete_grid
 from solarseg.modules.doubts import continues_outside, may_have_dark_strings
+from solarseg.modules.extend import MIDDLE_GAP
 from solarseg.modules.fit import fit_placement
+from solarseg.modules.given import DOUBTED, MIN_CONFIDENCE, find_contradiction
+from solarseg.modules.grid import HALF_CUT
 from solarseg.modules.judgement import judge_placement
 from solarseg.modules.light import above_black, to_light
 from solarseg.modules.looks import is_upright
 from solarseg.modules.placement import ModulePlacement, check_corners, check_image
 from solarseg.modules.search import find_modules
 
-__all__ = ["LocatedModules", "locate_module", "locate_modules", "place_module"]
+__all__ = ["LocatedModules", "fit_corners", "locate_module", "locate_modules", "place_module"]
 
-_MIN_CONFIDENCE = 0.6  # most wrong grids in generated photographs have less, and nearly all right ones more
 _COMPLETED = 0.8  # of the confidence: grids that were completed by strings without light
 _UNUSUAL = (
     0.5  # of the confidence: grids that modules hardly have, where strings without light may be missing
@@ -84,10 +86,15 @@ def locate_modules(image: NDArray[np.generic], cells: tuple[int, int] | None = N
             completed = complete_grid(light, placement)
             share = _COMPLETED if completed else _UNUSUAL
             placement = replace(completed or placement, confidence=share * fit.quality)
+        contradiction = None
+        if cells is not None and fit.quality >= MIN_CONFIDENCE:
+            contradiction = find_contradiction(light, fit)
         grid = f"{placement.rows} x {placement.columns} cells at {_place(placement)}"
-        if placement.confidence < _MIN_CONFIDENCE:
+        if contradiction is not None:
+            left_out.append(f"{grid}, but {contradiction}")
+        elif placement.confidence < MIN_CONFIDENCE:
             left_out.append(
-                f"{grid}, which is not sure: {placement.confidence:.2f} of {_MIN_CONFIDENCE} required"
+                f"{grid}, which is not sure: {placement.confidence:.2f} of {MIN_CONFIDENCE} required"
             )
         elif continues_outside(light, placement):
             left_out.append(f"a module that an edge of the photograph crops, with {grid}")
@@ -104,20 +111,48 @@ def place_module(corners: ArrayLike, cells: tuple[int, int], image: NDArray[np.g
         cells: number of rows and columns of cells.
         image: ``(H, W)`` or ``(H, W, C)``, the photograph.
 
+    Returns:
+        The module, with a confidence that says how well the grid fits the cells that are seen.
+
     Raises:
         ArgumentError: the corners cross, are on a line or are not clockwise, or there are too many or no cells.
     """
+    return fit_corners(corners, cells, image)[0]
+
+
+def fit_corners(
+    corners: ArrayLike, cells: tuple[int, int], image: NDArray[np.generic]
+) -> tuple[ModulePlacement, str | None]:
+    """Place a module as `place_module` does, and return also what contradicts the corners or the number of cells."""
     check_image(image)
     points = check_corners(corners)
     rows, columns = cells
     if not (1 <= rows <= MAX_CELLS and 1 <= columns <= MAX_CELLS):
         raise ArgumentError(f"`cells={rows}x{columns}`: 1 to {MAX_CELLS} rows and columns are allowed")
     light = above_black(to_light(image))
-    grid = np.array([(0, 0), (columns, 0), (columns, rows), (0, rows)], np.float32)
-    homography = np.asarray(cv2.getPerspectiveTransform(grid, points.astype(np.float32)), np.float64)
-    given = ModulePlacement(rows, columns, homography, 0.0, (light.shape[1], light.shape[0]), (0.02, 0.02))
-    fit = fit_placement(light, given)
-    return fit.placement if fit.quality >= judge_placement(light, given).quality else given
+    first = _between(points, rows, columns, light)
+    fits = [fit_placement(light, each) for each in first]
+    fit = max((*fits, judge_placement(light, first[0])), key=lambda each: each.quality)
+    contradiction = find_contradiction(light, fit)
+    confidence = fit.quality if contradiction is None else DOUBTED * fit.quality
+    return replace(
+        fit.placement, upright=is_upright(light, fit.placement), confidence=confidence
+    ), contradiction
+
+
+def _between(
+    corners: NDArray[np.float64], rows: int, columns: int, light: NDArray[np.float32]
+) -> list[ModulePlacement]:
+    """Return where cells between corners may be: without a gap in the middle, and with one if they may be half-cut."""
+    across, down = (MIDDLE_GAP if n >= HALF_CUT and n % 2 == 0 else 0.0 for n in (columns, rows))
+    placements = []
+    for gap in sorted({(0.0, 0.0), (across, down)}):
+        right, bottom = columns + gap[0], rows + gap[1]
+        grid = np.array([(0, 0), (right, 0), (right, bottom), (0, bottom)], np.float32)
+        homography = np.asarray(cv2.getPerspectiveTransform(grid, corners.astype(np.float32)), np.float64)
+        size = (light.shape[1], light.shape[0])
+        placements.append(ModulePlacement(rows, columns, homography, 0.0, size, (0.02, 0.02), gap))
+    return placements
 
 
 def _place(placement: ModulePlacement) -> str:

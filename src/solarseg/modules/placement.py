@@ -36,7 +36,7 @@ class ModulePlacement:
         gap: horizontal and vertical gap between cells, in units of the distance between cells.
         middle_gap: horizontal and vertical gap in the middle of a half-cut module beyond ``gap``, in the same units.
         upright: whether busbars run from top to bottom of the photograph; None if that could not be seen.
-        confidence: 0 to 1, how sure the grid is; 1 where the corners were given.
+        confidence: 0 to 1, how well the grid fits the cells that the photograph shows; less if other cells are seen.
     """
 
     rows: int

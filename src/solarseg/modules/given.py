@@ -1,0 +1,59 @@
+"""Whether a number of cells that a person gave, or corners, fit the cells that a photograph shows."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solarseg.modules.extend import extend_grid, halve_cells
+from solarseg.modules.fit import fit_placement
+from solarseg.modules.grid import HALF_CUT
+from solarseg.modules.judgement import Fit
+
+__all__ = ["DOUBTED", "MIN_CONFIDENCE", "find_contradiction"]
+
+MIN_CONFIDENCE = 0.6  # most wrong grids in generated photographs have less, and nearly all right ones more
+DOUBTED = 0.5  # of the confidence: grids that fit, where the photograph shows other cells too
+_AS_GOOD = 0.9  # of the quality: with as much, what is within a given cell is several cells
+
+
+def find_contradiction(light: NDArray[np.float32], fit: Fit) -> str | None:
+    """Return what contradicts a grid whose number of cells was given, or None.
+
+    Args:
+        light: ``(H, W) float32``, 0 to 1.
+        fit: the fitted grid.
+
+    Returns:
+        The end of a sentence that begins with the grid.
+    """
+    if fit.quality < MIN_CONFIDENCE:
+        return "few edges of cells are where this grid has them"
+    parts = _divided(light, fit)
+    if parts > 1:
+        return f"each of these cells seems to be {parts} cells"
+    whole = extend_grid(light, fit).placement
+    if (whole.rows, whole.columns) != (fit.placement.rows, fit.placement.columns):
+        return f"more cells are seen next to these, {whole.rows} x {whole.columns} in all"
+    return None
+
+
+def _divided(light: NDArray[np.float32], fit: Fit) -> int:
+    """Return of how many cells each cell of a grid seems to consist."""
+    placement = fit.placement
+    count = placement.rows * placement.columns
+    if max(placement.rows, placement.columns) >= HALF_CUT:
+        return 1  # half-cut cells are longer than wide, and a busbar may be in their middle
+    across, down = placement.cell_shape
+    if across == down:
+        halved = halve_cells(light, fit).placement
+        return halved.rows * halved.columns // count
+    gap = placement.gap
+    square = replace(
+        placement,
+        homography=placement.homography @ np.diag([1 / across, 1 / down, 1.0]),
+        columns=placement.columns * across,
+        rows=placement.rows * down,
+        gap=(gap[0] * across, gap[1] * down),
+    )
+    return across * down if fit_placement(light, square).quality >= _AS_GOOD * fit.quality else 1
