@@ -166,6 +166,56 @@ def test_modules_of_other_photographs_are_not_replaced_unasked(home, image):
     assert modules_in_table(home / "out") == ["roof"]
 
 
+def test_what_was_overwritten_is_resumed_without_it(home, image):
+    solarseg.inspect(image, home / "out", overwrite=True, **GIVEN)
+    again = solarseg.inspect(image, home / "out", **GIVEN)
+    assert (again.modules, again.skipped) == (("roof",), 1)
+    assert modules_in_table(home / "out") == ["roof"]
+    assert InspectionPaths(home / "out").module("a").exists  # and a whole folder, which no table lists
+
+
+def test_an_interrupted_call_with_overwrite_is_resumed_without_it(home, image, tmp_path, monkeypatch):
+    other = tmp_path / "other"
+    other.mkdir()
+    for name in "de":
+        shutil.copy(image, other / f"{name}.png")
+    inspect_one = run_module.do_task
+
+    def interrupted(job, model, names, task):
+        if task.name == "e":
+            raise KeyboardInterrupt
+        return inspect_one(job, model, names, task)
+
+    monkeypatch.setattr(run_module, "do_task", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        solarseg.inspect(other, home / "out", overwrite=True, **GIVEN)
+    monkeypatch.undo()
+    assert not any(file.exists() for file in InspectionPaths(home / "out").files)
+    again = solarseg.inspect(other, home / "out", **GIVEN)
+    assert (again.modules, again.skipped) == (("d", "e"), 1)
+    assert modules_in_table(home / "out") == ["d", "e"]
+
+
+def test_an_interrupted_call_of_other_photographs_is_not_replaced_unasked(home, image):
+    for file in InspectionPaths(home / "out").files:
+        file.unlink()
+    with pytest.raises(OutputError, match="has modules of other photographs"):
+        solarseg.inspect(image, home / "out", **GIVEN)
+
+
+def test_what_was_found_before_a_photograph_failed_is_removed(home):
+    out = home / "out"
+    (home / "photos" / "b.png").write_bytes(b"no picture")
+    done = solarseg.inspect(home / "photos", out, **GIVEN)
+    assert (done.modules, list(done.failed)) == (("a", "c"), [str(home / "photos" / "b.png")])
+    assert not (out / "b").exists()
+    assert modules_in_table(out) == ["a", "c"]
+    for name in "ac":
+        (home / "photos" / f"{name}.png").write_bytes(b"no picture")
+    assert solarseg.inspect(home / "photos", out, **GIVEN).modules == ()
+    assert not out.exists()  # neither modules nor tables that list them
+
+
 def test_tables_that_no_inspection_wrote_are_not_replaced_unasked(image, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "index.html").write_text("mine")

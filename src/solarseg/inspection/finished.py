@@ -11,9 +11,12 @@ from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.module_folder import check_module_folder
 from solarseg.inspection.names import ModuleNames
 from solarseg.inspection.record import ModuleOrigin, read_origin
+from solarseg.inspection.tables import MODULE_COLUMNS, read_table_rows
 from solarseg.inspection.task import PhotographTask, digest_photograph
 
 __all__ = ["FinishedModules"]
+
+_IMAGE = [column for column in MODULE_COLUMNS if column.name == "image"]
 
 
 class FinishedModules:
@@ -33,13 +36,15 @@ class FinishedModules:
     def check(self, images: Collection[str]) -> None:
         """Check that tables and index may be replaced: they are only about photographs of this call.
 
+        Folders of modules of other photographs do not matter if tables and index are not about them.
+
         Args:
             images: names of the photographs of this call.
 
         Raises:
             OutputError: they are of other photographs, or no inspection wrote them.
         """
-        other = next((origin.image for origin in self._origins.values() if origin.image not in images), None)
+        other = next((image for image in self._listed(images) if image not in images), None)
         if other is not None:
             raise OutputError(
                 f"{self._paths.root}: has modules of other photographs, such as {other}; give another `out`, or "
@@ -48,6 +53,20 @@ class FinishedModules:
         for file in self._paths.files:
             if file.exists() and not self._origins:
                 raise ExistsError(file, "another `out`", "`overwrite=True` to replace it")
+
+    def _listed(self, images: Collection[str]) -> Collection[str]:
+        """Return the photographs that tables and index are about, or will be about if a call was interrupted."""
+        if any(file.exists() for file in self._paths.files):
+            with suppress(DataError):
+                return [str(row["image"]) for row in read_table_rows(self._paths.modules, _IMAGE)]
+        elif any(image in images for image in self._of_image):  # it was a call with photographs of this one
+            return ()
+        return self._of_image
+
+    def remove_tables(self) -> None:
+        """Remove tables and index before the folder has other modules than they say."""
+        for file in self._paths.files:
+            file.unlink(missing_ok=True)
 
     def check_folder(self, name: str, image: str, overwrite: bool) -> None:
         """Check that the folder of a module can be written; see `check_module_folder`."""
@@ -80,15 +99,23 @@ class FinishedModules:
             return ()
         return modules if all(origin.digest == content for origin in origins) else ()
 
-    def remove_replaced(self, modules: Mapping[str, Collection[str]]) -> None:
-        """Remove modules that a photograph no longer has, after it was inspected again.
+    def remove_replaced(self, modules: Mapping[str, Collection[str]]) -> bool:
+        """Remove modules that a photograph no longer has, and those of a photograph that cannot be inspected now.
 
         Args:
-            modules: name of each inspected photograph -> names of its modules.
+            modules: name of each photograph of this call -> names of its modules; none if it could not be inspected.
+
+        Returns:
+            Whether there were any.
         """
-        for name, origin in self._origins.items():
-            if origin.image in modules and name not in modules[origin.image]:
-                shutil.rmtree(self._paths.module(name).root, ignore_errors=True)
+        old = [
+            name
+            for name, origin in self._origins.items()
+            if origin.image in modules and name not in modules[origin.image]
+        ]
+        for name in old:
+            shutil.rmtree(self._paths.module(name).root, ignore_errors=True)
+        return bool(old)
 
 
 def _read_origins(root: Path) -> dict[str, ModuleOrigin]:

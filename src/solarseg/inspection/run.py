@@ -87,10 +87,14 @@ def _run(
             if file in firsts
         ]
     )
-    work.finished.remove_replaced({job.image_name(file): found for file, found in work.modules.items()})
+    removed = work.finished.remove_replaced(
+        {job.image_name(file): work.modules.get(file, ()) for file in named}
+    )
     work.write_plots()
     found = [module for file in named for module in work.modules.get(file, ())]
     if not found:
+        if removed:
+            work.finished.remove_tables()
         return Inspection(job.paths.root, (), 0, 0, work.failures)
     reasons = [FailedPhotograph(file, reason) for file, reason in work.failures.items()]
     records = _track(found, len(found), "writing tables", progress and len(found) > _FEW)
@@ -139,6 +143,8 @@ class _Work:
         for result in self._do(left, "inspecting"):
             if result.failure is None:
                 self.modules[result.file] = result.modules
+                if self._job.overwrite:
+                    self.finished.remove_tables()  # so that this call can be resumed if it is interrupted
             else:
                 self.failures[str(result.file)] = result.failure
 
