@@ -10,24 +10,25 @@ from solarseg.modules.fit import fit_placement
 from solarseg.modules.grid import HALF_CUT
 from solarseg.modules.judgement import Fit
 
-__all__ = ["DOUBTED", "MIN_CONFIDENCE", "find_contradiction"]
+__all__ = ["DOUBTED", "SURE", "find_contradiction"]
 
-MIN_CONFIDENCE = 0.6  # most wrong grids in generated photographs have less, and nearly all right ones more
+SURE = 0.7  # of the quality: most grids whose number of cells was given and is wrong have less
 DOUBTED = 0.5  # of the confidence: grids that fit, where the photograph shows other cells too
 _AS_GOOD = 0.9  # of the quality: with as much, what is within a given cell is several cells
 
 
-def find_contradiction(light: NDArray[np.float32], fit: Fit) -> str | None:
+def find_contradiction(light: NDArray[np.float32], fit: Fit, least: float = SURE) -> str | None:
     """Return what contradicts a grid whose number of cells was given, or None.
 
     Args:
         light: ``(H, W) float32``, 0 to 1.
         fit: the fitted grid.
+        least: of its quality; with less it does not fit.
 
     Returns:
         The end of a sentence that begins with the grid.
     """
-    if fit.quality < MIN_CONFIDENCE:
+    if fit.quality < least:
         return "few edges of cells are where this grid has them"
     parts = _divided(light, fit)
     if parts > 1:

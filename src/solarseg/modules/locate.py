@@ -12,7 +12,7 @@ from solarseg.modules.complete import complete_grid
 from solarseg.modules.doubts import continues_outside, may_have_dark_strings
 from solarseg.modules.extend import MIDDLE_GAP
 from solarseg.modules.fit import fit_placement
-from solarseg.modules.given import DOUBTED, MIN_CONFIDENCE, find_contradiction
+from solarseg.modules.given import DOUBTED, find_contradiction
 from solarseg.modules.grid import HALF_CUT
 from solarseg.modules.judgement import judge_placement
 from solarseg.modules.light import above_black, to_light
@@ -22,6 +22,7 @@ from solarseg.modules.search import find_modules
 
 __all__ = ["LocatedModules", "fit_corners", "locate_module", "locate_modules", "place_module"]
 
+_MIN_CONFIDENCE = 0.6  # most wrong grids in generated photographs have less, and nearly all right ones more
 _COMPLETED = 0.8  # of the confidence: grids that were completed by strings without light
 _UNUSUAL = (
     0.5  # of the confidence: grids that modules hardly have, where strings without light may be missing
@@ -87,14 +88,14 @@ def locate_modules(image: NDArray[np.generic], cells: tuple[int, int] | None = N
             share = _COMPLETED if completed else _UNUSUAL
             placement = replace(completed or placement, confidence=share * fit.quality)
         contradiction = None
-        if cells is not None and fit.quality >= MIN_CONFIDENCE:
-            contradiction = find_contradiction(light, fit)
+        if cells is not None and fit.quality >= _MIN_CONFIDENCE:
+            contradiction = find_contradiction(light, fit, _MIN_CONFIDENCE)
         grid = f"{placement.rows} x {placement.columns} cells at {_place(placement)}"
         if contradiction is not None:
             left_out.append(f"{grid}, but {contradiction}")
-        elif placement.confidence < MIN_CONFIDENCE:
+        elif placement.confidence < _MIN_CONFIDENCE:
             left_out.append(
-                f"{grid}, which is not sure: {placement.confidence:.2f} of {MIN_CONFIDENCE} required"
+                f"{grid}, which is not sure: {placement.confidence:.2f} of {_MIN_CONFIDENCE} required"
             )
         elif continues_outside(light, placement):
             left_out.append(f"a module that an edge of the photograph crops, with {grid}")
