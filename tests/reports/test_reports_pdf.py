@@ -12,8 +12,10 @@ from system_programs import skip_or_fail
 
 from solarseg.errors import MissingExtraError, MissingLibraryError
 from solarseg.reports import ReportStyle, check_pdf, write_module_report
+from solarseg.reports.cell_table import cell_rows, has_changes
 from solarseg.reports.pdf import html_to_pdf
 
+_LETTER = 0.602  # width of a letter of DejaVu Sans Mono, relative to the size of the font
 NAME = "<b>module</b> & {{ 7 * 7 }}"
 
 
@@ -51,6 +53,28 @@ def test_the_pdf_has_the_text_the_tables_and_the_pictures(written):
     assert all(sentence in text for sentence in module.power.limits)
     assert f"{len(pdf.pages)} / {len(pdf.pages)}" in text
     assert sum(len(page.images) for page in pdf.pages) >= 2 * 6
+
+
+def test_the_pdf_has_a_line_with_the_numbers_of_each_cell_with_defects(written):
+    module, pdf, _ = written
+    lines = [" ".join(line.split()) for page in pdf.pages for line in page.extract_text().splitlines()]
+    rows = {row.name: " ".join(entry.text for entry in row.entries).split() for row in cell_rows(module)}
+    for cell in module.cells:
+        assert (" ".join([cell.name, *rows[cell.name]]) in lines) or not cell.defective
+
+
+def test_all_columns_of_the_table_fit_on_the_page(written):
+    module, pdf, _ = written
+    ends = []
+
+    def note(text, matrix, text_matrix, font, size):
+        if font and "Mono" in font["/BaseFont"] and text.strip():
+            ends.append(matrix[4] + matrix[0] * (text_matrix[4] + _LETTER * size * len(text.rstrip())))
+
+    for page in pdf.pages:
+        page.extract_text(visitor_text=note)
+    assert has_changes(module) and ends
+    assert max(ends) <= float(pdf.pages[0].mediabox.width) - 14 * 72 / 25.4  # the margin of the page
 
 
 def test_the_pdf_has_title_and_language_and_no_scripts_or_links(written):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from solarseg.electrical import PowerEstimate
 from solarseg.files import write_bytes, write_text
 from solarseg.modules.records import InspectedCell, InspectedModule
-from solarseg.reports.cell_table import cell_rows, has_changes, table_columns
+from solarseg.reports.cell_table import cell_rows, has_changes, table_columns, to_text
 from solarseg.reports.charts import draw_plot, draw_power_curves
 from solarseg.reports.outlines import draw_layers
 from solarseg.reports.pdf import html_to_pdf
@@ -34,6 +34,8 @@ _PHOTO_SIDE = 2200  # pixels: more than a screen shows, and about 0.6 MB as JPEG
 _CELL_SIDE = 320  # pixels of a picture of a cell
 _WHOLE_SIDE = 900  # pixels of the module before and after
 _WORST, _CHANGED = 6, 8  # cells in pictures
+_TABLE_FONT = 8  # points, of the table of a PDF; less where it would be wider than the page
+_TABLE_WIDTH = 820  # points, of its font for a single letter: a letter is about 0.6 times as wide as high
 _MARKS = {  # colour and dashes of the frame around a cell; also named in words
     "dark": ("#ff9f45", ()),
     "dim": ("#ffd166", (4, 2)),
@@ -89,7 +91,9 @@ def _render(values: dict[str, Any], paged: bool) -> str:
     # Rows of zeros would fill pages, and take the PDF writer as long as all the rest.
     sound = {cell.name for cell in values["module"].cells if _is_sound(cell)}
     rows = [row for row in values["rows"] if row.name not in sound]
-    return render("module.html", "", paged=True, **{**values, "rows": rows})
+    table = to_text(values["columns"], rows)
+    size = min(_TABLE_FONT, _TABLE_WIDTH / table.width)
+    return render("module.html", "", paged=True, table=table, table_font=round(size, 2), **values)
 
 
 def _is_sound(cell: InspectedCell) -> bool:
