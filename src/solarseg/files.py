@@ -1,6 +1,5 @@
 """Complete files or none, the free space they need, and folders locked against other programs."""
 
-import csv
 import errno
 import hashlib
 import io
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 
 from rich.filesize import decimal
 
+from solarseg.csv_files import CsvWriter
 from solarseg.errors import ArgumentError, OutputError
 
 __all__ = [
@@ -243,11 +243,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write CSV: a complete file or none."""
+    """Write CSV: a complete file or none; see `solarseg.csv_files` for text that looks like a formula."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    writer = CsvWriter(text)
+    for row in (columns, *rows):
+        writer.add(row)
     write_text(path, text.getvalue())
 
 

@@ -1,8 +1,10 @@
 """Compare an inspection with an earlier one, and a series of photographs with its first."""
 
+import csv
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,6 +22,7 @@ from solarseg.inspection.job import InspectionJob, choose_model
 from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.module import ModuleResult
 from solarseg.inspection.record import ModuleOrigin, read_record
+from solarseg.inspection.series import read_series
 from solarseg.modules.cells import to_true_shape
 from solarseg.modules.placement import ModulePlacement
 from solarseg.modules.records import InspectedCell, InspectedModule
@@ -63,6 +66,35 @@ def folder(tmp_path_factory):
 def earlier(folder):
     solarseg.inspect(write(folder / "before" / "roof.png", photograph().image), folder / "earlier", **GIVEN)
     return folder / "earlier"
+
+
+@pytest.mark.posix
+def test_a_photograph_named_like_a_formula_is_resumed_and_compared(tmp_path, monkeypatch):
+    name, out = "=cmd|' C'!A0", Path("out")
+    for state in ("before", "now"):
+        (tmp_path / state).mkdir()
+        monkeypatch.chdir(tmp_path / state)
+        write(Path("photo.png"), photograph().image).rename(f"{name}.png")
+        compare = {} if state == "before" else {"compare": tmp_path / "before" / "out"}
+        done = solarseg.inspect(f"{name}.png", out, **compare, **GIVEN)
+        assert done.modules == (name,)
+        again = solarseg.inspect(f"{name}.png", out, **compare, **GIVEN)
+        assert (again.skipped, again.modules) == (1, (name,))
+        assert [row["module"] for row in again.rows()] == [name]
+        assert {row["module"] for row in again.cell_rows()} == {name}
+        assert read_record(out / name).name == name
+        for table in ("modules.csv", "cells.csv"):
+            with (out / table).open(newline="") as file:
+                assert {row["module"] for row in csv.DictReader(file)} == {f"'{name}"}
+    assert again.rows()[0]["compared_with"].endswith(f"{name}.png")
+
+
+@pytest.mark.parametrize("quote", ["", "'"])
+def test_a_series_names_photographs_like_formulas(tmp_path, quote):
+    table = tmp_path / "load.csv"
+    table.write_text(f"image,module,pressure (Pa)\n{quote}=a.png,{quote}-m,-1\n")
+    (entry,) = read_series(table).entries
+    assert (entry.image, entry.module, entry.value) == ("=a.png", "-m", -1)
 
 
 @pytest.fixture(scope="module")

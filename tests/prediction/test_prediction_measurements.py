@@ -43,6 +43,16 @@ def test_the_table_has_a_row_an_image_and_the_json_its_regions(cells, tmp_path):
         assert (hidden > 1) <= (int(row["cracks"]) < parts)
 
 
+def test_a_name_that_is_a_formula_is_text_in_the_table(cells, tmp_path):
+    (tmp_path / "masks").mkdir()
+    mask = sorted((cells / "masks").iterdir())[0]
+    (tmp_path / "masks" / "=1+1.png").write_bytes(mask.read_bytes())
+    (tmp_path / "dataset.yaml").write_bytes((cells / "dataset.yaml").read_bytes())
+    measure(tmp_path / "masks", tmp_path / "out")
+    assert [row["image"] for row in rows_of(tmp_path / "out")] == ["'=1+1"]
+    assert json.loads((tmp_path / "out" / "measurements.json").read_text())[0]["image"] == "=1+1"
+
+
 def test_modes_need_images_and_images_may_be_elsewhere(cells, tmp_path):
     alone, apart = tmp_path / "alone", tmp_path / "apart"
     for folder in (alone, apart):

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from unicodedata import normalize
 
+from solarseg.csv_files import read_csv
 from solarseg.errors import DatasetError, reason_of
 from solarseg.images import IMAGE_SUFFIXES
 
@@ -46,7 +47,7 @@ def read_rows(file: Path, form: str, *, limit: int | None = None) -> list[dict[s
                 del lines[0]
             first = lines[0] if lines else ""
             separator = next((each for each in _SEPARATORS if each in first), ",")
-            rows = [[_clean(cell) for cell in row] for row in csv.reader(lines, delimiter=separator)]
+            rows = [[_clean(cell) for cell in row] for row in read_csv(lines, separator)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         raise DatasetError(f"{file}: cannot be read ({reason}); it must be CSV in UTF-8, {form}") from error

@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from solarseg.csv_files import read_csv_records
 from solarseg.datasets import FolderDataset
 from solarseg.datasets.splits import SPLITS
 from solarseg.duplicates.search import (
@@ -156,7 +157,7 @@ def read_leaks(path: Path) -> list[Leak]:
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            return [Leak(**row) for row in csv.DictReader(stream)]
+            return [Leak(**row) for row in read_csv_records(stream)]
     except (OSError, UnicodeDecodeError, csv.Error, TypeError) as error:
         raise DatasetError(
             f"{path}: not a table of leaks ({error}); remove it to evaluate without reporting leaks"

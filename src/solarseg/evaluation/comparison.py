@@ -1,6 +1,5 @@
 """Compare runs that were scored on the same images."""
 
-import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from solarseg.csv_files import CsvWriter
 from solarseg.errors import ArgumentError
 from solarseg.evaluation.intervals import (
     Difference,
@@ -159,13 +159,11 @@ class Comparison:
     def csv(self) -> str:
         """The table as CSV."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(Row.__annotations__), lineterminator="\n")
-        writer.writeheader()
-        rows = (asdict(row) for row in self.runs)
-        writer.writerows(
-            {name: "" if isinstance(value, float) and isnan(value) else value for name, value in row.items()}
-            for row in rows
-        )
+        writer = CsvWriter(text)
+        writer.add(Row.__annotations__)
+        for row in self.runs:
+            values = asdict(row).values()
+            writer.add("" if isinstance(value, float) and isnan(value) else value for value in values)
         return text.getvalue()
 
     def save(self, folder: Path) -> None:

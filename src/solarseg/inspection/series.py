@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from solarseg.csv_files import read_csv
 from solarseg.errors import DataError, reason_of
 
 __all__ = ["PhotographSeries", "SeriesEntry", "read_series"]
@@ -73,7 +74,7 @@ def read_series(path: Path) -> PhotographSeries:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            heading, *rows = [[field.strip() for field in row] for row in csv.reader(file) if row] or [[]]
+            heading, *rows = [[field.strip() for field in row] for row in read_csv(file) if row] or [[]]
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({reason_of(error)})") from error
     if tuple(heading[:2]) != _COLUMNS or len(heading) != 3 or not heading[2]:

@@ -1,15 +1,15 @@
 """Large JSON and CSV files, written item by item: complete files or none, with flat memory."""
 
-import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from solarseg.csv_files import CsvWriter
 from solarseg.files import atomic_path
 
-__all__ = ["JsonItems", "TableRows", "open_json", "open_table"]
+__all__ = ["JsonItems", "open_json", "open_table"]
 
 
 class JsonItems:
@@ -55,25 +55,14 @@ def open_json(
         file.write(f"\n]{end}}}\n")
 
 
-class TableRows:
-    """Rows of an open CSV file; see `open_table`."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._writer = csv.writer(file, lineterminator="\n")
-
-    def add(self, row: Sequence[object]) -> None:
-        """Write a row."""
-        self._writer.writerow(row)
-
-
 @contextmanager
-def open_table(path: Path, columns: Sequence[str]) -> Iterator[TableRows]:
+def open_table(path: Path, columns: Sequence[str]) -> Iterator[CsvWriter]:
     """Open a CSV file, which appears when the block ends without an exception.
 
     Raises:
         OutputError: the file could not be written.
     """
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        rows = TableRows(file)
+        rows = CsvWriter(file)
         rows.add(columns)
         yield rows

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from solarseg.classes import ClassMap
+from solarseg.csv_files import CsvWriter
 from solarseg.inspection.annotations import Annotations, open_annotations
 from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.record import ModuleRecord, read_full_record
-from solarseg.inspection.streams import TableRows, open_table
+from solarseg.inspection.streams import open_table
 from solarseg.inspection.tables import CELL_COLUMNS, MODULE_COLUMNS, CellOf, spell
 from solarseg.reports import (
     FailedPhotograph,
@@ -69,7 +70,7 @@ def write_summary(
 class _Files:
     """The open files about all modules."""
 
-    def __init__(self, modules: TableRows, cells: TableRows, annotations: Annotations) -> None:
+    def __init__(self, modules: CsvWriter, cells: CsvWriter, annotations: Annotations) -> None:
         self._modules, self._cells, self._annotations = modules, cells, annotations
 
     def add(self, record: ModuleRecord) -> None:

@@ -1,6 +1,5 @@
 """``modules.csv`` and ``cells.csv``: their columns, and how they are read again."""
 
-import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -10,6 +9,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from solarseg.csv_files import read_csv_records
 from solarseg.errors import DataError
 from solarseg.measurement import CellMeasurement
 from solarseg.modules import InspectedCell, InspectedModule
@@ -434,7 +434,7 @@ def read_table_rows(path: Path, columns: Iterable[TableColumn[Any]]) -> list[dic
         with path.open(encoding="utf-8", newline="") as file:
             return [
                 {name: kind(row[name]) if row[name] else None for name, kind in kinds.items()}
-                for row in csv.DictReader(file)
+                for row in read_csv_records(file)
             ]
     except (OSError, KeyError, ValueError) as error:
         raise DataError(

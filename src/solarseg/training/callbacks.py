@@ -1,6 +1,5 @@
 """What happens around the training loop: checkpoints, history, progress."""
 
-import csv
 import io
 import math
 import time
@@ -14,6 +13,7 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, ProgressBar
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+from solarseg.csv_files import CsvWriter
 from solarseg.errors import RunError
 from solarseg.files import atomic_path, write_text
 
@@ -156,9 +156,10 @@ class History(Callback):
 
     def _write(self) -> None:
         text = io.StringIO()
-        writer = csv.DictWriter(text, self.COLUMNS, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in self.rows)
+        writer = CsvWriter(text)
+        writer.add(self.COLUMNS)
+        for row in self.rows:
+            writer.add(f"{row[name]:.6g}" if name in row else "" for name in self.COLUMNS)
         write_text(self._path, text.getvalue())
 
     def state_dict(self) -> dict[str, Any]:
