@@ -38,6 +38,49 @@ def test_default_wiring_has_strings_of_two_adjacent_lines(shape, diodes, cells, 
     assert unusual == (sorted(shape) not in [[6, 10], [6, 12], [6, 20], [6, 24]])
 
 
+WHOLE, WIDE, TALL = (1, 1), (2, 1), (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "cell_shape", "diodes", "parallel", "length", "upright"),
+    [
+        (6, 10, WHOLE, 3, 1, 20, False),
+        (6, 10, TALL, 3, 2, 10, False),
+        (10, 6, WHOLE, 3, 1, 20, True),
+        (10, 6, WIDE, 3, 2, 10, True),
+        (6, 20, WHOLE, 3, 1, 40, False),
+        (6, 20, TALL, 3, 2, 20, False),
+        (6, 24, WHOLE, 3, 1, 48, False),
+        (6, 24, TALL, 3, 2, 24, False),
+        (12, 10, WHOLE, 5, 1, 24, True),
+        (12, 10, WIDE, 5, 2, 12, True),
+        (12, 10, TALL, 6, 2, 10, False),
+        (12, 12, WHOLE, 6, 1, 24, True),
+        (12, 12, WIDE, 6, 2, 12, True),
+        (12, 12, TALL, 6, 2, 12, False),
+    ],
+)
+def test_the_shape_of_the_cells_says_whether_they_are_half_cut(
+    rows, columns, cell_shape, diodes, parallel, length, upright
+):
+    wiring = default_wiring(rows, columns, cell_shape)
+    assert (wiring.shape, max(wiring.diodes), wiring.strings_in_parallel) == (
+        (rows, columns),
+        diodes,
+        parallel,
+    )
+    strings = np.array(wiring.strings)
+    assert set(np.unique(strings, return_counts=True)[1]) == {length}
+    down, across = (np.ptp(axis) + 1 for axis in np.nonzero(strings == 1))
+    assert (down, across) == ((length // 2, 2) if upright else (2, length // 2))
+    usual = (min(rows, columns), max(rows, columns) // parallel) in [(6, 10), (6, 12)]
+    assert any("unusual" in each for each in wiring.assumptions) != usual
+
+
+def test_an_odd_line_of_half_cut_cells_is_not_divided():
+    assert default_wiring(6, 21, TALL).strings_in_parallel == 1
+
+
 def test_strings_lie_along_the_longer_side_and_half_cut_cells_in_halves():
     assert np.array_equal(
         default_wiring(6, 10).strings, np.repeat([[1], [1], [2], [2], [3], [3]], 10, axis=1)

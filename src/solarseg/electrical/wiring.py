@@ -13,7 +13,8 @@ from solarseg.errors import ArgumentError
 __all__ = ["Wiring", "default_wiring"]
 
 _LINES = 2  # of cells in a string, next to each other
-_HALF_CUT_LENGTH = 18  # cells along the longer side: longer modules are made of half-cut cells
+_HALF_CUT_LENGTH = 18  # cells in a line: longer lines are of half-cut cells where the cells were not seen
+_USUAL_LENGTHS = (10, 12)  # whole cells in one of the six lines of a usual module
 
 
 @dataclass(frozen=True)
@@ -95,17 +96,20 @@ class Wiring:
         return rows * columns // self.strings_in_parallel
 
 
-def default_wiring(rows: int, columns: int) -> Wiring:
+def default_wiring(rows: int, columns: int, cell_shape: tuple[int, int] | None = None) -> Wiring:
     """Assume the usual wiring of a module with this many cells.
 
-    A line of cells runs along the longer side of the module; where both are equal, along the columns. Two adjacent
-    lines are a string with a bypass diode: three strings of 20 cells for 6 x 10, of 24 for 6 x 12. Lines of 18 or more
-    cells, an even number, are of half-cut cells (6 x 20, 6 x 24): the halves of two adjacent lines are two strings in
-    parallel that share a bypass diode.
+    Two adjacent lines of cells are a string with a bypass diode: three strings of 20 cells for 6 x 10, of 24 for
+    6 x 12. Of half-cut cells (6 x 20, 6 x 24), the halves of two adjacent lines are two strings in parallel that share
+    a bypass diode. Lines run along the shorter side of half-cut cells. Lines of whole cells run along the longer side
+    of the module; where both are equal, along the columns.
 
     Args:
         rows: rows of cells, 1 or more.
         columns: columns of cells, 1 or more.
+        cell_shape: width and height of a cell relative to its shorter side, see `ModulePlacement.cell_shape`: (2, 1) or
+            (1, 2) for half-cut cells. By default, cells are half-cut if there are 18 or more, an even number, along the
+            longer side of the module.
 
     Raises:
         ArgumentError: no rows or no columns.
@@ -117,15 +121,23 @@ def default_wiring(rows: int, columns: int) -> Wiring:
         ((1, 1, 2, 2, 3, 3), (1, 2, 3))
         >>> default_wiring(6, 20).diodes, default_wiring(6, 20).cells_in_series
         ((1, 1, 2, 2, 3, 3), 60)
+        >>> default_wiring(6, 20, (1, 1)).diodes, default_wiring(6, 20, (1, 1)).cells_in_series
+        ((1, 2, 3), 120)
     """
     if rows < 1 or columns < 1:
         raise ArgumentError(f"`rows={rows}`, `columns={columns}`: both must be 1 or more")
-    lines, length = sorted((rows, columns))
-    halves = 2 if length >= _HALF_CUT_LENGTH and length % 2 == 0 else 1
+    upright = rows >= columns  # lines are columns
+    if cell_shape is None:
+        half_cut = max(rows, columns) >= _HALF_CUT_LENGTH
+    else:
+        half_cut = max(cell_shape) == 2 * min(cell_shape)
+        upright = cell_shape[0] > cell_shape[1] if half_cut else upright
+    length, lines = (rows, columns) if upright else (columns, rows)
+    halves = 2 if half_cut and length % 2 == 0 else 1
     pair = np.arange(lines)[:, None] // _LINES  # of lines, from 0
     half = np.arange(length)[None, :] // (length // halves)
     numbers: NDArray[np.int64] = pair * halves + half + 1
-    if rows >= columns:  # lines are columns
+    if upright:
         numbers = numbers.T
     pairs = -(-lines // _LINES)
     diodes = tuple(number + 1 for number in range(pairs) for _ in range(halves))
@@ -148,7 +160,7 @@ def _assumptions(lines: int, length: int, pairs: int, halves: int) -> tuple[str,
     assumed = [f"Wiring assumed: {count}. A substring is {substring}."]
     if lines % _LINES and lines > 1:
         assumed.append("The last substring is a single line, since the number of lines is odd.")
-    if lines != 6 or length not in {10, 12, 20, 24}:
+    if lines != 6 or length not in [halves * usual for usual in _USUAL_LENGTHS]:
         assumed.append("This number of cells is unusual: compare the wiring with the data sheet.")
     return tuple(assumed)
 

@@ -93,7 +93,7 @@ def inspect_module(
     exposed = expose_cells(cells, black).reshape(-1, CELL_SIZE, CELL_SIZE)
     measured = measure_cells(model, exposed, placement, cell_mm)
     records = _records(measured, relative_light(cells, placement, black), placement, min_severity)
-    power, notes = estimate(records, (placement.rows, placement.columns), cell_mm)
+    power, notes = estimate(records, placement, cell_mm)
     module = InspectedModule(
         name,
         image,

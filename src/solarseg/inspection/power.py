@@ -11,7 +11,7 @@ from solarseg.electrical import PowerEstimate, estimate_power
 from solarseg.electrical.parameters import EXTRA
 from solarseg.errors import MissingExtraError
 from solarseg.extras import require
-from solarseg.modules import InspectedCell
+from solarseg.modules import InspectedCell, ModulePlacement
 
 __all__ = ["estimate", "import_ahead"]
 
@@ -30,20 +30,20 @@ def _import() -> None:
 
 
 def estimate(
-    cells: Sequence[InspectedCell], shape: tuple[int, int], cell_mm: float | None
+    cells: Sequence[InspectedCell], placement: ModulePlacement, cell_mm: float | None
 ) -> tuple[PowerEstimate | None, tuple[str, ...]]:
     """Estimate the power of a module.
 
     Args:
         cells: row by row.
-        shape: rows and columns.
+        placement: where they are.
         cell_mm: longer side of the cells, mm.
 
     Returns:
         The estimate, and a note; if pvlib is not installed, None and how to install it.
     """
     share, low, high = (
-        np.reshape(values, shape)
+        np.reshape(values, (placement.rows, placement.columns))
         for values in (
             [min(cell.measurement.inactive_share, 1.0) for cell in cells],
             [cell.inactive_low for cell in cells],
@@ -51,7 +51,7 @@ def estimate(
         )
     )
     try:
-        power = estimate_power(share, low, high, cell_mm=cell_mm)
+        power = estimate_power(share, low, high, wiring=placement.wiring, cell_mm=cell_mm)
     except MissingExtraError as error:
         return None, (f"No electrical estimate: {error}.",)
     weak = sum(cell.weak for cell in cells)

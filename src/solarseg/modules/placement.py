@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solarseg.arrays import FloatArray
+from solarseg.electrical.wiring import Wiring, default_wiring
 from solarseg.errors import ArgumentError
 from solarseg.modules.lens import distort, undistort
 
@@ -104,6 +105,11 @@ class ModulePlacement:
         width, height = self._pitch
         parts = _nearest_part(max(width, height) / min(width, height))
         return (parts, 1) if width > height else (1, parts)
+
+    @property
+    def wiring(self) -> Wiring:
+        """How a module with such cells is usually wired; see `default_wiring`."""
+        return default_wiring(self.rows, self.columns, self.cell_shape)
 
     @property
     def _pitch(self) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from solarseg.electrical import PowerEstimate
+from solarseg.electrical import PowerEstimate, Wiring
 from solarseg.measurement.records import CellMeasurement, CrackMode
 from solarseg.modules.placement import ModulePlacement
 
@@ -205,6 +205,11 @@ class InspectedModule:
     def photograph(self) -> str:
         """Name of the photograph's file without its folder, as reports show it."""
         return Path(self.image).name
+
+    @property
+    def wiring(self) -> Wiring:
+        """How its cells are connected in the electrical estimate, or would be."""
+        return self.power.wiring if self.power is not None else self.placement.wiring
 
     @cached_property
     def severity(self) -> float:

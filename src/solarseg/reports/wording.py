@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from solarseg.electrical import default_wiring
 from solarseg.measurement.class_names import CRACK, FINGER_INTERRUPTION, INACTIVE_AREA
 from solarseg.modules.records import WEAK, ChangeKind, InspectedCell, InspectedModule, cell_name
 from solarseg.painting import format_percent
@@ -261,8 +260,7 @@ def totals(module: InspectedModule) -> list[Total]:
 
 
 def _substrings_with_several(module: InspectedModule) -> list[tuple[int, int]]:
-    place = module.placement
-    wiring = module.power.wiring if module.power else default_wiring(place.rows, place.columns)
+    wiring = module.wiring
     numbers: dict[int, int] = {}
     for cell in module.defective_cells:
         diode = wiring.diodes[wiring.strings[cell.row - 1][cell.column - 1] - 1]
