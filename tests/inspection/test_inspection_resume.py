@@ -18,9 +18,10 @@ from generated_photograph import photograph
 from generated_photograph import write as write_photograph
 
 import solarseg
-from solarseg.errors import ArgumentError, ExistsError, ImageError, OutputError
+from solarseg.errors import ArgumentError, ExistsError, ImageError, ModelFileError, OutputError
 from solarseg.inspection import run as run_module
 from solarseg.inspection import task as task_module
+from solarseg.inspection import workers as workers_module
 from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.module_folder import _boxes
 from solarseg.inspection.names import ModuleNames
@@ -402,8 +403,22 @@ def test_a_kill_leaves_whole_modules_and_the_rest_is_done_later(image, tmp_path,
 
 
 @pytest.mark.posix
-def test_a_process_that_dies_costs_its_photograph(images, tmp_path, monkeypatch):
-    """The process ends itself at photograph b, as if killed for its memory."""
+@pytest.mark.parametrize(
+    ("end", "failure"),
+    [
+        (
+            "os.kill(os.getpid(), 9)",
+            "was ended with signal 9 (SIGKILL), most likely because memory ran out; use fewer `processes`",
+        ),
+        (
+            "os.kill(os.getpid(), 11)",
+            "crashed with signal 11 (SIGSEGV); please report this with what was printed",
+        ),
+        ("os.kill(os.getpid(), 15)", "was ended from outside with signal 15 (SIGTERM); inspect again"),
+        ("os._exit(3)", "ended with exit code 3; please report this with what was printed"),
+    ],
+)
+def test_a_process_that_dies_costs_its_photograph(images, tmp_path, monkeypatch, capfd, end, failure):
     folder = tmp_path / "hook"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
@@ -413,16 +428,44 @@ def test_a_process_that_dies_costs_its_photograph(images, tmp_path, monkeypatch)
         "    read = task.read_photograph\n"
         "    def dying(file, *arguments):\n"
         "        if file.name == 'b.png':\n"
-        "            os.kill(os.getpid(), 9)\n"
+        f"            {end}\n"
         "        return read(file, *arguments)\n"
         "    task.read_photograph = dying\n"
     )
     monkeypatch.syspath_prepend(str(folder))
     done = solarseg.inspect(images, tmp_path / "out", **{**GIVEN, "processes": 2})
     assert done.modules == ("a", "c")
-    assert done.failed == {
-        str(images / "b.png"): "the process that worked on it ended (signal 9); use fewer `processes`"
-    }
+    assert done.failed == {str(images / "b.png"): f"the process that worked on it {failure}"}
+    assert ("Segmentation fault" in capfd.readouterr().err) == ("SIGSEGV" in failure)
+
+
+@pytest.mark.posix
+def test_a_process_that_cannot_open_the_model_is_closed(images, tmp_path, monkeypatch):
+    started = []
+    start_process = subprocess.Popen
+
+    def noted(*arguments, **options):
+        started.append(start_process(*arguments, **options))
+        return started[-1]
+
+    folder = tmp_path / "hook"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'solarseg.inspection.worker' in sys.orig_argv:\n"
+        "    from solarseg.errors import ModelFileError\n"
+        "    from solarseg.inspection.job import ModelChoice\n"
+        "    def damaged(*arguments):\n"
+        "        raise ModelFileError('model: is damaged')\n"
+        "    ModelChoice.open = damaged\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(workers_module.subprocess, "Popen", noted)
+    with pytest.raises(ModelFileError, match="model: is damaged"):
+        solarseg.inspect(images, tmp_path / "out", **{**GIVEN, "processes": 2})
+    assert started
+    assert all(process.returncode is not None for process in started)
+    assert all(process.stdin.closed and process.stdout.closed for process in started)
 
 
 @pytest.mark.posix

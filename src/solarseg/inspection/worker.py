@@ -4,6 +4,7 @@ It reads a setup and then tasks from standard input, and writes what came of eac
 its parent, however that ends.
 """
 
+import faulthandler
 import os
 import pickle
 import signal
@@ -23,6 +24,7 @@ __all__ = ["run_worker"]
 
 def run_worker() -> None:
     """Inspect photographs until standard input ends."""
+    faulthandler.enable()  # a crash prints where it happened
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows, Ctrl-C arrives here too
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print must not be taken for an answer

@@ -7,6 +7,7 @@ so that scripts need no ``if __name__ == "__main__"``, and a process that dies c
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,10 +23,11 @@ from solarseg.inspection.job import InspectionJob
 from solarseg.inspection.names import ModuleNames
 from solarseg.inspection.task import InspectionTask, TaskResult
 
-__all__ = ["WorkerError", "WorkerSetup", "do_tasks_in_processes", "send"]
+__all__ = ["WorkerError", "WorkerSetup", "do_tasks_in_processes", "explain_end", "send"]
 
 _MODULE = "solarseg.inspection.worker"
 _LIBRARIES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_FROM_OUTSIDE = ("SIGTERM", "SIGINT", "SIGHUP")
 _POLL = 0.5  # seconds between looks for Ctrl-C, which Windows does not deliver to a thread that waits
 
 
@@ -142,11 +144,9 @@ class _Server:
         try:
             result: TaskResult = process.ask(task)
         except EOFError:
-            how = process.close()
+            code = process.close()
             self._process = None
-            return TaskResult(
-                task.file, failure=f"the process that worked on it ended ({how}); use fewer `processes`"
-            )
+            return TaskResult(task.file, failure=f"the process that worked on it {explain_end(code)}")
         return result
 
 
@@ -166,9 +166,12 @@ class _Process:
         try:
             self.ask(setup)
         except EOFError:
-            raise SolarsegError(
-                f"a process to inspect photographs could not be started ({self.close()}); use `processes=1`"
-            ) from None
+            end = explain_end(self.close())
+            raise SolarsegError(f"a process to inspect photographs {end}, or use `processes=1`") from None
+        except BaseException:
+            self.kill()
+            self.close()
+            raise
 
     def ask(self, request: object) -> Any:
         """Send an object, and return the answer; raise `EOFError` if the process has died."""
@@ -183,18 +186,41 @@ class _Process:
             answer.raise_again()
         return answer
 
-    def close(self) -> str:
-        """Wait for the end of the process, and say how it ended."""
+    def close(self) -> int:
+        """Wait for the end of the process, and return its exit code, or minus the signal that ended it."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with suppress(OSError):
                     pipe.close()
-        code = self._process.wait()
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
+        return self._process.wait()
 
     def kill(self) -> None:
         """End the process now."""
         self._process.kill()
+
+
+def explain_end(code: int) -> str:
+    """Say how a process ended that should not have, and what to do: the end of a sentence.
+
+    Args:
+        code: its exit code, or minus the signal that ended it.
+
+    Examples:
+        >>> explain_end(3)
+        'ended with exit code 3; please report this with what was printed'
+        >>> explain_end(-11)
+        'crashed with signal 11 (SIGSEGV); please report this with what was printed'
+    """
+    report = "please report this with what was printed"
+    if code >= 0:
+        return f"ended with exit code {code}; {report}"
+    names = {each.value: each.name for each in signal.Signals}
+    which = f"signal {-code} ({names.get(-code, 'unknown')})"
+    if names.get(-code) == "SIGKILL":
+        return f"was ended with {which}, most likely because memory ran out; use fewer `processes`"
+    if names.get(-code) in _FROM_OUTSIDE:
+        return f"was ended from outside with {which}; inspect again"
+    return f"crashed with {which}; {report}"
 
 
 def send(pipe: IO[bytes], message: object) -> None:
