@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from solarseg.inspection.tables import MODULE_COLUMNS, spell
 from solarseg.measurement import measure_cell
 from solarseg.modules import InspectedCell, InspectedModule, ModulePlacement
 from solarseg.modules.records import MIN_SEVERITY
 from solarseg.reports import summarise_module
-from solarseg.reports.wording import describe_cell, summarise_in_words, totals
+from solarseg.reports.wording import describe_cell, describe_orientation, summarise_in_words, totals
 from solarseg.synthesis import CELL_CLASSES
 
 SIDE = 200  # pixels: 1% of the area is 400 of them
@@ -76,3 +77,80 @@ def test_small_marks_of_a_cell_are_described():
     assert describe_cell(cell(inactive=20)).startswith("r01c01: only small marks: 0.05% inactive")
     assert describe_cell(cell(inactive=400)).startswith("r01c01: 1.0% inactive")
     assert describe_cell(cell()).startswith("r01c01: no defects")
+
+
+def grid(rows, columns, defective, upright=None):
+    """A module with defective cells at rows and columns that are counted from 1."""
+    cells = tuple(
+        replace(
+            cell(finding="dim" if (row + 1, column + 1) in defective else None),
+            row=row + 1,
+            column=column + 1,
+        )
+        for row, column in np.ndindex(rows, columns)
+    )
+    placement = ModulePlacement(rows, columns, np.diag([50.0, 50, 1]), 0.0, (600, 600), upright=upright)
+    return InspectedModule("roof", "roof.png", placement, cells)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "defective", "found", "shown"),
+    [
+        (
+            6,
+            10,
+            {(1, 1), (2, 10), (3, 5), (5, 2), (6, 3), (6, 9)},
+            {1: 2, 3: 3},
+            ("rows 1 to 2", "rows 5 to 6"),
+        ),
+        (10, 6, {(1, 1), (9, 2), (5, 6)}, {1: 2}, ("columns 1 to 2",)),
+        (6, 10, {(2, 1), (3, 1)}, {}, ()),
+    ],
+)
+def test_substrings_with_several_defective_cells(rows, columns, defective, found, shown):
+    """By hand: two adjacent lines along the longer side are a substring."""
+    one = grid(rows, columns, defective)
+    several = one.substrings_with_several_defective_cells
+    assert {number: len(cells) for number, cells in several.items()} == found
+    assert all((each.row, each.column) in defective for cells in several.values() for each in cells)
+    row = dict(zip([column.name for column in MODULE_COLUMNS], spell(MODULE_COLUMNS, one), strict=True))
+    assert row["substrings_with_several_defective_cells"] == " ".join(map(str, found))
+    (total,) = (total for total in totals(one) if total.label.startswith("substrings"))
+    assert total.value == str(len(found))
+    expected = [
+        f"substring {number} ({lines}): {count}"
+        for (number, count), lines in zip(found.items(), shown, strict=True)
+    ]
+    assert total.detail == "; ".join(expected)
+
+
+@pytest.mark.parametrize(
+    ("rows", "upright", "column", "words"),
+    [
+        (
+            6,
+            False,
+            "horizontal",
+            "from left to right in the photograph, so the cells of a string are in rows. Rows",
+        ),
+        (
+            12,
+            True,
+            "vertical",
+            "from top to bottom in the photograph, so the cells of a string are in columns. Rows",
+        ),
+        (
+            6,
+            True,
+            "vertical",
+            "in columns. The assumed wiring differs from that: compare it with the data sheet. R",
+        ),
+        (6, None, "", "Rows and columns are counted from the top left of the photograph"),
+    ],
+)
+def test_the_orientation_is_said_where_it_is_known(rows, upright, column, words):
+    one = grid(rows, 10, set(), upright)
+    row = dict(zip([each.name for each in MODULE_COLUMNS], spell(MODULE_COLUMNS, one), strict=True))
+    assert row["busbars"] == column
+    assert words in describe_orientation(one)
+    assert ("another name" in describe_orientation(one)) == (upright is not None)

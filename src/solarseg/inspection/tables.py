@@ -135,6 +135,8 @@ def _measured(attribute: str) -> Callable[[CellOf], Value]:
 _PIXELS = "pixels of the photograph"
 _SIDES = "sides of a cell"
 
+_BUSBARS = {None: None, True: "vertical", False: "horizontal"}
+
 MODULE_COLUMNS: tuple[TableColumn[InspectedModule], ...] = (
     TableColumn("module", str, "", "name, and folder, of the module", attrgetter("name")),
     TableColumn(
@@ -161,6 +163,13 @@ MODULE_COLUMNS: tuple[TableColumn[InspectedModule], ...] = (
         "centre of the first pixel is 0,0",
         lambda module: _corners(module.placement.corners),
     ),
+    TableColumn(
+        "busbars",
+        str,
+        "",
+        "how busbars run in the photograph: vertical (the cells of a string are in columns) or horizontal (in rows)",
+        lambda module: _BUSBARS[module.placement.upright],
+    ),
     TableColumn("severity", float, "", "mean severity of its cells", attrgetter("severity")),
     TableColumn("worst_cell", str, "", "the cell with the highest severity", _worst),
     TableColumn(
@@ -176,6 +185,13 @@ MODULE_COLUMNS: tuple[TableColumn[InspectedModule], ...] = (
         "",
         "severity of a cell that counts as defective",
         lambda module: module.cells[0].min_severity,
+    ),
+    TableColumn(
+        "substrings_with_several_defective_cells",
+        str,
+        "",
+        "numbers of the substrings with two or more defective cells",
+        lambda module: " ".join(map(str, module.substrings_with_several_defective_cells)),
     ),
     TableColumn("cracked_cells", int, "", "defective cells with cracks", _defective(attrgetter("cracks"))),
     TableColumn("mode_a_cells", int, "", "those whose worst crack has mode A", _mode("A")),

@@ -31,6 +31,7 @@ ChangeStatus = Literal["new", "grown", "darker", "gone", "brighter", "same"]
 # In nearly sound modules the network finds short marks in four of five cells, with less severity in nearly all of them;
 # docs/decisions/inspection.md has the numbers.
 MIN_SEVERITY = 0.01
+_SEVERAL = 2  # defective cells in a substring
 
 
 def cell_name(row: int, column: int) -> str:
@@ -226,6 +227,19 @@ class InspectedModule:
     def defective_cells(self) -> tuple[InspectedCell, ...]:
         """Cells that count as defective; see `InspectedCell.defective`."""
         return tuple(cell for cell in self.cells if cell.defective)
+
+    @cached_property
+    def substrings_with_several_defective_cells(self) -> Mapping[int, tuple[InspectedCell, ...]]:
+        """Number of a substring with two or more defective cells -> these cells.
+
+        The weakest cell limits the current of a substring; see `wiring` for what is in it.
+        """
+        wiring = self.wiring
+        found: dict[int, list[InspectedCell]] = {}
+        for cell in self.defective_cells:
+            string = wiring.strings[cell.row - 1][cell.column - 1]
+            found.setdefault(wiring.diodes[string - 1], []).append(cell)
+        return {diode: tuple(cells) for diode, cells in sorted(found.items()) if len(cells) >= _SEVERAL}
 
     @cached_property
     def cracked_cells(self) -> Mapping[CrackMode, int]:

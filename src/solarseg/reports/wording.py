@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from solarseg.measurement.class_names import CRACK, FINGER_INTERRUPTION, INACTIVE_AREA
 from solarseg.modules.records import WEAK, ChangeKind, InspectedCell, InspectedModule, cell_name
 from solarseg.painting import format_percent
@@ -16,6 +19,7 @@ __all__ = [
     "crack_length",
     "describe_cell",
     "describe_change",
+    "describe_orientation",
     "list_words",
     "name_cells",
     "summarise_in_words",
@@ -49,7 +53,6 @@ _AREAS = {
     INACTIVE_AREA: "inactive area",
     "": "an area",  # of no class
 }
-_SEVERAL = 2  # cells with defects in a substring
 
 
 @dataclass(frozen=True)
@@ -216,6 +219,22 @@ def _changes(cells: Sequence[InspectedCell]) -> list[str]:
     return [f"Compared with the earlier inspection there are {list_words(found)}."]
 
 
+def describe_orientation(module: InspectedModule) -> str:
+    """Say how the photograph shows a module, and what that means for the names of rows and columns."""
+    upright = module.placement.upright
+    counted = "Rows and columns are counted from the top left of the photograph, whatever side of the module is on top."
+    if upright is None:
+        return counted
+    direction, lines = ("top to bottom", "columns") if upright else ("left to right", "rows")
+    diodes = _diodes(module)
+    same = diodes[0, 0] == diodes[(-1, 0) if upright else (0, -1)]
+    return (
+        f"Busbars run from {direction} in the photograph, so the cells of a string are in {lines}. "
+        f"{'' if same else 'The assumed wiring differs from that: compare it with the data sheet. '}{counted} "
+        "In a photograph that is turned, the same cell has another name."
+    )
+
+
 def totals(module: InspectedModule) -> list[Total]:
     """Return the totals of a module."""
     cells = [cell.measurement for cell in module.defective_cells]
@@ -239,12 +258,15 @@ def totals(module: InspectedModule) -> list[Total]:
     worst = module.worst_cells(1)
     if worst:
         found.append(Total(worst[0].name, "worst cell", f"severity {worst[0].severity:.2f}"))
-    several = _substrings_with_several(module)
+    several = module.substrings_with_several_defective_cells
     found.append(
         Total(
             str(len(several)),
             "substrings with several defective cells",
-            "; ".join(f"substring {diode}: {number}" for diode, number in several),
+            "; ".join(
+                f"substring {diode} ({_lines_of(module, diode)}): {len(cells)}"
+                for diode, cells in several.items()
+            ),
         )
     )
     if module.power is not None:
@@ -259,13 +281,21 @@ def totals(module: InspectedModule) -> list[Total]:
     return found
 
 
-def _substrings_with_several(module: InspectedModule) -> list[tuple[int, int]]:
+def _lines_of(module: InspectedModule, diode: int) -> str:
+    """Name the rows or columns of a substring, such as "rows 1 to 2"."""
+    diodes, named = _diodes(module), []
+    for axis, noun in enumerate(("row", "column")):
+        lines = np.flatnonzero((diodes == diode).any(axis=1 - axis)) + 1
+        if len(lines) < diodes.shape[axis]:
+            first, last = lines[0], lines[-1]
+            named.append(f"{noun} {first}" if first == last else f"{noun}s {first} to {last}")
+    return " and ".join(named) or "all cells"
+
+
+def _diodes(module: InspectedModule) -> NDArray[np.int64]:
+    """Return the number of the substring of each cell, ``(rows, columns)``."""
     wiring = module.wiring
-    numbers: dict[int, int] = {}
-    for cell in module.defective_cells:
-        diode = wiring.diodes[wiring.strings[cell.row - 1][cell.column - 1] - 1]
-        numbers[diode] = numbers.get(diode, 0) + 1
-    return [(diode, number) for diode, number in sorted(numbers.items()) if number >= _SEVERAL]
+    return np.array(wiring.diodes)[np.array(wiring.strings) - 1]
 
 
 def name_cells(places: Sequence[tuple[int, int]]) -> str:
