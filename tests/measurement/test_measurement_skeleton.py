@@ -42,6 +42,16 @@ def test_thinning_keeps_components_and_holes(seed):
 
 
 @settings(deadline=None)
+@given(seed=st.integers(0, 10_000), margin=st.integers(1, 9))
+def test_lines_do_not_depend_on_the_window(seed, margin):
+    """So a crack is thinned once, in its bounding box."""
+    region = blobs(seed)
+    inner = (slice(margin, -margin),) * 2
+    assert np.array_equal(thin(np.pad(region, margin))[inner], thin(region))
+    assert Skeleton.from_region(np.pad(region, margin)) == Skeleton.from_region(region, thin(region))
+
+
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_lines_are_one_pixel_wide(seed):
     lines = thin(blobs(seed))

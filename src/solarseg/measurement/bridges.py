@@ -43,6 +43,8 @@ def join_across_busbars(
         >>> bool(join_across_busbars(crack, busbar)[:, 20].all())
         True
     """
+    if not crack.any():
+        return crack.copy()
     joined = crack.astype(np.uint8)
     radius = distance_to_border(crack)
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(busbar.astype(np.uint8))

@@ -1,6 +1,7 @@
 """Measure a cell from its mask."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -14,7 +15,7 @@ from solarseg.measurement.bridges import join_across_busbars
 from solarseg.measurement.class_names import BUSBAR, CELL, CRACK, DEFECTS, FINGER_INTERRUPTION, INACTIVE_AREA
 from solarseg.measurement.cracks import BrightnessRatios, crack_mode
 from solarseg.measurement.records import CellMeasurement, RegionMeasurement
-from solarseg.measurement.regions import Component, find_components, orientation, smallest_rectangle
+from solarseg.measurement.regions import Component, find_components, smallest_rectangle
 from solarseg.measurement.skeleton import Skeleton
 
 __all__ = ["check_cell_size", "is_measurable", "measure_cell", "severity"]
@@ -101,7 +102,7 @@ def measure_cell(
     cracks, interruptions = regions[CRACK], regions[FINGER_INTERRUPTION]
     inactive_area = sum(region.area for region in regions[INACTIVE_AREA])
     inactive_share = inactive_area / max(area, 1)
-    joined_lengths = _joined_crack_lengths(mask, classes, step)
+    joined_lengths = _joined_crack_lengths(mask, classes, step, cracks)
     crack_length = sum(joined_lengths, 0.0)
     interruption_length = sum((region.length for region in interruptions), 0.0)
     return CellMeasurement(
@@ -154,12 +155,28 @@ def _longer_side(inside: NDArray[np.bool_]) -> float:
     return max(smallest_rectangle(inside) if inside.any() else (float(max(inside.shape)),))
 
 
-def _joined_crack_lengths(mask: NDArray[np.uint8], classes: ClassMap, step: float) -> list[float]:
-    """Return the length of each crack, pixels, including the parts that busbars hide."""
+def _joined_crack_lengths(
+    mask: NDArray[np.uint8], classes: ClassMap, step: float, cracks: Sequence[RegionMeasurement]
+) -> list[float]:
+    """Return the length of each crack, pixels, including the parts that busbars hide.
+
+    Args:
+        mask: ``(H, W) uint8`` class ids.
+        classes: of the class ids.
+        step: pixels of the mask per pixel of a cell with a side of 256, at least 1.
+        cracks: the parts that are seen, whose lengths are known.
+    """
+    # Two cracks apart from each other cannot both reach all sides of the same box.
+    known = {(one.left, one.top, one.width, one.height, one.area): one.length for one in cracks}
     ids = {name: class_id for class_id, name in enumerate(classes.names)}
     crack, busbar = (mask == ids.get(name, -1) for name in (CRACK, BUSBAR))
     joined = join_across_busbars(crack, busbar, max_gap=round(_MAX_GAP * step))
-    return [Skeleton.from_region(component.pixels).length for component in find_components(joined)]
+    lengths = []
+    for one in find_components(joined):
+        height, width = one.pixels.shape
+        length = known.get((one.left, one.top, width, height, one.area))
+        lengths.append(Skeleton.from_region(one.pixels).length if length is None else length)
+    return lengths
 
 
 def _finger_axis(mask: NDArray[np.uint8], classes: ClassMap, side: float) -> int | None:
@@ -188,21 +205,25 @@ def _measure_regions(
 
 def _brightness_ratios(
     mask: NDArray[np.uint8], classes: ClassMap, image: NDArray[np.generic], step: float
-) -> BrightnessRatios:
+) -> BrightnessRatios | None:
+    """Return the brightness behind cracks, None without cracks."""
     if image.shape[:2] != mask.shape:
         raise ArgumentError(
             f"`image`: has {image.shape[1]} x {image.shape[0]} pixels, its mask {mask.shape[1]} x {mask.shape[0]}; "
             "give the image that the mask was made from"
         )
-    grey = image.astype(np.float32).reshape(*mask.shape, -1).mean(axis=-1)
     ids = {name: class_id for class_id, name in enumerate(classes.names)}
+    if not (mask == ids.get(CRACK, -1)).any():
+        return None
+    bands = image.astype(np.float32).reshape(*mask.shape, -1)
+    grey = bands[..., 0] if bands.shape[2] == 1 else bands.mean(axis=-1)
     sound, inactive = mask == ids.get(CELL, 0), mask == ids.get(INACTIVE_AREA, -1)
     return BrightnessRatios(grey, sound, inactive, step)
 
 
 def _measure_region(component: Component, name: str, cell: _Cell) -> RegionMeasurement:
     area = component.area
-    skeleton = Skeleton.from_region(component.pixels) if name == CRACK else None
+    skeleton = Skeleton.from_region(component.pixels, component.lines) if name == CRACK else None
     ratio = cell.ratios.behind(component) if cell.ratios is not None and name == CRACK else None
     if name == FINGER_INTERRUPTION and cell.finger_axis is not None:
         length = float(component.pixels.shape[cell.finger_axis])
@@ -219,7 +240,7 @@ def _measure_region(component: Component, name: str, cell: _Cell) -> RegionMeasu
         height=height,
         centre_x=centre_x,
         centre_y=centre_y,
-        orientation=orientation(component.pixels),
+        orientation=component.orientation,
         length=length,
         mean_width=area / length,
         branches=None if skeleton is None else skeleton.branches,

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from solarseg.measurement.records import CrackMode
 from solarseg.measurement.regions import Component, distance_to_border
 from solarseg.measurement.sides import side_brightness_ratio
-from solarseg.measurement.skeleton import thin
 
 __all__ = ["MIN_RATIO_A", "MIN_RATIO_B", "BrightnessRatios", "crack_mode"]
 
@@ -80,7 +79,10 @@ class BrightnessRatios:
 def _bounded_areas(crack: Component, areas: NDArray[np.int32], reach: int) -> list[int]:
     """Return the labels of areas that are within a distance of a crack along a tenth of its centre lines or more."""
     window, pixels = crack.padded_window(reach + 1, areas.shape)
-    lines, labels = thin(pixels), areas[window]
+    labels = areas[window]
+    if not labels.any():
+        return []
+    lines = crack.in_window(crack.lines, window)
     distance = cv2.distanceTransform((~pixels).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     half_width, bounded = float(distance_to_border(pixels).max()), []
     for label in np.unique(labels[(labels > 0) & (distance <= reach)]).tolist():
@@ -92,7 +94,7 @@ def _bounded_areas(crack: Component, areas: NDArray[np.int32], reach: int) -> li
     return bounded
 
 
-def _medians(image: NDArray[np.floating], areas: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+def _medians(image: NDArray[np.floating], areas: NDArray[np.int32], count: int) -> NDArray[np.floating]:
     """Return the median of an image in each area.
 
     Args:
@@ -101,9 +103,10 @@ def _medians(image: NDArray[np.floating], areas: NDArray[np.int32], count: int) 
         count: number of labels.
 
     Returns:
-        ``(count,)``, NaN for an area without pixels.
+        ``(count,)`` of the image's type, NaN for label 0, which is outside of all areas.
     """
-    order = np.argsort(areas, axis=None, kind="stable")
-    ends = np.cumsum(np.bincount(areas.ravel(), minlength=count))
-    parts = np.split(image.ravel()[order], ends[:-1])
-    return np.array([np.median(part) if len(part) else np.nan for part in parts])
+    inside = areas > 0
+    labels = areas[inside]
+    ends = np.cumsum(np.bincount(labels, minlength=count))
+    parts = np.split(image[inside][np.argsort(labels, kind="stable")], ends[:-1])
+    return np.array([np.median(part) if len(part) else np.nan for part in parts], image.dtype)

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from solarseg.measurement.skeleton import thin
 
 __all__ = ["Component", "distance_to_border", "find_components", "orientation", "smallest_rectangle"]
 
@@ -41,15 +44,30 @@ class Component:
             slice(top, min(rows.stop + padding, shape[0])),
             slice(left, min(columns.stop + padding, shape[1])),
         )
-        pixels = np.zeros((padded[0].stop - top, padded[1].stop - left), bool)
-        height, width = self.pixels.shape
-        pixels[rows.start - top :, columns.start - left :][:height, :width] = self.pixels
-        return padded, pixels
+        return padded, self.in_window(self.pixels, padded)
 
-    @property
+    def in_window(self, values: NDArray[np.bool_], window: tuple[slice, slice]) -> NDArray[np.bool_]:
+        """Return an array of the bounding box in a larger window of the mask, False around it."""
+        rows, columns = window
+        placed = np.zeros((rows.stop - rows.start, columns.stop - columns.start), bool)
+        height, width = values.shape
+        placed[self.top - rows.start :, self.left - columns.start :][:height, :width] = values
+        return placed
+
+    @cached_property
     def area(self) -> int:
         """Number of pixels."""
         return int(self.pixels.sum())
+
+    @cached_property
+    def lines(self) -> NDArray[np.bool_]:
+        """Centre lines of the component in its bounding box; see `thin`."""
+        return thin(self.pixels)
+
+    @cached_property
+    def orientation(self) -> float:
+        """Orientation of its longer axis; see `solarseg.measurement.regions.orientation`."""
+        return orientation(self.pixels)
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -91,12 +109,18 @@ def find_components(pixels: NDArray[np.bool_]) -> Iterator[Component]:
         >>> [component.area for component in find_components(mask)]
         [2, 1]
     """
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(pixels.astype(np.uint8))
+    inside = pixels.astype(np.uint8)
+    first_column, first_row, width, height = cv2.boundingRect(inside)
+    if not width:
+        return
+    inside = inside[first_row : first_row + height, first_column : first_column + width]
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(inside)
     found = []
     for label in range(1, count):
         left, top, width, height, _ = boxes[label].tolist()
         pixels = labels[top : top + height, left : left + width] == label
-        found.append(((top, left + int(pixels[0].argmax())), Component(left, top, pixels)))
+        one = Component(first_column + left, first_row + top, pixels)
+        found.append(((one.top, one.left + int(pixels[0].argmax())), one))
     # OpenCV's own order depends on whether rows and columns are even.
     yield from (component for _, component in sorted(found, key=itemgetter(0)))
 
@@ -113,7 +137,7 @@ def distance_to_border(region: NDArray[np.bool_]) -> NDArray[np.float32]:
         >>> distance_to_border(np.ones((3, 5), bool)).tolist()[1]
         [1.0, 2.0, 2.0, 2.0, 1.0]
     """
-    padded = np.pad(region, 1).astype(np.uint8)
+    padded = cv2.copyMakeBorder(region.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
     return np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1])
 
 

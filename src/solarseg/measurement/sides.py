@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.measurement.regions import Component, orientation
-from solarseg.measurement.skeleton import thin
+from solarseg.measurement.regions import Component
 
 __all__ = ["side_brightness_ratio"]
 
@@ -45,7 +44,8 @@ def side_brightness_ratio(
     window, pixels = crack.padded_window(reach, grey.shape)
     distance = cv2.distanceTransform((~pixels).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     measured = silicon[window] & (distance > blur) & (distance <= reach)
-    side = _side_of_pixels(pixels, orientation(crack.pixels), 2 * round(_TANGENT_SIDE * blur / 2) + 1)
+    lines = crack.in_window(crack.lines, window)
+    side = _side_of_pixels(lines, crack.orientation, 2 * round(_TANGENT_SIDE * blur / 2) + 1)
     levels = [grey[window][measured & (side == sign)] for sign in (-1, 1)]
     if min(map(len, levels)) < _MIN_PIXELS:
         return None
@@ -53,9 +53,8 @@ def side_brightness_ratio(
     return darker / brighter if brighter > 0 else None
 
 
-def _side_of_pixels(pixels: NDArray[np.bool_], degrees: float, square: int) -> NDArray[np.int8]:
-    """Return -1 on one side of a crack, 1 on the other, and 0 before its start and after its end."""
-    lines = thin(pixels)
+def _side_of_pixels(lines: NDArray[np.bool_], degrees: float, square: int) -> NDArray[np.int8]:
+    """Return -1 on one side of the lines of a crack, 1 on the other, and 0 before their start and after their end."""
     points = np.argwhere(lines)
     _, labels = cv2.distanceTransformWithLabels(
         (~lines).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
@@ -63,7 +62,7 @@ def _side_of_pixels(pixels: NDArray[np.bool_], degrees: float, square: int) -> N
     nearest = np.zeros((labels.max() + 1, 2), np.int64)
     nearest[labels[lines]] = points
     to_row, to_column = (nearest[labels][..., axis] for axis in (0, 1))
-    rows, columns = np.indices(pixels.shape)
+    rows, columns = np.indices(lines.shape)
     down, right = rows - to_row, columns - to_column
     along_x, along_y = (field[to_row, to_column] for field in _directions(lines, degrees, square))
     across = along_x * down - along_y * right

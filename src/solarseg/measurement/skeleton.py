@@ -46,7 +46,9 @@ def _count_links() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     )
 
 
-_HALVES = _removable()
+# The bit that a pixel of a line has afterwards in each neighbourhood, for each half of a pass.
+_KEPT = tuple((~removable).astype(np.uint8) for removable in _removable())
+_AROUND = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1))
 _STRAIGHT, _DIAGONAL = _count_links()
 
 
@@ -65,17 +67,19 @@ def thin(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
         >>> thin(np.ones((3, 7), bool)).astype(int).tolist()
         [[0, 0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0, 0]]
     """
-    lines = np.pad(region, 1).astype(np.uint8)
+    lines = region.astype(np.uint8)
+    count = cv2.countNonZero(lines)
     while True:
-        before = int(lines.sum())
-        for removable in _HALVES:
-            lines[removable[_neighbourhoods(lines)] & (lines > 0)] = 0
-        if int(lines.sum()) == before:
-            return lines[1:-1, 1:-1] > 0
+        before = count
+        for kept in _KEPT:
+            lines &= cv2.LUT(_neighbourhoods(lines), kept)
+        count = cv2.countNonZero(lines)
+        if count == before:
+            return lines > 0
 
 
 def _neighbourhoods(lines: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return cv2.filter2D(lines, cv2.CV_32F, _WEIGHTS, borderType=cv2.BORDER_CONSTANT).astype(np.uint8)
+    return np.asarray(cv2.filter2D(lines, cv2.CV_8U, _WEIGHTS, borderType=cv2.BORDER_CONSTANT))
 
 
 @dataclass(frozen=True)
@@ -97,21 +101,21 @@ class Skeleton:
     branches: int
 
     @classmethod
-    def from_region(cls, region: NDArray[np.bool_]) -> "Skeleton":
+    def from_region(cls, region: NDArray[np.bool_], lines: NDArray[np.bool_] | None = None) -> "Skeleton":
         """Measure the centre lines of a region.
 
         Args:
             region: ``(H, W) bool`` with at least one pixel.
+            lines: what `thin` returns for it, if that is known.
 
         Examples:
             >>> skeleton = Skeleton.from_region(np.ones((3, 60), bool))
             >>> round(skeleton.length), skeleton.branches
             (59, 0)
         """
-        padded = np.pad(region, 1)
         # The distance is to the centre of the next pixel outside, half a pixel beyond the border of the region.
-        radius = cv2.distanceTransform(padded.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) - 0.5
-        lines = _without_spurs(thin(padded), radius)
+        radius = cv2.distanceTransform(_padded(region), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) - 0.5
+        lines = _without_spurs(_padded(thin(region) if lines is None else lines) > 0, radius)
         straight, diagonal = _links(lines)
         links = straight + diagonal
         corners = int((lines & (straight == 1) & (diagonal == 1)).sum())
@@ -120,6 +124,11 @@ class Skeleton:
         # Without links there is only a dot left, of a round region.
         end_lengths = radius[ends].sum() if links.any() else 2 * radius.max()
         return cls(float(steps + end_lengths), _count_branches((links >= 3) & lines, radius))
+
+
+def _padded(region: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Add a border of one pixel that is outside."""
+    return np.asarray(cv2.copyMakeBorder(region.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT))
 
 
 def _without_spurs(lines: NDArray[np.bool_], radius: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -140,9 +149,8 @@ def _follow(
     path = [end]
     while len(path) <= max_length:
         row, column = path[-1]
-        offsets = np.argwhere(lines[row - 1 : row + 2, column - 1 : column + 2]).tolist()
-        neighbours = [(row - 1 + down, column - 1 + right) for down, right in offsets]
-        following = [pixel for pixel in neighbours if pixel not in path]
+        around = [(row + down, column + right) for down, right in _AROUND]
+        following = [pixel for pixel in around if lines[pixel] and pixel not in path]
         forks = [pixel for pixel in following if links[pixel] >= 3]
         if forks:
             return path, forks[0]
