@@ -19,9 +19,9 @@ from generated_photograph import (
 import solarseg
 from solarseg.errors import ArgumentError, ExistsError
 from solarseg.images import read_image, write_image
+from solarseg.inspection.columns import CELL_COLUMNS, MODULE_COLUMNS
 from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.record import read_record
-from solarseg.inspection.tables import CELL_COLUMNS, MODULE_COLUMNS
 from solarseg.masks import read_mask_values
 from solarseg.modules import cut_cells
 from solarseg.modules.brightness import black_level, relative_light

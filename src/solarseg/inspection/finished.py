@@ -6,12 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from solarseg.errors import DataError, ExistsError, OutputError
+from solarseg.inspection.columns import MODULE_COLUMNS
 from solarseg.inspection.job import InspectionJob
 from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.module_folder import check_module_folder
 from solarseg.inspection.names import ModuleNames
 from solarseg.inspection.record import ModuleOrigin, read_origin
-from solarseg.inspection.tables import MODULE_COLUMNS, read_table_rows
+from solarseg.inspection.tables import read_table_rows
 from solarseg.inspection.task import PhotographTask, digest_photograph
 
 __all__ = ["FinishedModules"]

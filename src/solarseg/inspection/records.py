@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from solarseg.inspection.columns import CELL_COLUMNS, MODULE_COLUMNS
 from solarseg.inspection.layout import InspectionPaths
-from solarseg.inspection.tables import CELL_COLUMNS, MODULE_COLUMNS, read_table_rows
+from solarseg.inspection.tables import read_table_rows
 
 __all__ = ["Inspection"]
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from solarseg.classes import ClassMap
 from solarseg.csv_files import CsvWriter
 from solarseg.inspection.annotations import Annotations, open_annotations
+from solarseg.inspection.columns import CELL_COLUMNS, MODULE_COLUMNS, CellOf
 from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.record import ModuleRecord, read_full_record
 from solarseg.inspection.streams import open_table
-from solarseg.inspection.tables import CELL_COLUMNS, MODULE_COLUMNS, CellOf, spell
+from solarseg.inspection.tables import spell
 from solarseg.reports import (
     FailedPhotograph,
     ModuleSummary,

@@ -1,32 +1,17 @@
-"""``modules.csv`` and ``cells.csv``: their columns, and how they are read again."""
+"""``modules.csv`` and ``cells.csv``: what a column is, and how rows are written and read again."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from solarseg.csv_files import read_csv_records
 from solarseg.errors import DataError
-from solarseg.measurement import CellMeasurement
-from solarseg.modules import InspectedCell, InspectedModule
-from solarseg.modules.brightness import BRIGHT_ABOVE, DARK_BELOW, DIM_BELOW
 
-__all__ = ["CELL_COLUMNS", "MODULE_COLUMNS", "CellOf", "TableColumn", "read_table_rows", "spell"]
+__all__ = ["TableColumn", "read_table_rows", "spell"]
 
 Record = TypeVar("Record")
 Value = str | int | float | None
-
-
-@dataclass(frozen=True)
-class CellOf:
-    """A cell and the module it is in."""
-
-    module: InspectedModule
-    cell: InspectedCell
 
 
 @dataclass(frozen=True)
@@ -38,399 +23,29 @@ class TableColumn(Generic[Record]):
         kind: type of its values; an empty field is None.
         unit: unit of its values, empty for words and counts.
         description: what it contains.
-        value: gives the value of a record.
+        value: gives the value of a record: a function, or attributes such as ``power.loss``; each may be None.
     """
 
     name: str
     kind: type[str] | type[int] | type[float]
     unit: str
     description: str
-    value: Callable[[Record], Value]
+    value: str | Callable[[Record], Value]
 
-
-def _corners(points: ArrayLike) -> str:
-    return ",".join(f"{value:.2f}" for value in np.asarray(points).ravel())
-
-
-def _count(test: Callable[[InspectedCell], object]) -> Callable[[InspectedModule], int]:
-    return lambda module: sum(bool(test(cell)) for cell in module.cells)
-
-
-def _defective(test: Callable[[CellMeasurement], object]) -> Callable[[InspectedModule], int]:
-    return _count(lambda cell: cell.defective and test(cell.measurement))
-
-
-def _mode(mode: str) -> Callable[[InspectedModule], int]:
-    return _defective(lambda measured: measured.worst_crack_mode == mode)
-
-
-def _light(finding: str) -> Callable[[InspectedModule], int]:
-    return _count(lambda cell: cell.finding == finding)
-
-
-def _mean(value: Callable[[InspectedCell], float]) -> Callable[[InspectedModule], float]:
-    return lambda module: float(np.mean([value(cell) for cell in module.cells]))
-
-
-def _crack_length(cell: InspectedCell) -> float:
-    return cell.measurement.in_sides(cell.measurement.crack_length)
-
-
-def _crack_length_mm(module: InspectedModule) -> float | None:
-    lengths = [cell.measurement.crack_length_mm for cell in module.cells]
-    known = [length for length in lengths if length is not None]
-    return sum(known) if len(known) == len(lengths) else None
-
-
-def _power(attribute: str) -> Callable[[InspectedModule], float | None]:
-    return lambda module: None if module.power is None else float(getattr(module.power, attribute))
-
-
-def _bypassed(module: InspectedModule) -> str | None:
-    return None if module.power is None else " ".join(map(str, module.power.bypassed))
-
-
-def _changed(status: str) -> Callable[[InspectedModule], int | None]:
-    def count(module: InspectedModule) -> int | None:
-        if module.earlier is None:
-            return None
-        return sum(cell.change is not None and cell.change.status == status for cell in module.cells)
-
-    return count
-
-
-def _total_change(value: Callable[[InspectedCell], float]) -> Callable[[InspectedModule], float | None]:
-    def total(module: InspectedModule) -> float | None:
-        if module.earlier is None:
-            return None
-        return sum(value(cell) for cell in module.cells if cell.change is not None)
-
-    return total
-
-
-def _mean_change(attribute: str) -> Callable[[InspectedModule], float | None]:
-    total = _total_change(attrgetter(f"change.{attribute}"))
-
-    def mean(module: InspectedModule) -> float | None:
-        added = total(module)
-        return None if added is None else added / len(module.cells)
-
-    return mean
-
-
-def _change(attribute: str) -> Callable[[CellOf], Value]:
-    get = attrgetter(attribute)
-    return lambda one: None if one.cell.change is None else get(one.cell.change)
-
-
-def _worst(module: InspectedModule) -> str | None:
-    return next((cell.name for cell in module.worst_cells(1)), None)
-
-
-def _measured(attribute: str) -> Callable[[CellOf], Value]:
-    get = attrgetter(attribute)
-    return lambda one: get(one.cell.measurement)
-
-
-_PIXELS = "pixels of the photograph"
-_SIDES = "sides of a cell"
-
-_BUSBARS = {None: None, True: "vertical", False: "horizontal"}
-
-MODULE_COLUMNS: tuple[TableColumn[InspectedModule], ...] = (
-    TableColumn("module", str, "", "name, and folder, of the module", attrgetter("name")),
-    TableColumn(
-        "image",
-        str,
-        "",
-        "the photograph: its path relative to the folder of the inspection, with /",
-        attrgetter("image"),
-    ),
-    TableColumn("rows", int, "", "rows of cells as seen in the photograph", attrgetter("placement.rows")),
-    TableColumn("columns", int, "", "columns of cells", attrgetter("placement.columns")),
-    TableColumn(
-        "confidence",
-        float,
-        "0 to 1",
-        "how sure the place of the cells is",
-        attrgetter("placement.confidence"),
-    ),
-    TableColumn(
-        "corners",
-        str,
-        _PIXELS,
-        "x,y of the four corners of the area of cells, clockwise from the upper left, as `--corners` takes them; the "
-        "centre of the first pixel is 0,0",
-        lambda module: _corners(module.placement.corners),
-    ),
-    TableColumn(
-        "busbars",
-        str,
-        "",
-        "how busbars run in the photograph: vertical (the cells of a string are in columns) or horizontal (in rows)",
-        lambda module: _BUSBARS[module.placement.upright],
-    ),
-    TableColumn("severity", float, "", "mean severity of its cells", attrgetter("severity")),
-    TableColumn("worst_cell", str, "", "the cell with the highest severity", _worst),
-    TableColumn(
-        "defective_cells",
-        int,
-        "",
-        "cells with a severity of `min_severity` or more, or dark or dim",
-        lambda module: len(module.defective_cells),
-    ),
-    TableColumn(
-        "min_severity",
-        float,
-        "",
-        "severity of a cell that counts as defective",
-        lambda module: module.cells[0].min_severity,
-    ),
-    TableColumn(
-        "substrings_with_several_defective_cells",
-        str,
-        "",
-        "numbers of the substrings with two or more defective cells",
-        lambda module: " ".join(map(str, module.substrings_with_several_defective_cells)),
-    ),
-    TableColumn("cracked_cells", int, "", "defective cells with cracks", _defective(attrgetter("cracks"))),
-    TableColumn("mode_a_cells", int, "", "those whose worst crack has mode A", _mode("A")),
-    TableColumn("mode_b_cells", int, "", "those whose worst crack has mode B", _mode("B")),
-    TableColumn("mode_c_cells", int, "", "those whose worst crack has mode C", _mode("C")),
-    TableColumn(
-        "inactive_cells",
-        int,
-        "",
-        "defective cells with inactive area",
-        _defective(attrgetter("inactive_area")),
-    ),
-    TableColumn(
-        "interrupted_cells",
-        int,
-        "",
-        "defective cells with finger interruptions",
-        _defective(attrgetter("finger_interruptions")),
-    ),
-    TableColumn("dark_cells", int, "", f"cells with a relative light below {DARK_BELOW}", _light("dark")),
-    TableColumn(
-        "dim_cells", int, "", f"cells with a relative light from {DARK_BELOW} to {DIM_BELOW}", _light("dim")
-    ),
-    TableColumn(
-        "bright_cells", int, "", f"cells with a relative light above {BRIGHT_ABOVE}", _light("bright")
-    ),
-    TableColumn(
-        "inactive_share", float, "0 to 1", "share of the area of all cells", attrgetter("inactive_share")
-    ),
-    TableColumn(
-        "inactive_low", float, "0 to 1", "its low bound, mean of all cells", _mean(attrgetter("inactive_low"))
-    ),
-    TableColumn(
-        "inactive_high",
-        float,
-        "0 to 1",
-        "its high bound, mean of all cells",
-        _mean(attrgetter("inactive_high")),
-    ),
-    TableColumn(
-        "crack_length",
-        float,
-        _SIDES,
-        "total length of all cracks",
-        lambda module: sum(_crack_length(cell) for cell in module.cells),
-    ),
-    TableColumn(
-        "crack_length_mm", float, "mm", "the same; empty without the size of cells", _crack_length_mm
-    ),
-    TableColumn("sound_power", float, "W", "estimated power without inactive area", _power("sound_power")),
-    TableColumn("power", float, "W", "estimated power at standard test conditions", _power("power")),
-    TableColumn("loss", float, "percent", "estimated loss of power", _power("loss")),
-    TableColumn("loss_low", float, "percent", "its low bound", _power("loss_low")),
-    TableColumn("loss_high", float, "percent", "its high bound", _power("loss_high")),
-    TableColumn("bypassed", str, "", "numbers of the substrings whose bypass diode conducts", _bypassed),
-    TableColumn(
-        "compared_with", str, "", "the earlier photograph; empty if not compared", attrgetter("earlier")
-    ),
-    TableColumn("new_cells", int, "", "cells with new defects, or that became dark or dim", _changed("new")),
-    TableColumn(
-        "grown_cells", int, "", "cells whose defects have grown, without new ones", _changed("grown")
-    ),
-    TableColumn(
-        "darker_cells",
-        int,
-        "",
-        "cells with darker parts in which the model finds no defect, without new or grown defects",
-        _changed("darker"),
-    ),
-    TableColumn(
-        "gone_cells",
-        int,
-        "",
-        "cells whose defects are gone, or that are no longer dark or dim, without any of the above",
-        _changed("gone"),
-    ),
-    TableColumn(
-        "brighter_cells",
-        int,
-        "",
-        "cells with brighter parts in which the model found no defect, without any of the above",
-        _changed("brighter"),
-    ),
-    TableColumn(
-        "inactive_share_change",
-        float,
-        "0 to 1",
-        "change of the inactive share that the light confirms, mean of all cells",
-        _mean_change("inactive_share"),
-    ),
-    TableColumn(
-        "crack_length_change",
-        float,
-        _SIDES,
-        "change of the total length of all cracks that the light confirms",
-        _total_change(attrgetter("change.crack_length")),
-    ),
-    TableColumn(
-        "darkened_share",
-        float,
-        "0 to 1",
-        "share that is darker than before, mean of all cells",
-        _mean_change("darkened_share"),
-    ),
-    TableColumn("notes", str, "", "what was assumed or is uncertain", lambda module: " ".join(module.notes)),
-)
-
-CELL_COLUMNS: tuple[TableColumn[CellOf], ...] = (
-    TableColumn("module", str, "", "name of the module", attrgetter("module.name")),
-    TableColumn(
-        "cell", str, "", "name of the cell: r03c07 is the seventh of the third row", attrgetter("cell.name")
-    ),
-    TableColumn("row", int, "", "counted from 1, from the top of the photograph", attrgetter("cell.row")),
-    TableColumn(
-        "column", int, "", "counted from 1, from the left of the photograph", attrgetter("cell.column")
-    ),
-    TableColumn(
-        "corners",
-        str,
-        _PIXELS,
-        "x,y of its four corners, clockwise from the upper left; the centre of the first pixel is 0,0",
-        lambda one: _corners(one.cell.corners),
-    ),
-    TableColumn(
-        "severity",
-        float,
-        "",
-        "severity of its defects; of a dark cell at least 1 - `light`",
-        attrgetter("cell.severity"),
-    ),
-    TableColumn(
-        "defective",
-        int,
-        "0 or 1",
-        "whether its severity is `min_severity` of the module or more, or it is dark or dim",
-        lambda one: int(one.cell.defective),
-    ),
-    TableColumn(
-        "light", float, "typical cells", "median light; 1 is typical, 0 is dark", attrgetter("cell.light")
-    ),
-    TableColumn(
-        "finding",
-        str,
-        "",
-        f"dark (below {DARK_BELOW}), dim (below {DIM_BELOW}) or bright (above {BRIGHT_ABOVE})",
-        attrgetter("cell.finding"),
-    ),
-    TableColumn(
-        "inactive_share", float, "0 to 1", "share of its area that is inactive", _measured("inactive_share")
-    ),
-    TableColumn("inactive_low", float, "0 to 1", "low bound of that share", attrgetter("cell.inactive_low")),
-    TableColumn(
-        "inactive_high", float, "0 to 1", "high bound of that share", attrgetter("cell.inactive_high")
-    ),
-    TableColumn("cracks", int, "", "number of cracks", _measured("cracks")),
-    TableColumn(
-        "crack_length",
-        float,
-        _SIDES,
-        "total length of its cracks",
-        lambda one: _crack_length(one.cell),
-    ),
-    TableColumn(
-        "crack_length_mm",
-        float,
-        "mm",
-        "the same; empty without the size of cells",
-        _measured("crack_length_mm"),
-    ),
-    TableColumn(
-        "crack_branches",
-        int,
-        "",
-        "points where three or more lines of cracks meet",
-        _measured("crack_branches"),
-    ),
-    TableColumn(
-        "worst_crack_mode", str, "", "worst mode of its cracks: A, B or C", _measured("worst_crack_mode")
-    ),
-    TableColumn(
-        "finger_interruptions", int, "", "number of finger interruptions", _measured("finger_interruptions")
-    ),
-    TableColumn(
-        "interruption_length",
-        float,
-        _SIDES,
-        "total length of its finger interruptions",
-        lambda one: one.cell.measurement.in_sides(one.cell.measurement.interruption_length),
-    ),
-    TableColumn(
-        "interruption_length_mm",
-        float,
-        "mm",
-        "the same; empty without the size of cells",
-        _measured("interruption_length_mm"),
-    ),
-    TableColumn(
-        "change",
-        str,
-        "",
-        "the first that is true: new, grown, darker, gone, brighter, or same as in the earlier inspection; empty if "
-        "not compared",
-        _change("status"),
-    ),
-    TableColumn(
-        "inactive_share_change",
-        float,
-        "0 to 1",
-        "change of its inactive share that the light confirms",
-        _change("inactive_share"),
-    ),
-    TableColumn(
-        "crack_length_change",
-        float,
-        _SIDES,
-        "change of the length of its cracks that the light confirms",
-        _change("crack_length"),
-    ),
-    TableColumn("light_change", float, "typical cells", "change of its light", _change("light")),
-    TableColumn(
-        "darkened_share",
-        float,
-        "0 to 1",
-        "share of its area that is darker than before, relative to the rest of it",
-        _change("darkened_share"),
-    ),
-    TableColumn(
-        "brightened_share",
-        float,
-        "0 to 1",
-        "share of its area that is brighter than before, relative to the rest of it",
-        _change("brightened_share"),
-    ),
-)
+    def read(self, record: Record) -> Value:
+        """Return the value of a record."""
+        return self.value(record) if callable(self.value) else _follow(record, self.value)
 
 
 def spell(columns: Sequence[TableColumn[Record]], record: Record) -> list[object]:
     """Return the fields of a row."""
-    return [_spell(column.value(record)) for column in columns]
+    return [_spell(column.read(record)) for column in columns]
+
+
+def _follow(record: Any, attributes: str) -> Any:
+    for attribute in attributes.split("."):
+        record = None if record is None else getattr(record, attribute)
+    return record
 
 
 def _spell(value: Value) -> object:
