@@ -111,13 +111,17 @@ def paint_mask(
     colours = np.full((256, 3), _IGNORED, np.uint8)
     colours[: len(classes)] = classes.colours
     inks = contrasting_ink(colours)
-    painted: RgbImage = cv2.addWeighted(image, 1 - alpha, colours[mask], alpha, 0)
+    # OpenCV's table is ten times as fast as indexing.
+    coloured = cv2.LUT(cv2.merge((mask,) * 3), colours[None])
+    painted = np.asarray(cv2.addWeighted(image, 1 - alpha, coloured, alpha, 0), np.uint8)
     patterns = {IGNORE_INDEX: 1} | dict(enumerate(class_hatches(classes) if hatches is None else hatches))
     for slope in (1, -1):
         ids = [i for i, hatch in patterns.items() if slope in _SLOPES[hatch]]
-        striped = np.isin(mask, ids) & _stripes(mask.shape, slope, width)
-        painted[striped] = painted[striped] // 2 + inks[mask[striped]] // 2
-    np.copyto(painted, image, where=(mask == 0)[..., None])
+        hatched = np.isin(mask, ids)
+        if hatched.any():
+            striped = hatched & _stripes(mask.shape, slope, width)
+            painted[striped] = painted[striped] // 2 + inks[mask[striped]] // 2
+    cv2.copyTo(image, (mask == 0).astype(np.uint8), painted)
     _outline(painted, np.where(mask == IGNORE_INDEX, 0, mask).astype(np.uint8), colours, inks, width)
     return painted
 

@@ -26,6 +26,12 @@ _OVERLAY = 0.35  # opacity of the class colours
 _NOT_PAINTED = (CELL, BUSBAR)
 _PATHS = ModulePaths(Path())  # relative to the folder, as the report links them
 _NAME = cell_name(1, 1)
+# Differences to the row above, compressed at the highest speed: less time than trying all filters row by row, which a
+# level of compression asks for, and files as small.
+_PNG = (
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_FILTERED),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+)
 _FILES = (
     ReportFile(_PATHS.rectified.as_posix(), "The module seen from the front, each cell 256 pixels wide."),
     ReportFile(_PATHS.overlay.as_posix(), "The same with its defects."),
@@ -144,12 +150,12 @@ def _boxes(placement: ModulePlacement, size: int) -> NDArray[np.int64]:
 
 def _paint(image: NDArray[np.uint8], mask: NDArray[np.uint8], classes: ClassMap) -> NDArray[np.uint8]:
     painted = [name not in _NOT_PAINTED for name in classes.names] + [False] * (256 - len(classes))
-    shown = np.where(painted, np.arange(256), 0).astype(np.uint8)[mask]
+    shown = np.asarray(cv2.LUT(mask, np.where(painted, np.arange(256), 0).astype(np.uint8)))
     return paint_mask(np.repeat(image[..., None], 3, axis=2), shown, classes, _OVERLAY)
 
 
 def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
     """Write a file of a folder that is not complete yet; the folder appears as a whole."""
     shown = image if image.ndim == 2 else image[..., ::-1]
-    _, content = cv2.imencode(".png", shown, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    _, content = cv2.imencode(".png", shown, _PNG)
     path.write_bytes(content.tobytes())
