@@ -34,8 +34,8 @@ LIMITS = (
     "Changes of series resistance and of recombination are not modelled: finger interruptions, corrosion, shunts and "
     "degradation cost power that this estimate does not contain.",
     "Other irradiance, shading, soiling and the temperature of cells are not modelled.",
-    "The interval contains the uncertainty of the inactive area only: all cells at the low bound, and all at the high "
-    "bound. It does not contain the error of the model.",
+    "The interval has all cells at the low bound of their lost current, and all at the high bound: the uncertainty of "
+    "the inactive area, and what dark and dim cells may lack at most. It does not contain the error of the model.",
     "The estimate does not replace a measurement of the I-V curve (IEC 60904-1).",
 )
 

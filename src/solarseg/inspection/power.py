@@ -47,7 +47,7 @@ def estimate(
         for values in (
             [min(cell.measurement.inactive_share, 1.0) for cell in cells],
             [cell.inactive_low for cell in cells],
-            [cell.inactive_high for cell in cells],
+            [_most_lost(cell) for cell in cells],
         )
     )
     try:
@@ -57,7 +57,18 @@ def estimate(
     weak = sum(cell.weak for cell in cells)
     if not weak:
         return power, ()
-    which = "cell that is" if weak == 1 else f"{weak} cells that are"
+    which, each = ("cell that is", "it lacks") if weak == 1 else (f"{weak} cells that are", "each lacks")
     return power, (
-        f"Of the {which} dark or dim as a whole, the electrical estimate contains only what is marked as inactive.",
+        f"Of the {which} dark or dim as a whole, the estimated loss contains only what is marked as inactive. "
+        f"Its upper bound assumes that {each} as large a share of current as of light.",
     )
+
+
+def _most_lost(cell: InspectedCell) -> float:
+    """Return the largest share of its current that a cell may lack.
+
+    The light does not say why a cell is dark or dim as a whole. That it lacks as much current as light is the worst of
+    the causes in docs/decisions/electrical.md, at a current near that of short circuit and with grey levels
+    proportional to the light.
+    """
+    return max(cell.inactive_high, min(max(1 - cell.light, 0.0), 1.0)) if cell.weak else cell.inactive_high

@@ -198,6 +198,10 @@ def _power(module: InspectedModule) -> list[str]:
     if power.loss_high < 0.05:
         return ["The estimate finds no loss of power through inactive area."]
     interval = f"between {power.loss_low:.1f}% and {power.loss_high:.1f}%"
+    if any(cell.weak for cell in module.cells):
+        interval += (
+            "; the upper bound assumes that dark and dim cells lack as large a share of current as of light"
+        )
     return [f"The estimated loss of power through inactive area is {power.loss:.1f}% ({interval})."]
 
 
