@@ -15,10 +15,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from solarseg.datasets.splits import SPLIT_NAME, read_split
 from solarseg.datasets.tables import read_table
-from solarseg.duplicates.leakage import Leak, read_leaks
+
+if TYPE_CHECKING:
+    from solarseg.duplicates.leakage import Leak
 
 __all__ = ["MODEL_NAME", "RunFolder", "RunSplit"]
 
@@ -121,6 +124,8 @@ class RunFolder:
         Raises:
             DatasetError: a table is damaged.
         """
+        from solarseg.duplicates.leakage import read_leaks  # takes a while to import
+
         if not self.split.exists():
             return None
         return RunSplit(
@@ -145,7 +150,7 @@ class RunSplit:
     split: dict[str, str]
     groups: dict[str, str]
     digests: dict[str, str]
-    leaks: list[Leak] | None
+    leaks: "list[Leak] | None"
 
     def has_learnt_from(self, name: str) -> bool:
         """Say whether an image of this name is in the train or val split."""

@@ -10,7 +10,7 @@ from solarseg.inference.model import Model
 from solarseg.inspection.cells import MeasuredCell, measure_cells
 from solarseg.inspection.exposure import expose_cells, expose_module
 from solarseg.inspection.photograph import Photograph
-from solarseg.inspection.power import estimate, import_ahead
+from solarseg.inspection.power import estimate
 from solarseg.modules import InspectedCell, InspectedModule, ModulePlacement, rectify
 from solarseg.modules.brightness import black_level, classify_light, relative_light
 from solarseg.modules.cells import to_cells
@@ -86,7 +86,6 @@ def inspect_module(
         cell_mm: longer side of the cells, mm.
         min_severity: severity of a cell that counts as defective.
     """
-    import_ahead()
     rectified = np.asarray(rectify(photograph.light, placement, CELL_SIZE), np.float32)
     cells = np.asarray(to_cells(rectified, placement), np.float32)
     black = min(black_level(photograph.light), float(np.percentile(rectified[::4, ::4], 1)))

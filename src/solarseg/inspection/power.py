@@ -19,7 +19,7 @@ _LIBRARY = "pvlib.singlediode"
 
 
 def import_ahead() -> None:
-    """Import pvlib in a thread, once: that takes a second, in which the network can compute."""
+    """Import pvlib in a thread, once: that takes a second, in which one core reads the photograph and finds modules."""
     if _LIBRARY not in sys.modules:
         Thread(target=_import, name="import pvlib").start()
 

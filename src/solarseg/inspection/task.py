@@ -13,6 +13,7 @@ from solarseg.inspection.module import inspect_module
 from solarseg.inspection.module_folder import check_module_folder, write_module
 from solarseg.inspection.names import ModuleNames
 from solarseg.inspection.photograph import read_photograph
+from solarseg.inspection.power import import_ahead
 from solarseg.inspection.record import ModuleOrigin, read_origin
 from solarseg.inspection.series_plots import digest_plots
 from solarseg.reports import Plot
@@ -103,6 +104,7 @@ def do_task(job: InspectionJob, model: Model, names: ModuleNames, task: Inspecti
 def _write_modules(
     job: InspectionJob, model: Model, names: ModuleNames, task: PhotographTask
 ) -> tuple[str, ...]:
+    import_ahead()
     content = digest_photograph(task.file)
     photograph = read_photograph(task.file, job.cells, job.corners)
     found = names.of(task.name, len(photograph.modules))
