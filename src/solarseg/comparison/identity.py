@@ -1,7 +1,9 @@
 """Recognise the cells of a module: whether two photographs show the same module, in the same orientation."""
 
+from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,20 +11,51 @@ from solarseg.classes import ClassMap
 from solarseg.comparison.cells import CellImages, sound_pixels
 from solarseg.comparison.registration import log_light, register_cell
 
-__all__ = ["Recognition", "recognise_cells"]
+__all__ = ["CellSimilarity", "Recognition", "compare_identity", "recognise_cells"]
 
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float32]
 Recognition = Literal["same", "turned", "unknown"]
 
-_MARGIN = 0.05  # of the correlation
-_SURE = 0.4  # correlation: with the margin, more than a damaged module reaches that is not turned (0.44)
-_TURNED = (
-    0.2  # the same for a turned module: damaged modules that bend reach 0.18 although they are not turned
-)
+# Correlations. Of the same cells it is 0.3 and more, of different modules of one make and camera at most 0.1;
+# docs/results/loading.md has the numbers.
+_ALIKE = 0.2
+_MARGIN = 0.1
 _MIN_CELLS = 6  # fewer cells have no typical cell
 _FINE, _COARSE = 1.5, 6.0  # pixels: sizes of the details that identify cells
 _MOST = 0.05  # of the logarithm: a new crack must not count more than the structure of the silicon
-_SAMPLE = 12  # cells that are looked at
+_SAMPLE = 16  # cells that are looked at; of a small module, half of the cells
 _EDGE = 16  # pixels at a side of 256
+_METAL = 4  # pixels around busbars, which are alike in all cells
+_MIN_SHARE = 0.1  # of the pixels of a cell, to compare it
+
+
+@dataclass(frozen=True)
+class CellSimilarity:
+    """How much the cells of a module look like those before: median correlations of their details, -1 to 1.
+
+    Attributes:
+        same: of the same cells.
+        next_place: of cells next to each other.
+        turned: of the same cells, if the module is turned by 180 degrees.
+    """
+
+    same: float
+    next_place: float
+    turned: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Details:
+    """What differs from the typical cell in some cells.
+
+    Attributes:
+        values: ``(N, H, W) float32``, light less that of the typical cell.
+        used: ``(N, H, W) bool``, silicon without damage; no pixel in cells that could not be registered.
+    """
+
+    values: Floats
+    used: Bools
 
 
 def recognise_cells(
@@ -30,10 +63,8 @@ def recognise_cells(
 ) -> Recognition:
     """Recognise the cells of a module by what differs from its typical cell, such as grains and marks of production.
 
-    All cells of a module look alike, so that each can be registered on any other. The same cell before must be more
-    similar than the cells at other places, and than the cells of the module turned by 180 degrees. Cells of a module
-    that bends, or with much damage, differ too much from before, and different modules photographed by one camera
-    have passed as the same: the answer is a warning, not a proof.
+    The same cell before must be similar, and more similar than the cell at the next place and than the cell of the
+    module turned by 180 degrees.
 
     Args:
         now: pictures of the cells.
@@ -44,44 +75,79 @@ def recognise_cells(
     Returns:
         "same", "turned", or "unknown"; "same" for less than six cells, which have no typical cell.
     """
-    count = len(now.images)
-    if count < _MIN_CELLS:
+    if len(now.images) < _MIN_CELLS:
         return "same"
+    found = compare_identity(now, before, shape, classes)
+    best, worse = max(found.same, found.turned), min(found.same, found.turned)
+    if best < max(_ALIKE, worse + _MARGIN, found.next_place + _MARGIN):
+        return "unknown"
+    return "same" if best == found.same else "turned"
+
+
+def compare_identity(
+    now: CellImages, before: CellImages, shape: tuple[int, int], classes: ClassMap
+) -> CellSimilarity:
+    """Correlate what differs from the typical cell; see `recognise_cells`.
+
+    All cells are first registered on one typical cell, and busbars do not count: where a lens moves the cells of a
+    corner by a tenth of a pixel, they look alike in every module that the camera photographs.
+    """
+    places = _least_damaged(now, before, classes)
+    typical = np.median(before.images[places], axis=0).astype(np.uint8)
+    turned = CellImages(before.images[::-1, ::-1, ::-1], before.masks[::-1, ::-1, ::-1])
+    order = np.roll(np.arange(len(now.images)).reshape(shape), 1, axis=int(shape[1] > 1)).ravel()
+    details = _details(now, places, typical, classes)
+    return CellSimilarity(
+        *(
+            _similarity(details, _details(cells, where, typical, classes))
+            for cells, where in ((before, places), (before, order[places]), (turned, places))
+        )
+    )
+
+
+def _least_damaged(now: CellImages, before: CellImages, classes: ClassMap) -> NDArray[np.int64]:
+    """Return the places of the cells that look most as before."""
     damage = [
         np.count_nonzero(~sound_pixels(mask, earlier, classes))
         for mask, earlier in zip(now.masks, before.masks, strict=True)
     ]
-    places = np.sort(np.argsort(damage, kind="stable")[:_SAMPLE])  # the least damaged look most as before
-    turned = CellImages(before.images[::-1, ::-1, ::-1], before.masks[::-1, ::-1, ::-1])
-    order = np.roll(np.arange(count).reshape(shape), 1, axis=int(shape[1] > 1)).ravel()
-    moved = CellImages(before.images[order], before.masks[order])
-    same, half_turn, other = (_similarity(now, each, places, classes) for each in (before, turned, moved))
-    if half_turn > max(same, other, _SURE) + _TURNED:
-        return "turned"
-    return "same" if same > max(half_turn, other) + _MARGIN else "unknown"
+    count = min(_SAMPLE, max(_MIN_CELLS, len(damage) // 2))
+    return np.sort(np.argsort(damage, kind="stable")[:count])
 
 
-def _similarity(now: CellImages, before: CellImages, places: NDArray[np.int64], classes: ClassMap) -> float:
-    """Return the median correlation of cells at some places after registration."""
-    typical, typical_before = (_typical(cells.images[places]) for cells in (now, before))
-    edge = round(_EDGE * now.images.shape[1] / 256)
+def _details(
+    cells: CellImages, places: NDArray[np.int64], typical: NDArray[np.uint8], classes: ClassMap
+) -> _Details:
+    values = np.zeros((len(places), *typical.shape), np.float32)
+    used = np.zeros(values.shape, bool)
+    for number, place in enumerate(places):
+        image, mask = (np.ascontiguousarray(each[place]) for each in (cells.images, cells.masks))
+        registration = register_cell(typical, image)
+        if registration is not None:
+            values[number] = registration.move(log_light(image, _FINE) - log_light(image, _COARSE))
+            silicon = _silicon(mask, classes).astype(np.uint8)
+            used[number] = registration.move(silicon, is_mask=True) > 0
+    edge = round(_EDGE * typical.shape[0] / 256)
     inner = slice(edge, -edge), slice(edge, -edge)
+    return _Details((values - np.median(values, axis=0))[:, *inner], used[:, *inner])
+
+
+def _silicon(mask: NDArray[np.uint8], classes: ClassMap) -> Bools:
+    metal = mask == 0
+    if "busbar" in classes.names:
+        metal |= mask == classes.names.index("busbar")
+    near = cv2.dilate(metal.astype(np.uint8), np.ones((2 * _METAL + 1,) * 2, np.uint8)) > 0
+    return np.asarray(sound_pixels(mask, mask, classes) & ~near)
+
+
+def _similarity(one: _Details, other: _Details) -> float:
+    """Return the median correlation of cells; -1 if less than half of them can be compared."""
     found = []
-    for place in places:
-        sound = sound_pixels(now.masks[place], before.masks[place], classes)
-        registration = register_cell(now.images[place], before.images[place], sound)
-        if registration is None:
-            continue
-        one = _details(now.images[place]) - typical
-        other = registration.move(_details(before.images[place]) - typical_before)
-        one, other = (np.clip(each, -_MOST, _MOST)[inner][sound[inner]] for each in (one, other))
-        found.append(float((one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum() + 1e-9)))
-    return float(np.median(found)) if len(found) > len(places) / 2 else -1.0
-
-
-def _typical(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.asarray(np.median([_details(image) for image in images], axis=0), np.float32)
-
-
-def _details(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return log_light(image, _FINE) - log_light(image, _COARSE)
+    for values, used, other_values, other_used in zip(
+        one.values, one.used, other.values, other.used, strict=True
+    ):
+        both = used & other_used
+        if both.mean() >= _MIN_SHARE:
+            a, b = (np.clip(each[both], -_MOST, _MOST) for each in (values, other_values))
+            found.append(float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum() + 1e-9)))
+    return float(np.median(found)) if len(found) > len(one.values) / 2 else -1.0
