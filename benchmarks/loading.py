@@ -8,12 +8,15 @@ of the same state show the noise.
 """
 
 import argparse
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 import solarseg
+from solarseg.comparison import CellImages, compare_identity
 from solarseg.images import read_image
 from solarseg.inspection.changes import compare_module, read_result
 from solarseg.inspection.layout import InspectionPaths
@@ -28,6 +31,7 @@ def main() -> None:
     parser.add_argument("inspected", type=Path)
     parser.add_argument("series", type=Path)
     parser.add_argument("--pairs", nargs="*", default=(), metavar="BEFORE,NOW")
+    parser.add_argument("--identity", action="store_true", help="of each photograph and the first ones")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--photograph", help="of the picture; the last of the series by default")
     parser.add_argument("--cells", nargs="*", default=())
@@ -37,6 +41,8 @@ def main() -> None:
         print_series(paths, [entry for entry in series.entries if entry.module == name], series.quantity)
     for pair in given.pairs:
         print_pair(paths, *pair.split(","))
+    if given.identity:
+        print_identity(paths, series.entries)
     if given.picture:
         draw(paths, given.photograph or series.entries[-1].image, given.cells, given.picture)
 
@@ -51,9 +57,10 @@ def changes(module):
 
 def print_series(paths, entries, quantity):
     print(
-        f"\n| {quantity} | inactive found | confirmed | crack length found | confirmed | darker | changed cells |"
+        f"\n| {quantity} | inactive found | confirmed | crack length found | confirmed | darker | "
+        "cells with new or grown defects | with darker parts only |"
     )
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     modules = [read_record(paths.module(entry.image).root) for entry in entries]
     first, last = modules[0], None
     for entry, module in zip(entries, modules, strict=True):
@@ -62,13 +69,14 @@ def print_series(paths, entries, quantity):
         share = first.inactive_share + sum(each.inactive_share for each in found) / count
         length = crack_length(first) + sum(each.crack_length for each in found)
         darker = sum(each.darkened_share for each in found) / count
-        changed = sum(each.status != "same" for each in found)
+        worse = sum(each.status in ("new", "grown") for each in found)
+        spots = sum(each.status == "darker" for each in found)
         left_out = "" if module is first or found else " (not compared)"
         smaller = "" if last is None or (share >= last[0] and length >= last[1]) else " (smaller)"
         last = share, length
         print(
             f"| {entry.value:g}{left_out}{smaller} | {module.inactive_share:.2%} | {share:.2%} | "
-            f"{crack_length(module):.1f} | {length:.1f} | {darker:.2%} | {changed} |"
+            f"{crack_length(module):.1f} | {length:.1f} | {darker:.2%} | {worse} | {spots} |"
         )
 
 
@@ -82,13 +90,41 @@ def print_pair(paths, before, now):
     for name in ("crack", "inactive_area", "finger_interruption"):
         kinds = {
             kind: sum(each.length for each in regions if each.class_name == name and each.kind == kind) / side
-            for kind in ("new", "grown", "gone", "only now", "only before")
+            for kind in (
+                "new",
+                "grown",
+                "gone",
+                "only now",
+                "only before",
+            )  # darker and brighter: the last line
         }
         print(
             f"{before} {now} {name}: " + ", ".join(f"{kind} {length:.2f}" for kind, length in kinds.items())
         )
     share = np.mean([change.darkened_share for change in found])
-    print(f"{before} {now} darker {share:.4%}, changed {sum(each.status != 'same' for each in found)}")
+    print(f"{before} {now} darker {share:.4%}, cells: {Counter(each.status for each in found)}")
+
+
+def print_identity(paths, entries):
+    """Compare each photograph with the first of each module: how much their cells look alike."""
+    classes = solarseg.load_model("el-cell").classes
+    first = {entry.module: entry.image for entry in reversed(entries)}
+    found = {"same module": [], "other module": [], "turned": []}
+    for entry in entries:
+        now = images(paths, entry.image)
+        for module, image in first.items():
+            if entry.image != image:
+                alike = compare_identity(now, images(paths, image), (6, 10), classes)
+                found["same module" if module == entry.module else "other module"].append(alike.same)
+                found["turned"].append(alike.turned)
+    for kind, values in found.items():
+        print(f"{kind}: {len(values)} pairs, correlation {min(values):.3f} to {max(values):.3f}")
+
+
+@cache
+def images(paths, image):
+    result = read_result(paths.module(image))
+    return CellImages(result.cells, result.masks)
 
 
 def draw(paths, name, cells, file):
