@@ -322,7 +322,7 @@ ALIASES = "a: &a [x, x]\nlicence: *a\n"
         ("[" * 30 + "]" * 30, r"cannot be read as YAML \(it is nested more than 20 deep"),
         ("? [a]\n: b\n", r"cannot be read as YAML \(a key is a list"),
         ("[" * 3000, r"cannot be read as YAML"),
-        ("bands: 3\n", r"dataset\.yaml: bands: input should be a valid list; see"),
+        ("bands: 3\n", r"dataset\.yaml: bands: input should be a valid list, found '3'; see"),
         (" " * 2**20 + "x", r"1,048,577 bytes; YAML is read up to 1,048,576"),
     ],
 )

@@ -355,7 +355,7 @@ def test_a_bad_shape_costs_its_sample_alone(tmp_path: Path, thing: dict[str, Any
     ("text", "match"),
     [
         ("", "the file is empty"),
-        ('{"imagePath": "a.png"}', "shapes: Field required"),
+        ('{"imagePath": "a.png"}', "shapes: field required"),
         ('{"shapes": {}, "imagePath": "a.png"}', "shapes: "),
         ('{"shapes": [{"label": null}], "imagePath": "a.png"}', r"shapes\.0\.label: "),
     ],

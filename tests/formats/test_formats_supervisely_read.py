@@ -298,7 +298,7 @@ def test_a_bad_object_costs_its_sample_alone(tmp_path: Path, thing: dict[str, An
     ("text", "match"),
     [
         ("{", "the file: "),
-        ('{"objects": []}', "size: Field required"),
+        ('{"objects": []}', "size: field required"),
         ('{"size": {"height": 8, "width": "x"}, "objects": []}', r"size\.width: "),
         ('{"size": {"height": 8, "width": 10}, "objects": [{}]}', r"objects\.0\.classTitle: "),
     ],
@@ -330,7 +330,7 @@ def test_another_size_and_a_missing_image_cost_their_sample_alone(tmp_path: Path
     ("meta", "match"),
     [
         ("{", r"meta\.json: the file: "),
-        ('{"classes": [{}]}', r"meta\.json: classes\.0\.title: Field required"),
+        ('{"classes": [{}]}', r"meta\.json: classes\[0\]\.title: field required"),
         ('{"classes": []}', r"meta\.json: names no class"),
     ],
 )

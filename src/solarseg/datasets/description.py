@@ -7,8 +7,8 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from solarseg.classes import ClassMap
-from solarseg.datasets.yaml_file import first_problem, read_yaml
-from solarseg.errors import ArgumentError, DatasetError
+from solarseg.datasets.yaml_file import read_yaml
+from solarseg.errors import ArgumentError, DatasetError, reason_of
 from solarseg.files import write_text
 
 __all__ = ["FILE_NAME", "Description", "read_description", "write_description"]
@@ -76,7 +76,7 @@ def read_description(root: Path) -> tuple[Description, ClassMap | None]:
         description = Description.model_validate(read_yaml(file) or {})
         return description, description.class_map()
     except (ValidationError, ArgumentError) as error:
-        reason = first_problem(error) if isinstance(error, ValidationError) else str(error)
+        reason = reason_of(error) if isinstance(error, ValidationError) else str(error)
         raise DatasetError(f"{file}: {reason}; see the documentation of dataset folders") from error
 
 

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from solarseg.errors import DatasetError
 
-__all__ = ["first_problem", "read_yaml"]
+__all__ = ["read_yaml"]
 
 _MAX_BYTES = 2**20
 _MAX_DEPTH = 20
@@ -82,11 +81,3 @@ class _Node:
             if key in self._content:
                 raise yaml.YAMLError(f"'{key[:40]}' is there twice; remove one")
             self._keys.append(key)
-
-
-def first_problem(error: ValidationError) -> str:
-    """Describe the first thing that is wrong, and where it is, in a few words."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = ".".join(map(str, first["loc"])) or "the file"
-    message = " ".join(str(first["msg"]).split())
-    return f"{place}: {message[0].lower()}{message[1:]}"

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from solarseg.download.catalogue import PublicDataset
 from solarseg.download.safe_names import unsafe_name_reason
 from solarseg.download.web import WebClient
-from solarseg.errors import ArgumentError, DataError
+from solarseg.errors import ArgumentError, DataError, reason_of
 
 __all__ = ["HOSTS", "Listing", "RemoteFile", "list_remote_files", "select_files"]
 
@@ -171,11 +171,9 @@ def _ask(entry: PublicDataset, web: WebClient, form: type[Answer]) -> Answer:
     try:
         return form.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
         raise DataError(
-            f"{entry.name}: {_host(entry.address)} gave an invalid list of files ({where}: "
-            f"{first['msg']}); try again later, or download the files by hand from {entry.page}"
+            f"{entry.name}: {_host(entry.address)} gave an invalid list of files ("
+            f"{reason_of(error)}); try again later, or download the files by hand from {entry.page}"
         ) from error
 
 

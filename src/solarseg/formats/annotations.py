@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, RootModel, ValidationError
 
 from solarseg.classes import ClassMap
 from solarseg.decoding.bitmaps import without_pillows_limit
-from solarseg.errors import ArgumentError, DatasetError, MaskError
+from solarseg.errors import ArgumentError, DatasetError, MaskError, reason_of
 from solarseg.images import Pixels
 
 __all__ = [
@@ -76,10 +76,7 @@ def read_json(path: Path, model: type[Model]) -> Model:
     except ValidationError as error:
         if not size:
             raise DatasetError(f"{path}: the file is empty; export it again") from error
-        first = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        message = " ".join(str(first["msg"]).split())
-        raise DatasetError(f"{path}: {place}: {message}; correct it or export the file again") from error
+        raise DatasetError(f"{path}: {reason_of(error)}; correct it or export the file again") from error
 
 
 def read_lines(file: Path, form: str, most: int = _MAX_LIST) -> list[str]:

@@ -21,7 +21,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 
@@ -232,14 +231,6 @@ def read_info(path: Path) -> ModelInfo:
     except _NewerFormatError as error:
         raise ModelFileError(
             f"{path}: written in format {error}, this solarseg reads up to {FORMAT_VERSION}; upgrade solarseg"
-        ) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        found = f", found {show(str(first['input']))}" if place else ""
-        reason = f"{place}: {first['msg']}{found}" if place else first["msg"]
-        raise ModelFileError(
-            f"{path}: damaged metadata ({reason_of(ValueError(reason))}); export the model again"
         ) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from solarseg.datasets.yaml_file import first_problem, read_yaml
+from solarseg.datasets.yaml_file import read_yaml
 from solarseg.errors import DataError, reason_of
 from solarseg.modules.records import MIN_SEVERITY
 
@@ -77,7 +77,7 @@ def read_report_style(file: Path | str) -> ReportStyle:
     try:
         style = ReportStyle.model_validate(given)
     except ValidationError as error:
-        raise DataError(f"{file}: {first_problem(error)}") from error
+        raise DataError(f"{file}: {reason_of(error)}") from error
     if style.logo is not None:
         style = style.model_copy(update={"logo": file.parent / style.logo})
         _ = style.logo_uri  # a logo that cannot be used must not stop the report of the last module

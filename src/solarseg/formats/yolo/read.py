@@ -17,8 +17,8 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 from solarseg.datasets.left_out import LeftOut
 from solarseg.datasets.sample import Sample
 from solarseg.datasets.walk import note_unused, walk, walk_images
-from solarseg.datasets.yaml_file import first_problem, read_yaml
-from solarseg.errors import DatasetError, MaskError
+from solarseg.datasets.yaml_file import read_yaml
+from solarseg.errors import DatasetError, MaskError, reason_of
 from solarseg.formats.annotations import (
     class_map,
     find_inside,
@@ -118,7 +118,7 @@ def _read_data(file: Path) -> _Data:
     try:
         return _Data.model_validate(_load_yaml(file))
     except ValidationError as error:
-        raise DatasetError(f"{file}: {first_problem(error)}; export it again, or correct it") from error
+        raise DatasetError(f"{file}: {reason_of(error)}; export it again, or correct it") from error
 
 
 def _names(file: Path, data: _Data) -> list[str]:
