@@ -17,7 +17,7 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float32]
 Recognition = Literal["same", "turned", "unknown"]
 
-# Correlations. Of the same cells it is 0.3 and more, of different modules of one make and camera at most 0.1;
+# Correlations. Of the same cells it is 0.36 and more, of different modules of one make and camera at most 0.13;
 # docs/results/loading.md has the numbers.
 _ALIKE = 0.2
 _MARGIN = 0.1
