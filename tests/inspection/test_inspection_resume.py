@@ -217,6 +217,18 @@ def test_what_was_found_before_a_photograph_failed_is_removed(home):
     assert not out.exists()  # neither modules nor tables that list them
 
 
+def test_what_was_found_stays_if_only_the_options_make_a_photograph_fail(home):
+    out = home / "out"
+    tables = {file: file.read_bytes() for file in InspectionPaths(out).files}
+    before = written(out)
+    failed = solarseg.inspect(home / "photos", out, **{**GIVEN, "cells": (26, 26)}).failed
+    assert all("a previous run with other options found " in reason for reason in failed.values())
+    assert len(failed) == 3
+    assert written(out) == before
+    assert {file: file.read_bytes() for file in InspectionPaths(out).files} == tables
+    assert solarseg.inspect(home / "photos", out, **GIVEN).skipped == 3
+
+
 def test_tables_that_no_inspection_wrote_are_not_replaced_unasked(image, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "index.html").write_text("mine")

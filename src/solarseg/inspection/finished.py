@@ -1,7 +1,7 @@
 """What previous calls finished in the folder of an inspection, and what may not be replaced."""
 
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,9 +25,13 @@ class FinishedModules:
 
     Args:
         paths: of the inspection.
+
+    Attributes:
+        removed: whether folders were removed.
     """
 
     def __init__(self, paths: InspectionPaths) -> None:
+        self.removed = False
         self._paths = paths
         self._origins = _read_origins(paths.root)
         self._of_image: dict[str, list[tuple[str, ModuleOrigin]]] = {}
@@ -100,23 +104,38 @@ class FinishedModules:
             return ()
         return modules if all(origin.digest == content for origin in origins) else ()
 
-    def remove_replaced(self, modules: Mapping[str, Collection[str]]) -> bool:
-        """Remove modules that a photograph no longer has, and those of a photograph that cannot be inspected now.
+    def remove_replaced(self, image: str, modules: Collection[str]) -> None:
+        """Remove modules that a photograph no longer has, after it was inspected again.
 
         Args:
-            modules: name of each photograph of this call -> names of its modules; none if it could not be inspected.
+            image: name of the photograph.
+            modules: names of its modules.
+        """
+        self._remove([name for name, _ in self._of_image.get(image, []) if name not in modules])
+
+    def remove_outdated(self, image: str, file: Path) -> list[str]:
+        """Remove the modules of a photograph that could not be inspected, if its file is another one now.
+
+        Args:
+            image: name of the photograph.
+            file: its path.
 
         Returns:
-            Whether there were any.
+            Names of its modules that stay: only the options were others when they were inspected.
         """
-        old = [
-            name
-            for name, origin in self._origins.items()
-            if origin.image in modules and name not in modules[origin.image]
-        ]
-        for name in old:
+        try:
+            content = digest_photograph(file)
+        except DataError:
+            content = None  # it may be there again later
+        found = self._of_image.get(image, [])
+        kept = [name for name, origin in found if content in (None, origin.digest)]
+        self._remove([name for name, _ in found if name not in kept])
+        return kept
+
+    def _remove(self, names: Sequence[str]) -> None:
+        for name in names:
             shutil.rmtree(self._paths.module(name).root, ignore_errors=True)
-        return bool(old)
+            self.removed = True
 
 
 def _read_origins(root: Path) -> dict[str, ModuleOrigin]:

@@ -69,7 +69,8 @@ def inspect(
         compare: ``out`` of an earlier inspection; modules of the same name are compared with it.
         series: CSV file with the columns ``image``, ``module`` and a quantity with its unit, such as
             ``pressure (Pa)``: all photographs of a module are compared with its first, and plotted over the quantity.
-        overwrite: inspect all photographs again, and replace what was made of other photographs.
+        overwrite: inspect all photographs again, and replace index and tables, also those of other photographs; the
+            folders of their modules stay unless a module has the same name.
         pdf: also write ``report.pdf``. Without the extra ``inspect``, a warning says so and none is written.
         processes: number of processes that inspect photographs; by default one for each core. A single photograph is
             inspected in this process. Each needs about 0.5 GB, and more for photographs of more than 10 megapixels.
@@ -77,7 +78,8 @@ def inspect(
 
     Returns:
         Names of the modules, and the photographs that could not be inspected with the reason; these do not keep the
-        others from being done, and are tried again by the next call. If none could be inspected, nothing is written.
+        others from being done, and are tried again by the next call. What a previous call found in them is removed if their file was
+        replaced since. If none could be inspected, nothing is written.
 
     Raises:
         ArgumentError: no images were found, or an argument cannot be used.

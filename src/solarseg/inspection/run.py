@@ -87,13 +87,11 @@ def _run(
             if file in firsts
         ]
     )
-    removed = work.finished.remove_replaced(
-        {job.image_name(file): work.modules.get(file, ()) for file in named}
-    )
+    work.remove_outdated(named)
     work.write_plots()
     found = [module for file in named for module in work.modules.get(file, ())]
     if not found:
-        if removed:
+        if work.finished.removed:
             work.finished.remove_tables()
         return Inspection(job.paths.root, (), 0, 0, work.failures)
     reasons = [FailedPhotograph(file, reason) for file, reason in work.failures.items()]
@@ -155,6 +153,17 @@ class _Work:
             self._plots |= {name: self.finished.plots_of(name) for name in done}
             self.skipped += 1
         return bool(done)
+
+    def remove_outdated(self, files: Iterable[Path]) -> None:
+        """Remove what previous calls found and is not so any more; say what is left of photographs that failed."""
+        for file in files:
+            image = self._job.image_name(file)
+            if file in self.modules:
+                self.finished.remove_replaced(image, self.modules[file])
+            elif kept := self.finished.remove_outdated(image, file):
+                self.failures[str(file)] += (
+                    f"; a previous run with other options found {', '.join(kept)}, which stays"
+                )
 
     def first_photograph(self, file: Path) -> FirstPhotograph:
         """Return the first photograph of a series, after it was inspected."""
