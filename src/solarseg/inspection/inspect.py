@@ -78,8 +78,8 @@ def inspect(
 
     Returns:
         Names of the modules, and the photographs that could not be inspected with the reason; these do not keep the
-        others from being done, and are tried again by the next call. What a previous call found in them is removed if their file was
-        replaced since. If none could be inspected, nothing is written.
+        others from being done, and are tried again by the next call. What a previous call found in them is removed
+        if their file was replaced since. If none could be inspected, nothing is written.
 
     Raises:
         ArgumentError: no images were found, or an argument cannot be used.
