@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from solarseg.inspection.tables import MODULE_COLUMNS, spell
+from solarseg.inspection.columns import MODULE_COLUMNS
+from solarseg.inspection.tables import spell
 from solarseg.measurement import measure_cell
 from solarseg.modules import InspectedCell, InspectedModule, ModulePlacement
-from solarseg.modules.records import MIN_SEVERITY
+from solarseg.modules.records import MIN_SEVERITY, CellChange
 from solarseg.reports import summarise_module
 from solarseg.reports.wording import describe_cell, describe_orientation, summarise_in_words, totals
 from solarseg.synthesis import CELL_CLASSES
@@ -71,6 +72,15 @@ def test_a_module_with_small_marks_alone_is_not_called_free_of_them():
     (inactive,) = (total for total in totals(module(cell(inactive=20), cell())) if "inactive" in total.label)
     assert (inactive.value, inactive.detail) == ("0.03%", "")
     assert "No defects were found." in summarise_in_words(module(cell(), cell()))
+
+
+def test_new_defects_below_the_minimum_are_said_to_be_small():
+    new = CellChange(0.1, 0.0, 0.0, 0.1, "new")
+    one = module(cell(inactive=20, change=new), cell(inactive=4000, change=new), cell(inactive=4000))
+    (words,) = (text for text in summarise_in_words(one) if "Compared" in text)
+    assert "2 cells with new defects (in 1 of them too small to count above)." in words
+    one = module(cell(inactive=4000, change=new))
+    assert summarise_in_words(one)[-1].endswith("inspection: 1 cell with new defects.")
 
 
 def test_small_marks_of_a_cell_are_described():

@@ -206,8 +206,8 @@ def _power(module: InspectedModule) -> list[str]:
 
 
 def _changes(cells: Sequence[InspectedCell]) -> list[str]:
-    changes: list[str] = [cell.change.status for cell in cells if cell.change]
-    if not changes:
+    changed = [cell for cell in cells if cell.change]
+    if not changed:
         return []
     words = {
         "new": "with new defects",
@@ -216,11 +216,16 @@ def _changes(cells: Sequence[InspectedCell]) -> list[str]:
         "gone": "with defects that are gone",
         "brighter": "with brighter parts in which the model found no defect",
     }
-    numbers = [(changes.count(status), text) for status, text in words.items()]
-    found = [f"{count(number, 'cell')} {text}" for number, text in numbers if number]
+    found = []
+    for status, text in words.items():
+        those = [cell for cell in changed if cell.change and cell.change.status == status]
+        small = sum(not cell.defective for cell in those) if status == "new" else 0
+        if those:
+            but = f" (in {small} of them too small to count above)" if small else ""
+            found.append(f"{count(len(those), 'cell')} {text}{but}")
     if not found:
         return ["Compared with the earlier inspection, nothing changed beyond the noise."]
-    return [f"Compared with the earlier inspection there are {list_words(found)}."]
+    return [f"Compared with the earlier inspection: {list_words(found)}."]
 
 
 def describe_orientation(module: InspectedModule) -> str:
