@@ -109,16 +109,22 @@ def print_identity(paths, entries):
     """Compare each photograph with the first of each module: how much their cells look alike."""
     classes = solarseg.load_model("el-cell").classes
     first = {entry.module: entry.image for entry in reversed(entries)}
-    found = {"same module": [], "other module": [], "turned": []}
+    found = {"same module": [], "same module turned": [], "other module": []}
     for entry in entries:
         now = images(paths, entry.image)
         for module, image in first.items():
             if entry.image != image:
-                alike = compare_identity(now, images(paths, image), (6, 10), classes)
-                found["same module" if module == entry.module else "other module"].append(alike.same)
-                found["turned"].append(alike.turned)
-    for kind, values in found.items():
-        print(f"{kind}: {len(values)} pairs, correlation {min(values):.3f} to {max(values):.3f}")
+                before, is_same = images(paths, image), module == entry.module
+                alike = compare_identity(now, before, (6, 10), classes)
+                found["same module" if is_same else "other module"].append((alike.same, alike))
+                if is_same:
+                    turned = CellImages(before.images[::-1, ::-1, ::-1], before.masks[::-1, ::-1, ::-1])
+                    alike = compare_identity(now, turned, (6, 10), classes)
+                    found["same module turned"].append((alike.turned, alike))
+    for kind, pairs in found.items():
+        values = [value for value, _ in pairs]
+        recognised = Counter(alike.recognition for _, alike in pairs)
+        print(f"{kind}: {len(pairs)} pairs, {min(values):.3f} to {max(values):.3f}, {dict(recognised)}")
 
 
 @cache

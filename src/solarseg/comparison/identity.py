@@ -44,6 +44,14 @@ class CellSimilarity:
     next_place: float
     turned: float
 
+    @property
+    def recognition(self) -> Recognition:
+        """What it means: "same", "turned", or "unknown"."""
+        best, worse = max(self.same, self.turned), min(self.same, self.turned)
+        if best < max(_ALIKE, worse + _MARGIN, self.next_place + _MARGIN):
+            return "unknown"
+        return "same" if best == self.same else "turned"
+
 
 @dataclass(frozen=True, eq=False)
 class _Details:
@@ -77,11 +85,7 @@ def recognise_cells(
     """
     if len(now.images) < _MIN_CELLS:
         return "same"
-    found = compare_identity(now, before, shape, classes)
-    best, worse = max(found.same, found.turned), min(found.same, found.turned)
-    if best < max(_ALIKE, worse + _MARGIN, found.next_place + _MARGIN):
-        return "unknown"
-    return "same" if best == found.same else "turned"
+    return compare_identity(now, before, shape, classes).recognition
 
 
 def compare_identity(
