@@ -17,9 +17,12 @@ from PIL import Image
 
 import solarseg
 from solarseg.cli.main import main
-from solarseg.errors import ArgumentError, ExistsError, OutputError
+from solarseg.errors import ArgumentError, ExistsError, ImageError, OutputError
 from solarseg.images import read_image, write_image
+from solarseg.inspection import photograph as photograph_module
 from solarseg.inspection.layout import InspectionPaths, ModulePaths
+from solarseg.inspection.photograph import read_photograph
+from solarseg.modules.locate import LocatedModules
 from solarseg.synthesis.dataset import generate_dataset_cell
 
 SIZE, ROWS, COLUMNS = 400, 2, 3
@@ -97,6 +100,14 @@ def test_no_module_is_refused(tmp_path, pixels):
     write_image(tmp_path / "image.png", pixels)
     expected = "is too small" if min(pixels.shape) < 24 else "give `corners` and `cells`"
     assert expected in refusal(tmp_path / "image.png", tmp_path / "out")
+
+
+def test_a_refusal_names_the_first_places_only(tmp_path, monkeypatch):
+    write_image(tmp_path / "roof.png", GREY)
+    left_out = tuple(f"place {number}" for number in range(1, 6))
+    monkeypatch.setattr(photograph_module, "locate_modules", lambda *_: LocatedModules((), left_out))
+    with pytest.raises(ImageError, match=r"found: place 1; place 2; place 3; and 2 more; give `corners`"):
+        read_photograph(tmp_path / "roof.png")
 
 
 def test_several_modules_are_found_and_named_from_the_upper_left(tmp_path):

@@ -19,6 +19,7 @@ __all__ = ["Photograph", "as_corners", "read_photograph"]
 
 _MIN_CELL = 24  # pixels: in smaller cells no defect is visible
 _OUTSIDE = 0.02  # of the longer side: corners may be this far outside, where an edge of the module is cropped
+_SHOWN = 3  # places that are no sure modules, in a message
 _SQUARE = 1.1  # longer by shorter side, at most: such pictures may show a single cell
 _COMPRESSED = (".jpg", ".jpeg")
 
@@ -122,7 +123,10 @@ def _find_modules(
         small = [
             f"cells of {module.pixels_per_cell:.0f} pixels, below {_MIN_CELL}" for module in found.modules
         ]
-        seen = "; ".join([*small, *found.left_out]) or "nothing in it is bright and has four sides"
+        places = [*small, *found.left_out]
+        seen = "; ".join(places[:_SHOWN]) or "nothing in it is bright and has four sides"
+        if len(places) > _SHOWN:
+            seen += f"; and {len(places) - _SHOWN} more"
         help_ = "give `corners` and `cells`"
         if max(light.shape) <= _SQUARE * min(light.shape):
             help_ += ", or, if it shows a single cell, use `solarseg predict`"
