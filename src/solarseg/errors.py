@@ -130,11 +130,10 @@ def _words_of(error: BaseException) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors(include_url=False, include_context=False)[0]
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"])
-    place = "".join(steps).removeprefix(".")
+    place = ".".join(map(str, first["loc"])) or "the file"
     said = first["msg"].removeprefix("Value error, ")
     found = "" if first["type"] in _WITHOUT_INPUT else f", found {first['input']!r:.{_LONGEST_INPUT}}"
-    return f"{place}{': ' if place else ''}{said[:1].lower()}{said[1:]}{found}"
+    return f"{place}: {said[:1].lower()}{said[1:]}{found}"
 
 
 def _is_empty_file(file: Path) -> bool:

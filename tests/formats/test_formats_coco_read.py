@@ -217,7 +217,7 @@ def test_a_name_that_can_be_of_no_file_costs_its_sample_alone(tmp_path: Path, na
     images = [{"id": 8, "file_name": name}, {"id": 7, "file_name": "a.png"}]
     (write(tmp_path, "x/labels.json", "x") / "x/labels.json").write_text(json.dumps(content(images=images)))
     bad, good = read(tmp_path).parts[0].entries()
-    with pytest.raises(DatasetError, match=r"labels\.json: images\[0\]\.file_name: '"):
+    with pytest.raises(DatasetError, match=r"labels\.json: images\.0\.file_name: '"):
         bad.load()
     assert bad.name == "x/labels/images.0"
     assert good.load().mask.any()
@@ -422,12 +422,9 @@ def test_an_unknown_category_and_another_size_cost_their_sample_alone(tmp_path: 
     [
         ({"images": "x"}, r"labels\.json: images: .*valid array"),
         ({"images": []}, r"labels\.json: lists no images"),
-        ({"images": [{"id": 7}]}, r"labels\.json: images\[0\]\.file_name: field required"),
-        ({"images": [{"id": 7, "file_name": ""}]}, r"images\[0\]\.file_name: '' leads out"),
-        (
-            {"images": [{"id": 7, "file_name": "../b.png"}]},
-            r"images\[0\]\.file_name: '\.\./b\.png' leads out",
-        ),
+        ({"images": [{"id": 7}]}, r"labels\.json: images\.0\.file_name: field required"),
+        ({"images": [{"id": 7, "file_name": ""}]}, r"images\.0\.file_name: '' leads out"),
+        ({"images": [{"id": 7, "file_name": "../b.png"}]}, r"images\.0\.file_name: '\.\./b\.png' leads out"),
         ({"images": [{"id": 7, "file_name": "x/../../b.png"}]}, "leads out of the folder"),
         ({"images": [{"id": 7, "file_name": "/etc/b.png"}]}, "leads out of the folder"),
         ({"images": [{"id": 7, "file_name": "C:\\b.png"}]}, "leads out of the folder"),
@@ -443,7 +440,7 @@ def test_an_unknown_category_and_another_size_cost_their_sample_alone(tmp_path: 
         ({"categories": []}, "names no class"),
         ({"categories": [{"id": 1, "name": "background"}]}, "names no class"),
         ({"categories": [{"id": i, "name": f"c{i}"} for i in range(300)]}, "classes: found 301"),
-        ({"annotations": [{"image_id": 7}]}, r"annotations\[0\]\.category_id: field required"),
+        ({"annotations": [{"image_id": 7}]}, r"annotations\.0\.category_id: field required"),
         ({"annotations": [None]}, r"annotations\.0: "),
     ],
 )

@@ -330,7 +330,7 @@ def test_another_size_and_a_missing_image_cost_their_sample_alone(tmp_path: Path
     ("meta", "match"),
     [
         ("{", r"meta\.json: the file: "),
-        ('{"classes": [{}]}', r"meta\.json: classes\[0\]\.title: field required"),
+        ('{"classes": [{}]}', r"meta\.json: classes\.0\.title: field required"),
         ('{"classes": []}', r"meta\.json: names no class"),
     ],
 )

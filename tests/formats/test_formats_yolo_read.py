@@ -268,7 +268,7 @@ def test_lines_that_are_no_polygons_cost_the_sample(line, match, tmp_path):
         ("nc: 2", r"contains no data\.yaml with 'names'"),
         ("names: {a: b}", r"data\.yaml: names\.a\.\[key\]: input should be a valid integer"),
         ("names: [a]\nkpt_shape: [4, 2]", "has kpt_shape: labels are boxes and key points, no regions"),
-        ("names: [[a]]", r"data\.yaml: names\[0\]: input should be a valid string"),
+        ("names: [[a]]", r"data\.yaml: names\.0: input should be a valid string"),
         ("names:", r"data\.yaml: names: input should be a valid dictionary"),
         ("names: {1: a, 2: b}", r"data\.yaml: names are numbered \[1, 2\]; number them from 0 on"),
         ("names: []", "names no class"),

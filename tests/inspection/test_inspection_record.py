@@ -159,9 +159,9 @@ def with_value(value, *path):
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        ("{", "(invalid JSON: EOF while parsing an object"),
-        ("[" * 100_000, "(invalid JSON: recursion limit exceeded"),
-        ("[]", "(input should be an object, found [])"),
+        ("{", "(the file: invalid JSON: EOF while parsing an object"),
+        ("[" * 100_000, "(the file: invalid JSON: recursion limit exceeded"),
+        ("[]", "(the file: input should be an object, found [])"),
         (with_value(2, "version"), "(version: input should be 1, found 2)"),
         ({**with_value(2, "version"), "new": 1}, "(version: input should be 1, found 2)"),
         (
@@ -172,7 +172,7 @@ def with_value(value, *path):
         (with_value(1, "module", "extra"), "(module.extra: unexpected keyword argument, found 1)"),
         (
             with_value("1", "module", "cells", 0, "light"),
-            "cells[0].light: input should be a valid number, found '1'",
+            "cells.0.light: input should be a valid number, found '1'",
         ),
         (
             with_value(True, "module", "cells", 0, "light"),
@@ -180,7 +180,7 @@ def with_value(value, *path):
         ),
         (
             with_value(float("nan"), "module", "cells", 1, "light"),
-            "cells[1].light: input should be a finite number, found nan",
+            "cells.1.light: input should be a finite number, found nan",
         ),
         (with_value(10**400, "module", "cells", 1, "light"), "light: input should be a finite number"),
         (
@@ -210,9 +210,9 @@ def with_value(value, *path):
         (with_value([1.0, 2.0, 3.0], "shapes", 0, "rings", 0), "an outline that is not pairs of x and y"),
         (
             with_value([1.0, "2"], "shapes", 0, "rings", 0),
-            "shapes[0].rings[0][1]: input should be a valid number, found '2'",
+            "shapes.0.rings.0.1: input should be a valid number, found '2'",
         ),
-        (with_value([[0.0]], "module", "cells", 0, "corners"), "corners[0][1]: field required"),
+        (with_value([[0.0]], "module", "cells", 0, "corners"), "corners.0.1: field required"),
         (with_value("*", "thumbnail"), "thumbnail: data should be valid base64"),
     ],
 )
