@@ -9,7 +9,7 @@ import pytest
 from solarseg.modules import ModulePlacement, locate_modules
 from solarseg.modules.complete import complete_grid
 from solarseg.modules.doubts import continues_outside
-from solarseg.modules.extend import halve_cells
+from solarseg.modules.extend import halve_cells, join_halves
 from solarseg.modules.fit import fit_placement
 from solarseg.modules.judgement import judge_placement
 from solarseg.modules.light import above_black, to_light
@@ -78,6 +78,39 @@ def test_it_is_not_guessed_where_strings_without_light_are():
     lit = np.ones((6, 10), bool)
     lit[:2] = False
     assert complete_grid(drawn(lit, background=0.0), grid(4, 10, top=180, upright=False)) is None
+
+
+@pytest.mark.parametrize("dark", [slice(0, 2), slice(4, 6)])
+def test_strings_without_light_end_at_their_frame(dark):
+    """4 x 9 cells are common too, but here their frame is two strings away at one side."""
+    lit = np.ones((6, 9), bool)
+    lit[dark] = False
+    image = drawn(lit, background=0.0)
+    cv2.rectangle(image, (88, 88), (472, 352), 0.05, 6)
+    completed = complete_grid(image, grid(4, 9, top=100 + 2 * PITCH * (dark.start == 0), upright=False))
+    assert (completed.rows, completed.columns) == (6, 9)
+    assert np.abs(completed.corners - grid(6, 9).corners).max() < 1e-6
+
+
+def test_no_strings_are_added_between_cells_and_their_frame():
+    image = drawn(np.ones((4, 9), bool), background=0.0)
+    cv2.rectangle(image, (88, 88), (472, 272), 0.05, 6)
+    cv2.rectangle(
+        image, (60, 352), (500, 362), 0.05, 6
+    )  # something else, where a frame of six strings would be
+    assert complete_grid(image, grid(4, 9, upright=False)) is None
+
+
+def test_lines_in_the_middle_of_all_cells_are_busbars():
+    image = drawn(np.ones((6, 10), bool))
+    for row in range(6):
+        middle = 100 + row * PITCH + PITCH // 2
+        image[middle - 1 : middle + 1, 100:500] = 0.3
+    halves = grid(12, 10)
+    halves = replace(halves, homography=halves.homography @ np.diag([1, 0.5, 1]))
+    joined = join_halves(image, fit_placement(image, halves)).placement
+    assert (joined.rows, joined.columns) == (6, 10)
+    assert np.abs(joined.corners - grid(6, 10).corners).max() < 1
 
 
 def test_a_module_with_dark_strings_between_others_is_one_module():

@@ -37,6 +37,7 @@ def continues_outside(light: NDArray[np.float32], placement: ModulePlacement) ->
     if (placement.corners < -0.5).any() or (placement.corners > size - 0.5).any():
         return True
     bright = cell_light(light, placement)
+    typical = float(np.percentile(bright, 75))
     for axis, end in SIDES:
         cells = (placement.columns, placement.rows)
         outer = 0.0 if end < 0 else cells[axis]
@@ -55,6 +56,7 @@ def continues_outside(light: NDArray[np.float32], placement: ModulePlacement) ->
         near = np.concatenate([at(side * distance) for distance in _BEYOND])
         near = near[((near >= 0) & (near <= size - 1)).all(axis=1)].round().astype(np.int64)
         line = bright[:, 0 if end < 0 else -1] if axis == 0 else bright[0 if end < 0 else -1]
-        if len(near) and np.median(light[near[:, 1], near[:, 0]]) > _CONTINUED * np.median(line):
+        level = max(float(np.median(line)), typical / 2)  # strings without light are no measure
+        if len(near) and np.median(light[near[:, 1], near[:, 0]]) > _CONTINUED * level:
             return True
     return False

@@ -13,7 +13,7 @@ from solarseg.modules.grid import HALF_CUT, is_usual
 from solarseg.modules.judgement import Fit, judge_placement
 from solarseg.modules.looks import cell_light
 
-__all__ = ["MIDDLE_GAP", "SIDES", "bridge_dark_strings", "extend_grid", "halve_cells"]
+__all__ = ["MIDDLE_GAP", "SIDES", "bridge_dark_strings", "extend_grid", "halve_cells", "join_halves"]
 
 SIDES = ((0, -1), (0, 1), (1, -1), (1, 1))  # axis, and whether before or after
 _DARK = (2, 4)  # strings without light between others
@@ -21,6 +21,8 @@ _MIN_NEW = 0.6  # of the edges that other cells have: with fewer there are no mo
 _NO_WORSE = 0.85  # of the quality: a grid that loses more contains cells of another module
 MIDDLE_GAP = 0.1  # of a cell: gap in the middle of half-cut modules, to start with
 _BRIDGED = 0.6  # of the quality, with lines between dark cells
+_JOINED = 0.6  # of the quality, of a common grid with half as many lines
+_SQUARE = 1.2  # length of a cell relative to its width, at most, as perspective may change it
 _MIN_NEW_LIGHT = 0.3  # of the light of other cells: the edges of frames are no cells
 
 
@@ -44,6 +46,38 @@ def bridge_dark_strings(light: NDArray[np.float32], fit: Fit) -> Fit:
             wider = extend_grid(light, wider)
             if is_usual(wider.placement.rows, wider.placement.columns):
                 return wider
+    return fit
+
+
+def join_halves(light: NDArray[np.float32], fit: Fit) -> Fit:
+    """Join pairs of cells of an unusual grid if square cells of a common one result: busbars are at their middle."""
+    placement = fit.placement
+    if is_usual(placement.rows, placement.columns):
+        return fit
+    for axis in (0, 1):
+        cells = [placement.columns, placement.rows]
+        cells[axis] //= 2
+        pitch = list(placement.pitch)
+        pitch[axis] *= 2
+        ratio = max(pitch) / min(pitch)
+        odd = (placement.columns, placement.rows)[axis] % 2
+        if odd or not is_usual(cells[1], cells[0]) or max(cells) >= HALF_CUT or ratio > _SQUARE:
+            continue
+        scale = np.eye(3)
+        scale[axis, axis] = 2.0
+        gap = list(placement.gap)
+        gap[axis] /= 2
+        coarser = replace(
+            placement,
+            homography=placement.homography @ scale,
+            columns=cells[0],
+            rows=cells[1],
+            gap=(gap[0], gap[1]),
+            middle_gap=(0.0, 0.0),
+        )
+        joined = fit_placement(light, coarser, near=True)
+        if joined.quality > _JOINED:
+            return joined
     return fit
 
 

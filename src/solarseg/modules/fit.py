@@ -25,15 +25,16 @@ _STEPS = 8  # of the solver in each round
 _PRECISE = 1e-5  # relative change at which the solver stops
 
 
-def fit_placement(light: NDArray[np.float32], first: ModulePlacement) -> Fit:
+def fit_placement(light: NDArray[np.float32], first: ModulePlacement, near: bool = False) -> Fit:
     """Fit homography, distortion and gaps to the edges of the cells.
 
     Args:
         light: ``(H, W) float32``, 0 to 1.
         first: near the truth, within a tenth of a cell.
+        near: look for edges only within a tenth of a cell, so that busbars next to them are not taken for them.
     """
     placement = first
-    for most, reach, robust, hopeless in _ROUNDS:
+    for most, reach, robust, hopeless in _ROUNDS[1:] if near else _ROUNDS:
         across, down = measure_edges(light, placement, most, reach)
         if min(len(across.line), len(down.line)) < _MIN_EDGES:
             break

@@ -16,7 +16,7 @@ from solarseg.modules.view import View
 __all__ = ["GridGuess", "find_grid", "sharpness"]
 
 _MAX_BUSBARS = 12
-_MIDDLES = (0.0, 0.07, 0.14, 0.21)  # of a cell: wider gaps in the middle of half-cut modules
+_MIDDLES = (0.0, 0.08, 0.18, 0.28, 0.38, 0.48)  # of a half cell: wider gaps in the middle of half-cut modules
 HALF_CUT = 16  # cells along a side, or more
 # Length along busbars relative to the width, as perspective may change it.
 _SQUARE, _HALF = (0.72, 1.4), (0.36, 0.7)

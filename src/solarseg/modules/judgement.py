@@ -31,12 +31,14 @@ class Fit:
         wrong: ``(2, rows, columns)`` number of edges that were measured and do not agree with the grid.
         lines: share of the edges at each line that agree: of the vertical lines from the left, and of the horizontal
             ones from the top.
+        assumed: quality of a grid with strings whose lines cannot be seen; None if all of it was looked for.
     """
 
     placement: ModulePlacement
     seen: NDArray[np.int64]
     wrong: NDArray[np.int64]
     lines: tuple[Points, Points]
+    assumed: float | None = None
 
     @property
     def quality(self) -> float:
@@ -45,11 +47,17 @@ class Fit:
         A grid with too many lines has lines without edges. Busbars are lines too, but at the sides of a grid of busbars
         there is no change from light to dark.
         """
+        if self.assumed is not None:
+            return self.assumed
+        outlined = 1 - _OUTLINE + _OUTLINE * min(self.outer)
+        return float(self.along_axes.min() * outlined)
+
+    @property
+    def along_axes(self) -> Points:
+        """How much of the vertical and of the horizontal lines is seen, and agrees, ``(2,)``, 0 to 1."""
         visible = np.array([np.minimum(line / _VISIBLE, 1).mean() for line in self.lines])
         seen, wrong = (counts.sum(axis=(1, 2)) for counts in (self.seen, self.wrong))
-        agreeing = seen / np.maximum(seen + wrong, 1)
-        outlined = 1 - _OUTLINE + _OUTLINE * min(self.outer)
-        return float((visible * agreeing**2).min() * outlined)
+        return np.asarray(visible * (seen / np.maximum(seen + wrong, 1)) ** 2)
 
     @property
     def outer(self) -> tuple[float, ...]:

@@ -83,12 +83,10 @@ def locate_modules(image: NDArray[np.generic], cells: tuple[int, int] | None = N
     for fit in find_modules(light, cells):
         placement = replace(fit.placement, upright=is_upright(light, fit.placement))
         placement = replace(placement, confidence=fit.quality)
-        if cells is None and may_have_dark_strings(placement):
-            completed = complete_grid(light, placement)
-            share = _COMPLETED if completed else _UNUSUAL
-            placement = replace(completed or placement, confidence=share * fit.quality)
         contradiction = None
-        if cells is not None and fit.quality >= _MIN_CONFIDENCE:
+        if cells is None:
+            placement = _with_dark_strings(light, placement)
+        elif fit.quality >= _MIN_CONFIDENCE:
             contradiction = find_contradiction(light, fit, _MIN_CONFIDENCE)
         grid = f"{placement.rows} x {placement.columns} cells at {_place(placement)}"
         if contradiction is not None:
@@ -154,6 +152,16 @@ def _between(
         size = (light.shape[1], light.shape[0])
         placements.append(ModulePlacement(rows, columns, homography, 0.0, size, (0.02, 0.02), gap))
     return placements
+
+
+def _with_dark_strings(light: NDArray[np.float32], placement: ModulePlacement) -> ModulePlacement:
+    """Return a grid completed by strings without light; less sure with them, and where they may be missing."""
+    completed = complete_grid(light, placement)
+    if completed is not None:
+        return replace(completed, confidence=_COMPLETED * placement.confidence)
+    if may_have_dark_strings(placement):
+        return replace(placement, confidence=_UNUSUAL * placement.confidence)
+    return placement
 
 
 def _place(placement: ModulePlacement) -> str:

@@ -94,7 +94,7 @@ class ModulePlacement:
     @property
     def pixels_per_cell(self) -> float:
         """Mean distance between cells in the photograph, pixels."""
-        return sum(self._pitch) / 2
+        return sum(self.pitch) / 2
 
     @property
     def cell_shape(self) -> tuple[int, int]:
@@ -102,7 +102,7 @@ class ModulePlacement:
 
         A wafer is divided into equal parts, so the nearest whole number is taken: perspective shortens cells.
         """
-        width, height = self._pitch
+        width, height = self.pitch
         parts = _nearest_part(max(width, height) / min(width, height))
         return (parts, 1) if width > height else (1, parts)
 
@@ -112,7 +112,7 @@ class ModulePlacement:
         return default_wiring(self.rows, self.columns, self.cell_shape)
 
     @property
-    def _pitch(self) -> tuple[float, float]:
+    def pitch(self) -> tuple[float, float]:
         """Mean horizontal and vertical distance between cells in the photograph, pixels."""
         (tl, tr, br, bl), hypot = self.corners, np.linalg.norm
         across, down = hypot(tr - tl) + hypot(br - bl), hypot(bl - tl) + hypot(br - tr)

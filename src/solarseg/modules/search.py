@@ -1,17 +1,19 @@
 """Search the grids of modules at the bright parts of a photograph."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import permutations
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.modules.extend import bridge_dark_strings, extend_grid, halve_cells
+from solarseg.modules.extend import bridge_dark_strings, extend_grid, halve_cells, join_halves
 from solarseg.modules.fit import fit_placement
-from solarseg.modules.grid import GridGuess, find_grid, is_usual, sharpness
+from solarseg.modules.grid import HALF_CUT, GridGuess, find_grid, is_usual, sharpness
 from solarseg.modules.judgement import Fit
 from solarseg.modules.outlines import find_outlines
 from solarseg.modules.placement import ModulePlacement
+from solarseg.modules.starts import fit_from_starts
 from solarseg.modules.view import View, look_at
 
 __all__ = ["find_modules"]
@@ -30,8 +32,17 @@ _GOOD_SCORE = 0.9  # grids with less are not; most parts whose best grid has les
 _SAME_PLACE = 5  # starts in a cell: closer ones lead to the same fit
 _MAX_POOR, _MAX_CLOSE, _MAX_GRIDS = 2, 4, 6  # at one place: of low scores, of nearly the best one, of all
 _QUALITY_WEIGHT, _USUAL_WEIGHT = 4.0, 0.3  # relative to a score
-_SURE = 0.75  # of the quality: no other candidate at the same place is tried
+_SURE = 0.8  # of the quality: no other candidate at the same place is tried
 _MIN_EXTENDED = 0.5  # of the quality: worse grids are not extended
+_CLOSE = 0.15  # of a score: grids that are worse by less are also fitted from other starts
+_SEEN_LINES, _SEEN_SIDES = (
+    0.9,
+    0.75,
+)  # of the lines along one axis, and of all sides: then the others are assumed
+_WRONG = 0.05  # of the edges along an axis may be elsewhere
+_SQUARE = 0.1  # of the logarithm: cells may be as much longer than wide, from oblique views
+_ASSUMED = 0.85  # of the quality, where lines are assumed
+_TOUCHING = 0.08  # of the side between them: halves of modules are as close, and modules are not
 _MIN_RELATIVE = 0.2  # of the largest module: smaller ones are parts of something
 _OVERLAP = 0.2  # of the smaller one: modules do not overlap more
 
@@ -71,11 +82,35 @@ def find_modules(light: NDArray[np.float32], cells: tuple[int, int] | None) -> l
         fit = _locate(seen, corners, cells)
         if fit is not None and not _taken(fit.placement.corners, sure):
             known = cells is not None or is_usual(fit.placement.rows, fit.placement.columns)
-            (sure if known and fit.quality >= _SURE else unsure).append(fit)
+            if known and fit.quality >= _SURE:
+                sure.append(fit)
+            else:
+                unsure.append(fit)
     for fit in sorted(unsure, key=lambda fit: -fit.weight):
         if not _taken(fit.placement.corners, sure):
             sure.append(fit)
-    return sorted(sure, key=lambda fit: -_area(fit.placement.corners))
+    joined = _join_halves_of_modules(seen, sure) if cells is None else sure
+    return sorted(joined, key=lambda fit: -_area(fit.placement.corners))
+
+
+def _join_halves_of_modules(seen: _Seen, fits: list[Fit]) -> list[Fit]:
+    """Replace two parts that nearly touch by one half-cut module, if it is as sure: they were its two halves."""
+    for one, other in permutations(fits, 2):
+        outline = _common_outline(one.placement.corners, other.placement.corners)
+        whole = None if outline is None else _locate(seen, outline, None)
+        if whole is not None and any(whole.placement.middle_gap) and whole.quality >= _SURE:
+            return [whole, *(fit for fit in fits if fit is not one and fit is not other)]
+    return fits
+
+
+def _common_outline(one: Points, other: Points) -> Points | None:
+    """Return the quadrilateral around two that nearly touch, the second to the right of the first or below it."""
+    for turn in (0, 1):  # the right side of the first one, or its lower side
+        a, b = np.roll(one, -turn, axis=0), np.roll(other, -turn, axis=0)
+        apart = np.linalg.norm(a[[1, 2]] - b[[0, 3]], axis=1)
+        if apart.max() < _TOUCHING * np.linalg.norm(a[1] - a[2]):
+            return np.roll(np.array([a[0], b[1], b[2], a[3]]), turn, axis=0)
+    return None
 
 
 def _taken(corners: Points, fits: list[Fit]) -> bool:
@@ -98,16 +133,39 @@ def _locate(seen: _Seen, corners: Points, cells: tuple[int, int] | None) -> Fit 
             break
         if any((one.rows, one.columns) == (guess.rows.cells, guess.columns.cells) for one in sure):
             continue
-        fit = fit_placement(seen.light, _to_placement(seen, view, guess, distortion))
+        placed = _to_placement(seen, view, guess, distortion)
+        fit = fit_placement(seen.light, placed)
+        if guess.score > guesses[0].score - _CLOSE:
+            fit = fit_from_starts(seen.light, placed, fit)
         if cells is None and fit.quality > _MIN_EXTENDED:
             fit = extend_grid(seen.light, fit)
-        fits.append((fit, guess.score))
+        fits.append((_assume_square(fit) if cells is None else fit, guess.score))
     if not fits:
         return None
     best, _ = max(fits, key=lambda one: _preference(*one))
     if cells is None and best.quality > _MIN_EXTENDED:
-        best = halve_cells(seen.light, bridge_dark_strings(seen.light, best))
+        best = join_halves(seen.light, bridge_dark_strings(seen.light, best))
+        best = halve_cells(seen.light, best)
     return best
+
+
+def _assume_square(fit: Fit) -> Fit:
+    """Return the fit of a common grid as nearly sure if only lines along one axis cannot be seen.
+
+    Where gaps are narrower than the blur, the sides of the module and the lines along the other axis are enough if
+    cells are then square, or half as long as wide.
+    """
+    placement, seen = fit.placement, fit.along_axes
+    most = int(np.argmax(seen))
+    agree = fit.wrong[1 - most].sum() <= _WRONG * fit.seen[1 - most].sum()
+    sure = agree and seen[most] > _SEEN_LINES and min(fit.outer) > _SEEN_SIDES
+    if fit.quality >= _SURE or not sure or not is_usual(placement.rows, placement.columns):
+        return fit
+    width, height = placement.pitch
+    half = [2.0 if cells >= HALF_CUT else 1.0 for cells in (placement.columns, placement.rows)]
+    if abs(np.log(width * half[0] / (height * half[1]))) > _SQUARE:
+        return fit
+    return replace(fit, assumed=_ASSUMED * float(seen[most] * min(fit.outer)))
 
 
 def _preference(fit: Fit, score: float) -> float:
