@@ -34,7 +34,6 @@ _MAX_POOR, _MAX_CLOSE, _MAX_GRIDS = 2, 4, 6  # at one place: of low scores, of n
 _QUALITY_WEIGHT, _USUAL_WEIGHT = 4.0, 0.3  # relative to a score
 _SURE = 0.8  # of the quality: no other candidate at the same place is tried
 _MIN_EXTENDED = 0.5  # of the quality: worse grids are not extended
-_CLOSE = 0.15  # of a score: grids that are worse by less are also fitted from other starts
 _SEEN_LINES, _SEEN_SIDES = (
     0.9,
     0.75,
@@ -135,7 +134,7 @@ def _locate(seen: _Seen, corners: Points, cells: tuple[int, int] | None) -> Fit 
             continue
         placed = _to_placement(seen, view, guess, distortion)
         fit = fit_placement(seen.light, placed)
-        if guess.score > guesses[0].score - _CLOSE:
+        if guess is guesses[0]:
             fit = fit_from_starts(seen.light, placed, fit)
         if cells is None and fit.quality > _MIN_EXTENDED:
             fit = extend_grid(seen.light, fit)
