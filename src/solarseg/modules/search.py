@@ -41,6 +41,8 @@ _SEEN_LINES, _SEEN_SIDES = (
 _WRONG = 0.05  # of the edges along an axis may be elsewhere
 _SQUARE = 0.1  # of the logarithm: cells may be as much longer than wide, from oblique views
 _ASSUMED = 0.85  # of the quality, where lines are assumed
+_HALF_CUT_STRINGS = 6  # of common half-cut modules
+_LONG = 1.4  # of the side between its halves: half-cut modules are longer
 _TOUCHING = 0.08  # of the side between them: halves of modules are as close, and modules are not
 _MIN_RELATIVE = 0.2  # of the largest module: smaller ones are parts of something
 _OVERLAP = 0.2  # of the smaller one: modules do not overlap more
@@ -97,9 +99,14 @@ def _join_halves_of_modules(seen: _Seen, fits: list[Fit]) -> list[Fit]:
     for one, other in permutations(fits, 2):
         outline = _common_outline(one.placement.corners, other.placement.corners)
         whole = None if outline is None else _locate(seen, outline, None)
-        if whole is not None and any(whole.placement.middle_gap) and whole.quality >= _SURE:
+        if whole is not None and _is_half_cut(whole.placement) and whole.quality >= _SURE:
             return [whole, *(fit for fit in fits if fit is not one and fit is not other)]
     return fits
+
+
+def _is_half_cut(placement: ModulePlacement) -> bool:
+    """Return whether a grid has a gap in the middle, and as many half cells in a string as common modules."""
+    return any(placement.middle_gap) and is_usual(_HALF_CUT_STRINGS, max(placement.rows, placement.columns))
 
 
 def _common_outline(one: Points, other: Points) -> Points | None:
@@ -107,7 +114,8 @@ def _common_outline(one: Points, other: Points) -> Points | None:
     for turn in (0, 1):  # the right side of the first one, or its lower side
         a, b = np.roll(one, -turn, axis=0), np.roll(other, -turn, axis=0)
         apart = np.linalg.norm(a[[1, 2]] - b[[0, 3]], axis=1)
-        if apart.max() < _TOUCHING * np.linalg.norm(a[1] - a[2]):
+        side = np.linalg.norm(a[1] - a[2])
+        if apart.max() < _TOUCHING * side and np.linalg.norm(a[0] - b[1]) > _LONG * side:
             return np.roll(np.array([a[0], b[1], b[2], a[3]]), turn, axis=0)
     return None
 
