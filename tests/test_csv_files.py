@@ -30,14 +30,15 @@ def as_others_read(text):
     return list(csv.reader(io.StringIO(text, newline="")))
 
 
-@pytest.mark.parametrize("text", [*FORMULAS, "'=1", "-", "=", "+a", "-0x1F"])
+@pytest.mark.parametrize("text", [*FORMULAS, "'=1", "-", "=", "+a", "-0x1F", "-1,=2", "-1,"])
 def test_no_field_begins_as_a_formula(text):
     ((found, _),) = as_others_read(written([text, "roof"]))
     assert found == f"'{text}"
 
 
 @pytest.mark.parametrize(
-    "value", [-0.5, -3, "-0.5", "+7", "-1e-06", "-inf", "1.5", "nan", "", "roof", "it's", "'a'"]
+    "value",
+    [-0.5, -3, "-0.5", "+7", "-1e-06", "-inf", "-0.40,5.00,3", "1.5", "nan", "", "roof", "it's", "'a'"],
 )
 def test_numbers_and_other_text_are_written_as_they_are(value):
     assert as_others_read(written([value, "x"])) == [[str(value), "x"]]
@@ -50,7 +51,7 @@ TEXT = st.text(st.sampled_from("'=+-@\t\r\n\0＝ab1.,;\"e "), max_size=6)
 def test_what_is_read_is_what_was_written(row):
     text = written(row)
     assert list(read_csv(io.StringIO(text, newline=""))) == [row]
-    number = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?", re.IGNORECASE)
+    number = re.compile(r"[+-]?[\d.]+(e[+-]?\d+)?(,[+-]?[\d.]+(e[+-]?\d+)?)*", re.IGNORECASE)
     for field in as_others_read(text)[0]:
         assert field[:1] not in tuple("=+-@\t\r\n\0＝") or number.fullmatch(field)
 
@@ -58,6 +59,11 @@ def test_what_is_read_is_what_was_written(row):
 def test_records_have_the_names_of_the_columns():
     text = written(["name", "n"], ["=a", -1], ["b", 2])
     assert list(read_csv_records(io.StringIO(text))) == [{"name": "=a", "n": "-1"}, {"name": "b", "n": "2"}]
+
+
+def test_a_field_that_is_too_long_is_a_value_error():
+    with pytest.raises(ValueError, match="field larger than field limit"):
+        list(read_csv(["a," + "x" * 140_000]))
 
 
 def test_tables_of_a_dataset_are_read_with_the_names_of_the_images(tmp_path):

@@ -2,8 +2,9 @@
 
 Names of photographs, classes and groups come from other people, and a spreadsheet computes a field that begins with one
 of ``= + - @``, a tab, a line break or a null character. As CWE-1236 and the OWASP Application Security Verification
-Standard 5.0 (1.2.10) ask for, such a field gets a single quote in front of it, unless it is a number. Text that begins
-with single quotes and then such a character gets another one, so that `read_csv` returns exactly what was written.
+Standard 5.0 (1.2.10) ask for, such a field gets a single quote in front of it, unless it is a number, or numbers with
+commas between them. Text that begins with single quotes and then such a character gets another one, so that `read_csv`
+returns exactly what was written.
 """
 
 import csv
@@ -17,17 +18,18 @@ __all__ = ["CsvWriter", "escape_formula", "read_csv", "read_csv_records", "unesc
 _FORMULA = re.compile(
     r"'*[=+\-@\t\r\n\0\uFF1D\uFF0B\uFF0D\uFF20]"
 )  # and the full-width forms of the first four
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|-?inf", re.IGNORECASE)
+_DIGITS = r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?"
+_NUMBERS = re.compile(rf"{_DIGITS}(,{_DIGITS})*|-?inf", re.IGNORECASE)
 
 
 def escape_formula(text: str) -> str:
     """Put a single quote in front of text that a spreadsheet would compute.
 
     Examples:
-        >>> [escape_formula(text) for text in ("=1+1", "-0.5", "-a", "roof", "'=1")]
-        ["'=1+1", '-0.5', "'-a", 'roof', "''=1"]
+        >>> [escape_formula(text) for text in ("=1+1", "-0.5", "-0.5,2", "-a", "roof", "'=1")]
+        ["'=1+1", '-0.5', '-0.5,2', "'-a", 'roof', "''=1"]
     """
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBERS.fullmatch(text) else text
 
 
 def unescape_formula(text: str) -> str:
@@ -65,9 +67,15 @@ def read_csv(lines: Iterable[str], separator: str = ",") -> Iterator[list[str]]:
     Args:
         lines: the open file, or its lines.
         separator: between fields.
+
+    Raises:
+        ValueError: a field is longer than 131,072 characters, or a line break is inside of one.
     """
-    for row in csv.reader(lines, delimiter=separator):
-        yield [unescape_formula(field) for field in row]
+    try:
+        for row in csv.reader(lines, delimiter=separator):
+            yield [unescape_formula(field) for field in row]
+    except csv.Error as error:  # is no ValueError
+        raise ValueError(str(error)) from error
 
 
 def read_csv_records(lines: Iterable[str]) -> Iterator[dict[str, str]]:

@@ -20,6 +20,7 @@ prints it and exits with code 2.
 """
 
 from pathlib import Path
+from reprlib import Repr
 
 __all__ = [
     "ArgumentError",
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 _LONGEST_REASON, _LONGEST_INPUT = 160, 40  # characters
+_SHORT = Repr()  # looks only at the part that is shown
+_SHORT.maxstring = _SHORT.maxother = _LONGEST_INPUT
 _WITHOUT_INPUT = {"json_invalid", "missing", "value_error"}  # pydantic's errors whose input says no more
 
 
@@ -132,7 +135,7 @@ def _words_of(error: BaseException) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(map(str, first["loc"])) or "the file"
     said = first["msg"].removeprefix("Value error, ")
-    found = "" if first["type"] in _WITHOUT_INPUT else f", found {first['input']!r:.{_LONGEST_INPUT}}"
+    found = "" if first["type"] in _WITHOUT_INPUT else f", found {_SHORT.repr(first['input'])}"
     return f"{place}: {said[:1].lower()}{said[1:]}{found}"
 
 

@@ -146,6 +146,28 @@ def test_a_crack_that_the_model_misses_once_is_neither_new_nor_gone():
         assert {each.kind for each in change.regions} == {kind}
 
 
+@pytest.mark.parametrize(
+    ("now", "before", "status"),
+    [
+        ((0.5, "dim"), (0.1, "dark"), "brighter"),
+        ((0.9, None), (0.1, "dark"), "gone"),
+        ((0.1, "dark"), (0.5, "dim"), "grown"),
+        ((0.5, "dim"), (0.9, None), "new"),
+        ((0.5, "dim"), (0.52, "dim"), "same"),
+    ],
+)
+def test_the_light_of_a_whole_cell_decides_too(now, before, status):
+    (compared,) = compare_cells(
+        CellImages(plain(seed=1)[0][None], plain()[1][None]),
+        CellImages(plain(seed=2)[0][None], plain()[1][None]),
+        [record(*plain(seed=1), light=now[0], finding=now[1])],
+        [record(*plain(seed=2), light=before[0], finding=before[1])],
+        CELL_CLASSES,
+        SQUARE,
+    )
+    assert compared.change.status == status
+
+
 def test_a_new_inactive_area_has_its_share():
     area = (20, 90, 70, 60)
     now = plain((0.3, 0.3), areas=[area], seed=1)

@@ -165,5 +165,5 @@ def _status(cell: InspectedCell, earlier: InspectedCell, regions: Sequence[Regio
     if cell.weak and step < -_LIGHT:
         kinds.add("grown" if earlier.weak else "new")
     if earlier.weak and step > _LIGHT:
-        kinds.add("gone")
+        kinds.add("brighter" if cell.weak else "gone")
     return next((status for status in _WORST_FIRST if status in kinds), "same")

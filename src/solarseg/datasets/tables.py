@@ -4,7 +4,6 @@ Spreadsheets put spaces around cells, semicolons or tabs between them, a byte or
 case. All of that is read, in this one place.
 """
 
-import csv
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -48,7 +47,7 @@ def read_rows(file: Path, form: str, *, limit: int | None = None) -> list[dict[s
             first = lines[0] if lines else ""
             separator = next((each for each in _SEPARATORS if each in first), ",")
             rows = [[_clean(cell) for cell in row] for row in read_csv(lines, separator)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         raise DatasetError(f"{file}: cannot be read ({reason}); it must be CSV in UTF-8, {form}") from error
     if not rows:

@@ -1,6 +1,5 @@
 """Leakage: copies of one image in several splits, so that a model is scored on images that it was trained on."""
 
-import csv
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -158,7 +157,7 @@ def read_leaks(path: Path) -> list[Leak]:
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             return [Leak(**row) for row in read_csv_records(stream)]
-    except (OSError, UnicodeDecodeError, csv.Error, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise DatasetError(
             f"{path}: not a table of leaks ({error}); remove it to evaluate without reporting leaks"
         ) from error

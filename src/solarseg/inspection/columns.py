@@ -202,7 +202,8 @@ MODULE_COLUMNS: tuple[TableColumn[InspectedModule], ...] = (
         "brighter_cells",
         int,
         "",
-        "cells with brighter parts in which the model found no defect, without any of the above",
+        "cells with brighter parts in which the model found no defect, or that are brighter and still dark or dim, "
+        "without any of the above",
         _changed("brighter"),
     ),
     TableColumn(

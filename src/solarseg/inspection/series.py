@@ -1,6 +1,5 @@
 """A series of photographs of the same modules, for example under growing load: which photograph shows what."""
 
-import csv
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -75,7 +74,7 @@ def read_series(path: Path) -> PhotographSeries:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             heading, *rows = [[field.strip() for field in row] for row in read_csv(file) if row] or [[]]
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({reason_of(error)})") from error
     if tuple(heading[:2]) != _COLUMNS or len(heading) != 3 or not heading[2]:
         raise DataError(
