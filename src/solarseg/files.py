@@ -29,6 +29,7 @@ __all__ = [
     "folder_lock",
     "is_empty",
     "remove_empty_folder",
+    "remove_folder",
     "remove_temporary",
     "remove_temporary_folders",
     "write_bytes",
@@ -203,6 +204,21 @@ def _exchange(new: Path, path: Path) -> None:
         old.rename(path)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder completely, or leave it as it is if the operating system refuses.
+
+    It gets a temporary name first: if the process is killed, `remove_temporary_folders` removes the rest. If it is a
+    link, only the link is removed.
+    """
+    with suppress(OSError):
+        if folder.is_symlink():
+            folder.unlink()
+            return
+        old = folder.with_name(f".{secrets.token_hex(6)}")
+        folder.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def remove_temporary_folders(folder: Path) -> None:

@@ -132,7 +132,7 @@ def _own_leaves(paths: list[Path]) -> list[Path]:
 
 
 def name_objection(file: Path) -> str | None:
-    """Say why no table or output can have the name of a file, or None where it can.
+    """Say why no table or output can have the path of a file, or None where it can.
 
     Names from archives of other systems may be in another encoding.
 
@@ -144,7 +144,7 @@ def name_objection(file: Path) -> str | None:
     try:
         str(file).encode()
     except UnicodeEncodeError:
-        return f"{file}: its name is not valid UTF-8; rename it"
+        return f"{file}: its path is not valid UTF-8; rename the file or its folder"
     return None
 
 

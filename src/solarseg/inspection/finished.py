@@ -1,17 +1,17 @@
 """What previous calls finished in the folder of an inspection, and what may not be replaced."""
 
-import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from solarseg.errors import DataError, ExistsError, OutputError
+from solarseg.files import remove_folder
 from solarseg.inspection.columns import MODULE_COLUMNS
 from solarseg.inspection.job import InspectionJob
 from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.module_folder import check_module_folder
 from solarseg.inspection.names import ModuleNames
-from solarseg.inspection.record import ModuleOrigin, read_origin
+from solarseg.inspection.record import ModuleOrigin, read_full_record, read_origin
 from solarseg.inspection.tables import read_table_rows
 from solarseg.inspection.task import PhotographTask, digest_photograph
 
@@ -25,13 +25,9 @@ class FinishedModules:
 
     Args:
         paths: of the inspection.
-
-    Attributes:
-        removed: whether folders were removed.
     """
 
     def __init__(self, paths: InspectionPaths) -> None:
-        self.removed = False
         self._paths = paths
         self._origins = _read_origins(paths.root)
         self._of_image: dict[str, list[tuple[str, ModuleOrigin]]] = {}
@@ -98,44 +94,58 @@ class FinishedModules:
         ]
         if not whole or any(origin.options != options for origin in origins):
             return ()
-        try:
-            content = digest_photograph(task.file)
-        except DataError:
+        content = _digest_if_readable(task.file)
+        if any(origin.digest != content for origin in origins):
             return ()
-        return modules if all(origin.digest == content for origin in origins) else ()
+        return modules if all(self._has_whole_record(name) for name in modules) else ()
 
-    def remove_replaced(self, image: str, modules: Collection[str]) -> None:
-        """Remove modules that a photograph no longer has, after it was inspected again.
+    def _has_whole_record(self, name: str) -> bool:
+        """Return whether tables can be made of a module; so far only the origin of its record was read."""
+        with suppress(DataError):
+            read_full_record(self._paths.module(name).root)
+            return True
+        return False
+
+    def remove_outdated(
+        self, images: Mapping[Path, str], done: Mapping[Path, Sequence[str]]
+    ) -> dict[Path, list[str]]:
+        """Remove the modules that photographs had before and do not have now.
+
+        Folders that this call wrote or kept are never removed, whatever was in them before it. Tables and index are
+        removed first, since they link the others.
 
         Args:
-            image: name of the photograph.
-            modules: names of its modules.
-        """
-        self._remove([name for name, _ in self._of_image.get(image, []) if name not in modules])
-
-    def remove_outdated(self, image: str, file: Path) -> list[str]:
-        """Remove the modules of a photograph that could not be inspected, if its file is another one now.
-
-        Args:
-            image: name of the photograph.
-            file: its path.
+            images: name of each photograph of this call.
+            done: names of the modules of each photograph that was inspected.
 
         Returns:
-            Names of its modules that stay: only the options were others when they were inspected.
+            Names of the earlier modules that stay, of photographs that could not be inspected: the file is the same as
+            then, or cannot be read and may be there again later.
         """
-        try:
-            content = digest_photograph(file)
-        except DataError:
-            content = None  # it may be there again later
-        found = self._of_image.get(image, [])
-        kept = [name for name, origin in found if content in (None, origin.digest)]
-        self._remove([name for name, _ in found if name not in kept])
-        return kept
+        own = {name.casefold() for names in done.values() for name in names}
+        outdated: list[str] = []
+        kept: dict[Path, list[str]] = {}
+        for file, image in images.items():
+            found = {
+                name: origin.digest
+                for name, origin in self._of_image.get(image, [])
+                if name.casefold() not in own
+            }
+            if found and file not in done:
+                content = _digest_if_readable(file)
+                kept[file] = [name for name, digest in found.items() if content in (None, digest)]
+            outdated += [name for name in found if name not in kept.get(file, ())]
+        if outdated:
+            self.remove_tables()
+        for name in outdated:
+            remove_folder(self._paths.module(name).root)
+        return {file: names for file, names in kept.items() if names}
 
-    def _remove(self, names: Sequence[str]) -> None:
-        for name in names:
-            shutil.rmtree(self._paths.module(name).root, ignore_errors=True)
-            self.removed = True
+
+def _digest_if_readable(file: Path) -> str | None:
+    with suppress(DataError):
+        return digest_photograph(file)
+    return None
 
 
 def _read_origins(root: Path) -> dict[str, ModuleOrigin]:

@@ -106,7 +106,7 @@ def inspect(
         None if compare is None else Path(compare),
         earlier,
     )
-    named, failed = _find([images] if isinstance(images, (str, Path)) else list(images), job.paths)
+    named, failed = _find([images] if isinstance(images, (str, Path)) else list(images), job)
     if series is not None:
         table = read_series(Path(series))
         job = replace(job, series=table.match([*named, *map(Path, failed)]), quantity=table.quantity)
@@ -158,16 +158,21 @@ def _can_write_pdf() -> bool:
     return True
 
 
-def _find(sources: list[Path | str], paths: InspectionPaths) -> tuple[dict[Path, str], dict[str, str]]:
+def _find(sources: list[Path | str], job: InspectionJob) -> tuple[dict[Path, str], dict[str, str]]:
     """Return the name of each photograph, and those that cannot be named with the reason."""
     found = find_images(sources)
-    photographs = [(file, base) for file, base in found if not _is_ours(file, paths)]
+    photographs = [(file, base) for file, base in found if not _is_ours(file, job.paths)]
     if not photographs:
         raise ArgumentError(
-            f"{found[0][0]}: was written by a previous call to {paths.root}; give other images"
+            f"{found[0][0]}: was written by a previous call to {job.paths.root}; give other images"
         )
     named = name_outputs(photographs)
-    failed = {str(file): reason for file in named if (reason := name_objection(file)) is not None}
+    failed = {}
+    for file, name in named.items():
+        # Both may have folders that are not in the path as it was given.
+        objections = (name_objection(path) for path in (file, Path(job.image_name(file)), Path(name)))
+        if (reason := next(filter(None, objections), None)) is not None:
+            failed[str(file)] = reason
     return {file: name for file, name in named.items() if str(file) not in failed}, failed
 
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
 from solarseg.errors import DataError, ExistsError
-from solarseg.files import atomic_folder
 from solarseg.inspection.layout import ModulePaths
 from solarseg.inspection.module import ModuleChanges, ModuleResult
 from solarseg.inspection.record import ModuleOrigin, ModuleRecord, read_origin, trace_shapes, write_record
@@ -75,7 +74,7 @@ def _image_of(paths: ModulePaths) -> str | None:
 
 
 def write_module(
-    root: Path,
+    folder: Path,
     result: ModuleResult,
     origin: ModuleOrigin,
     classes: ClassMap,
@@ -83,10 +82,10 @@ def write_module(
     style: ReportStyle,
     pdf: bool,
 ) -> None:
-    """Write a complete folder or none; an existing one is replaced.
+    """Write all files of a module.
 
     Args:
-        root: the folder.
+        folder: an empty folder, which gets its name when it is complete.
         result: the module.
         origin: what it was made from.
         classes: of the class ids.
@@ -95,18 +94,18 @@ def write_module(
         pdf: write ``report.pdf``.
 
     Raises:
-        OutputError: it could not be written.
+        OSError: a picture could not be written.
+        OutputError: another file could not be written.
     """
-    with atomic_folder(root, replace=True) as folder:
-        # The report is work of Python, and encoding pictures is not: both at the same time use two cores.
-        paths = ModulePaths(folder)
-        with ThreadPoolExecutor(1) as pool:
-            pictures = pool.submit(_write_pictures, paths, result, classes)
-            view = _view(result, classes, model)
-            write_module_report(paths.report, result.module, view, style, paths.pdf if pdf else None)
-            shapes = trace_shapes(result.module, result.masks, classes)
-            pictures.result()
-        write_record(folder, ModuleRecord(origin, result.module, shapes, draw_thumbnail(result.rectified)))
+    # The report is work of Python, and encoding pictures is not: both at the same time use two cores.
+    paths = ModulePaths(folder)
+    with ThreadPoolExecutor(1) as pool:
+        pictures = pool.submit(_write_pictures, paths, result, classes)
+        view = _view(result, classes, model)
+        write_module_report(paths.report, result.module, view, style, paths.pdf if pdf else None)
+        shapes = trace_shapes(result.module, result.masks, classes)
+        pictures.result()
+    write_record(folder, ModuleRecord(origin, result.module, shapes, draw_thumbnail(result.rectified)))
 
 
 def _write_pictures(paths: ModulePaths, result: ModuleResult, classes: ClassMap) -> None:

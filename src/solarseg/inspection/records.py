@@ -20,7 +20,7 @@ class Inspection:
         modules: names of the modules, which are names of their folders, in the order of the photographs.
         cells: number of cells of all modules.
         defective: number of cells that count as defective; see `InspectedCell.defective`.
-        failed: photograph -> why it could not be inspected.
+        failed: photograph -> why it could not be inspected, or why the plots in its report are not updated.
         skipped: number of photographs that a previous call had inspected.
     """
 
@@ -44,6 +44,8 @@ class Inspection:
         Raises:
             DataError: the file has been moved or changed.
         """
+        if not self.modules:  # no tables were written; those of a previous call may be there
+            return []
         return list(read_table_rows(InspectionPaths(self.folder).modules, MODULE_COLUMNS))
 
     def cell_rows(self) -> list[dict[str, Any]]:
@@ -52,4 +54,6 @@ class Inspection:
         Raises:
             DataError: the file has been moved or changed.
         """
+        if not self.modules:
+            return []
         return list(read_table_rows(InspectionPaths(self.folder).cells, CELL_COLUMNS))

@@ -5,7 +5,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from solarseg.errors import SolarsegError
 from solarseg.files import (
     folder_lock,
     remove_empty_folder,
@@ -91,8 +90,6 @@ def _run(
     work.write_plots()
     found = [module for file in named for module in work.modules.get(file, ())]
     if not found:
-        if work.finished.removed:
-            work.finished.remove_tables()
         return Inspection(job.paths.root, (), 0, 0, work.failures)
     reasons = [FailedPhotograph(file, reason) for file, reason in work.failures.items()]
     records = _track(found, len(found), "writing tables", progress and len(found) > _FEW)
@@ -106,7 +103,7 @@ class _Work:
     Attributes:
         finished: what previous calls finished.
         modules: names of the modules of each photograph that is done.
-        failures: photographs that could not be inspected, with the reason.
+        failures: photographs that could not be inspected, or whose report could not be written again, with the reason.
         skipped: number of photographs that previous calls inspected.
     """
 
@@ -156,14 +153,9 @@ class _Work:
 
     def remove_outdated(self, files: Iterable[Path]) -> None:
         """Remove what previous calls found and is not so any more; say what is left of photographs that failed."""
-        for file in files:
-            image = self._job.image_name(file)
-            if file in self.modules:
-                self.finished.remove_replaced(image, self.modules[file])
-            elif kept := self.finished.remove_outdated(image, file):
-                self.failures[str(file)] += (
-                    f"; a previous run with other options found {', '.join(kept)}, which stays"
-                )
+        images = {file: self._job.image_name(file) for file in files}
+        for file, names in self.finished.remove_outdated(images, self.modules).items():
+            self.failures[str(file)] += f"; what a previous run found in it stays: {', '.join(names)}"
 
     def first_photograph(self, file: Path) -> FirstPhotograph:
         """Return the first photograph of a series, after it was inspected."""
@@ -174,15 +166,24 @@ class _Work:
     def write_plots(self) -> None:
         """Write the reports again in which the plots of the series are missing, or others than now."""
         plots = plot_series(self._job, self.modules)
-        found = {name: plots.get(name, ()) for names in self.modules.values() for name in names}
+        photographs = {
+            self._job.paths.module(name).root: file for file, names in self.modules.items() for name in names
+        }
+        found = {folder: plots.get(folder.name, ()) for folder in photographs}
         tasks = [
-            PlotTask(self._job.paths.module(name).root, each)
-            for name, each in found.items()
-            if digest_plots(each) != self._plots.get(name, "")
+            PlotTask(folder, each)
+            for folder, each in found.items()
+            if digest_plots(each) != self._plots.get(folder.name, "")
         ]
         for result in self._do(tasks, "writing plots"):
-            if result.failure is not None:
-                raise SolarsegError(f"{result.file}: {result.failure}")
+            if result.failure is not None:  # the module stays in the tables, with the report that it has
+                reason = f"the plots in the report of {result.file.name} are not updated: {result.failure}"
+                self._add_failure(photographs[result.file], reason)
+
+    def _add_failure(self, file: Path, reason: str) -> None:
+        """Add a reason to those of a photograph."""
+        before = self.failures.get(str(file))
+        self.failures[str(file)] = reason if before is None else f"{before}; {reason}"
 
     def _do(self, tasks: Sequence[InspectionTask], what: str) -> Iterator[TaskResult]:
         with closing(self._results(tasks)) as results:

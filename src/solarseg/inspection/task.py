@@ -1,11 +1,12 @@
 """The work of one process at a time: inspect a photograph, or write a report again with its plots."""
 
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from solarseg.errors import ArgumentError, DataError, ExistsError, ImageError, SolarsegError, reason_of
-from solarseg.files import digest
+from solarseg.files import atomic_folder, digest
 from solarseg.inference.model import Model
 from solarseg.inspection.changes import FirstPhotograph, compare_with_first, compare_with_folder, read_result
 from solarseg.inspection.job import InspectionJob
@@ -79,11 +80,12 @@ def do_task(job: InspectionJob, model: Model, names: ModuleNames, task: Inspecti
         task: the photograph or report.
 
     Raises:
-        SolarsegError: something else than the photograph is wrong: a result cannot be written, or the model fails.
+        SolarsegError: something else than the photograph or report is wrong: a result cannot be written, or the model
+            fails.
     """
-    if isinstance(task, PlotTask):
-        return _write_plots(job, task)
     try:
+        if isinstance(task, PlotTask):
+            return _write_plots(job, task)
         return TaskResult(task.file, _write_modules(job, model, names, task))
     except (
         DataError,
@@ -111,24 +113,26 @@ def _write_modules(
     image, options = job.image_name(task.file), job.options(task.first.digest if task.first else "")
     for module in found:
         check_module_folder(job.paths.module(module), image, job.overwrite)
-    for number, (placement, module) in enumerate(zip(photograph.modules, found, strict=True), 1):
-        result = inspect_module(
-            photograph, placement, module, image, model, job.cell_mm, job.style.min_severity
-        )
-        origin = ModuleOrigin(image, content, number, len(found), options)
-        if task.first is not None:
-            result = compare_with_first(result, origin, task.first, job)
-        elif job.compare is not None:
-            result = compare_with_folder(result, origin, job.compare, job)
-        folder = job.paths.module(module).root
-        write_module(folder, result, origin, model.classes, model.path.stem, job.style, job.pdf)
+    with ExitStack() as folders:  # all get their names at its end, or none
+        for number, (placement, module) in enumerate(zip(photograph.modules, found, strict=True), 1):
+            result = inspect_module(
+                photograph, placement, module, image, model, job.cell_mm, job.style.min_severity
+            )
+            origin = ModuleOrigin(image, content, number, len(found), options)
+            if task.first is not None:
+                result = compare_with_first(result, origin, task.first, job)
+            elif job.compare is not None:
+                result = compare_with_folder(result, origin, job.compare, job)
+            folder = folders.enter_context(atomic_folder(job.paths.module(module).root, replace=True))
+            write_module(folder, result, origin, model.classes, model.path.stem, job.style, job.pdf)
     return tuple(found)
 
 
 def _write_plots(job: InspectionJob, task: PlotTask) -> TaskResult:
     result = replace(read_result(job.paths.module(task.file.name)), plots=task.plots)
     origin = replace(read_origin(task.file), plots=digest_plots(task.plots))
-    write_module(task.file, result, origin, job.model.classes, job.model.path.stem, job.style, job.pdf)
+    with atomic_folder(task.file, replace=True) as folder:
+        write_module(folder, result, origin, job.model.classes, job.model.path.stem, job.style, job.pdf)
     return TaskResult(task.file)
 
 

@@ -72,7 +72,7 @@ class ModuleSummary:
 
 @dataclass(frozen=True)
 class FailedPhotograph:
-    """A photograph that could not be inspected.
+    """A photograph that could not be inspected, or whose report could not be updated.
 
     Attributes:
         image: the photograph.
@@ -130,7 +130,7 @@ def write_index(
     Args:
         file: the HTML file.
         modules: summaries of all modules.
-        failed: photographs that could not be inspected.
+        failed: photographs that failed.
         style: the company's part.
         files: files next to the index, to explain.
 
@@ -186,5 +186,5 @@ def _totals(modules: Sequence[ModuleSummary], failed: Sequence[FailedPhotograph]
     changed = [module.changed for module in modules if module.changed is not None]
     if changed:
         found.append(Total(f"{sum(changed):,}", "cells with new or grown defects"))
-    found.append(Total(f"{len(failed):,}", f"photograph{'' if len(failed) == 1 else 's'} not inspected"))
+    found.append(Total(f"{len(failed):,}", f"photograph{'' if len(failed) == 1 else 's'} failed"))
     return found
