@@ -55,7 +55,7 @@ def examples(model: Model, folder: Path) -> None:
 
 def sheet() -> NDArray[np.uint8]:
     """Draw cells of both kinds, mono above poly, each with its mask below."""
-    rows = []
+    rows: list[NDArray[np.uint8]] = []
     for kind in ("mono", "poly"):
         rng = np.random.default_rng([SEED, len(rows)])
         drawn = [generate_cell(rng, SIDE, Module.draw(rng, kind)) for _ in range(ACROSS)]

@@ -46,7 +46,8 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as temporary:
         style = ReportStyle(company="Example Solar", title="EL inspection")
-        (page, *_) = write_module_report(Path(temporary), module, view, style, pdf=False)
+        page = Path(temporary) / "report.html"
+        write_module_report(page, module, view, style)
         photograph(page, folder)
 
 
