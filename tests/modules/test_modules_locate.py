@@ -7,7 +7,8 @@ from solarseg.errors import ArgumentError, ImageError
 from solarseg.modules import ModulePlacement, locate_module, locate_modules, place_module
 from solarseg.modules.locate import fit_corners
 from solarseg.modules.looks import cell_light
-from solarseg.synthesis import generate_photograph
+from solarseg.synthesis import generate_photograph, layout
+from solarseg.synthesis.parameters import Chance, Range
 
 
 def photograph(seed, size=900, **options):
@@ -187,3 +188,15 @@ def test_a_given_number_of_cells_is_found_where_dark_strings_could_be_next_to_th
     wide = np.pad(shown.image, ((400, 400), (400, 400), (0, 0)), mode="edge")
     module = locate_module(wide, (4, 6))
     assert np.abs(module.corners - 400 - shown.modules[0].corners).max() < 1.5
+
+
+@pytest.mark.parametrize("busbars", [1, 2, 3, 5, 9, 12])
+def test_the_number_of_busbars_need_not_be_known(busbars, monkeypatch):
+    number = Range(busbars, busbars, "count", "of this test")
+    monkeypatch.setattr(layout, "BUSBARS", number)
+    monkeypatch.setattr(layout, "WIRES", number)
+    monkeypatch.setattr(layout, "FLAT_BUSBARS", Chance(float(busbars < 6), "of this test"))
+    shown = photograph(3, 600, rows=6, columns=10, straight=True)
+    module = locate_module(shown.image)
+    assert (module.rows, module.columns) == (6, 10)
+    assert np.abs(module.corners - shown.modules[0].corners).max() < 1.5

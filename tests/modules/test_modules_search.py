@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from solarseg.modules import ModulePlacement, locate_modules
-from solarseg.modules.complete import complete_grid
+from solarseg.modules.complete import complete_grid, complete_grids
 from solarseg.modules.doubts import continues_outside
+from solarseg.modules.edges import measure_edges
 from solarseg.modules.extend import halve_cells, join_halves
 from solarseg.modules.fit import fit_placement
-from solarseg.modules.judgement import judge_placement
+from solarseg.modules.judgement import judge_edges, judge_placement
 from solarseg.modules.light import above_black, to_light
 from solarseg.modules.maps import map_pixels
+from solarseg.modules.measured import MeasuredEdges
 from solarseg.modules.outlines import find_outlines
 from solarseg.synthesis import generate_photograph
 
@@ -149,3 +151,96 @@ def test_a_module_whose_corner_is_outside_is_cropped():
     light = drawn(np.ones((6, 10), bool))
     assert not continues_outside(light, grid(6, 10))
     assert continues_outside(light, grid(6, 10, left=-10))
+
+
+def drawn_modules(grids, busbars=2, bar=None, size=(800, 640)):
+    """Draw lit modules without a visible frame, (rows, columns, left in cells), and something bright next to them."""
+    image = np.zeros(size[::-1], np.float32)
+    if bar is not None:
+        left, top, right, bottom, level = bar
+        image[int(top * PITCH) : int(bottom * PITCH), int(left * PITCH) : int(right * PITCH)] = level
+    for rows, columns, left in grids:
+        for row, column in np.ndindex(rows, columns):
+            y, x = (2 + row) * PITCH, round((left + column) * PITCH)
+            cell = image[y + 2 : y + PITCH - 2, x + 2 : x + PITCH - 2]
+            cell[:] = 0.5 + 0.01 * ((row * 7 + column * 5) % 11)
+            for busbar in range(busbars):
+                place = round((busbar + 0.5) * PITCH / busbars) - 2
+                cell[:, place - 1 : place + 1] *= 0.5
+    noise = np.random.default_rng(0).normal(0, 0.004, image.shape)
+    return (cv2.GaussianBlur(image, (0, 0), 1.0) + noise).clip(0, 1).astype(np.float32)
+
+
+@pytest.mark.parametrize("cells", [None, (10, 6)])
+@pytest.mark.parametrize("gap", [0.2, 0.25, 0.3, 0.6])
+def test_a_module_close_to_another_one_is_found_too(gap, cells):
+    """With gaps of 0.25, busbars of the second module are where the lines of the first one would continue."""
+    located = locate_modules(drawn_modules([(10, 6, 2), (10, 6, 8 + gap)]), cells)
+    assert [(one.rows, one.columns) for one in located.modules] == [(10, 6), (10, 6)]
+    left = sorted(one.corners[0, 0] / PITCH for one in located.modules)
+    assert np.abs(np.array(left) - (2, 8 + gap)).max() < 0.1
+    assert not located.left_out
+
+
+@pytest.mark.parametrize("grid", [(12, 6), (9, 4)])
+def test_no_strings_are_added_between_two_modules(grid):
+    second = 2 + grid[1] + 2.3
+    located = locate_modules(drawn_modules([(*grid, 2), (*grid, second)]))
+    assert [(one.rows, one.columns) for one in located.modules] == [grid, grid]
+    assert not located.doubts
+
+
+@pytest.mark.parametrize(
+    "bar",
+    [(8.4, 1, 8.8, 12, 0.12), (8.4, 0, 20, 16, 0.12), (6.5, 4, 7.5, 6, 1.0)],
+    ids=["a faint bar", "the edge of a table", "a lamp"],
+)
+def test_no_strings_are_added_before_something_bright(bar):
+    located = locate_modules(drawn_modules([(9, 4, 2)], bar=bar, size=(600, 560)))
+    assert [(one.rows, one.columns) for one in located.modules] == [(9, 4)]
+    assert not located.doubts
+
+
+def test_common_cells_are_refused_where_something_is_seen_in_the_place_of_a_frame():
+    """Strings without light may be there: a frame would be as close to them."""
+    located = locate_modules(drawn_modules([(9, 4, 2)], bar=(8.1, 1, 8.3, 12, 0.12), size=(600, 560)))
+    assert not located.modules
+    assert "strings without light may be next to these" in located.left_out[0]
+
+
+@pytest.mark.parametrize(("other", "completed"), [((6, 9), True), ((4, 9), False)])
+def test_modules_of_one_photograph_are_of_one_kind(other, completed):
+    lit = np.ones((6, 9), bool)
+    lit[4:] = False
+    image = drawn(lit, background=0.0, size=(640, 800))
+    image[348:354, 60:500] = 0.05
+    pair = [grid(4, 9, upright=False, size=(640, 800)), grid(*other, top=500, upright=False, size=(640, 800))]
+    assert (complete_grids(image, pair)[0] is not None) == completed
+    assert (complete_grids(image, pair, sure=False)[0] is not None) == completed
+    assert complete_grids(image, pair[:1], sure=False)[0] is not None
+
+
+def test_grids_are_not_completed_into_each_other():
+    image = drawn_modules([(10, 4, 2), (10, 4, 8.3)])
+    pair = [grid(10, 4, left=2 * PITCH, top=2 * PITCH, size=(800, 640), upright=True)]
+    pair.append(
+        replace(pair[0], homography=pair[0].homography @ np.array([(1, 0, 6.3), (0, 1, 0), (0, 0, 1)]))
+    )
+    assert all(complete_grid(image, one) is not None for one in pair)
+    assert complete_grids(image, pair) == [None, None]
+
+
+def test_strings_that_were_added_are_said():
+    lit = np.ones((6, 10), bool)
+    lit[:2] = False
+    located = locate_modules(drawn(lit))
+    assert [(one.rows, one.columns) for one in located.modules] == [(6, 10)]
+    assert "only 4 x 10 of them have light" in located.doubts[0]
+
+
+def test_a_cell_keeps_its_place_where_the_middle_gap_changes():
+    """The number of the cell of an edge was computed from a gap that the fit had changed since."""
+    half = grid(20, 6, middle_gap=(0.0, 0.4))
+    edges = measure_edges(drawn(np.ones((12, 6), bool)), half, 40, 0.1)
+    changed = replace(half, middle_gap=(0.0, -0.3))
+    assert judge_edges(changed, MeasuredEdges.of(half, *edges)).seen.shape == (2, 20, 6)

@@ -85,8 +85,8 @@ def read_photograph(
     if corners is not None and cells is not None:
         module, doubt = _place_module(file, light, corners, cells)
         return Photograph(file, light, (module,), (*_notes(file), *doubt))
-    modules, left_out = _find_modules(file, light, cells)
-    return Photograph(file, light, modules, (*_notes(file), *left_out))
+    modules, uncertain = _find_modules(file, light, cells)
+    return Photograph(file, light, modules, (*_notes(file), *uncertain))
 
 
 def _place_module(
@@ -131,7 +131,9 @@ def _find_modules(
         if max(light.shape) <= _SQUARE * min(light.shape):
             help_ += ", or, if it shows a single cell, use `solarseg predict`"
         raise ImageError(f"{file}: no whole module found: {seen}; {help_}")
-    return _in_reading_order(usable), tuple(f"Left out of the photograph: {seen}." for seen in found.left_out)
+    doubts = (f"Compare with the photograph: {seen}." for seen in found.doubts)
+    left_out = (f"Left out of the photograph: {seen}." for seen in found.left_out)
+    return _in_reading_order(usable), (*doubts, *left_out)
 
 
 def _in_reading_order(modules: Sequence[ModulePlacement]) -> tuple[ModulePlacement, ...]:

@@ -6,6 +6,7 @@ frame. Where frames cannot be seen, strings without light are darker than what i
 beyond.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 
 from solarseg.modules.grid import is_usual
 from solarseg.modules.looks import cell_light
-from solarseg.modules.placement import ModulePlacement
+from solarseg.modules.placement import ModulePlacement, overlap
 
-__all__ = ["complete_grid"]
+__all__ = ["complete_grid", "complete_grids"]
 
 Points = NDArray[np.float64]
 
@@ -28,6 +29,8 @@ _PARTS = 8  # along the strings: in nearly all of them it must be dark
 _NEARLY_ALL = 7
 _OUTSIDE = 0.7  # of a part may be outside the photograph
 
+_TOUCHING = 0.02  # of the smaller of two modules: uncertain sides may overlap as much
+
 _STEP = 0.04  # of a string: distances from a side at which light is measured
 _SEEN = 4.0  # strings: to this distance
 _APART = 2  # steps before and after a place where light rises
@@ -37,6 +40,8 @@ _STEEP = 3  # steps in a row at which it rises
 _SLANTED = 2  # steps: a frame may be this much nearer or farther in a part
 _NEAREST = 0.06  # of a string: where a frame may begin to be seen
 _FRAME = 0.75  # of a string after the last one: within it the frame is seen
+_CLOSE_FRAME = 0.2  # of a string: within it the frame is seen of common grids
+_ALIKE = 0.8  # of the confidence: other modules are probably of the same kind
 
 
 @dataclass(frozen=True)
@@ -60,30 +65,66 @@ class _Beyond:
         """Return whether nothing is seen where strings without light would be."""
         return self.seen >= strings and not (self.rises < strings - _SLANTED * _STEP).any()
 
-    def ends(self, strings: int) -> bool:
+    def ends(self, strings: int, margin: float) -> bool:
         """Return whether a frame is seen after strings without light, and nothing before."""
-        after = (self.rises >= strings - _SLANTED * _STEP) & (self.rises < strings + _FRAME)
+        after = (self.rises >= strings - _SLANTED * _STEP) & (self.rises < strings + margin)
         return self.is_empty(strings) and bool(after.any())
 
 
-def complete_grid(light: NDArray[np.float32], placement: ModulePlacement) -> ModulePlacement | None:
+def complete_grids(
+    light: NDArray[np.float32], placements: Sequence[ModulePlacement], sure: bool = True
+) -> list[ModulePlacement | None]:
+    """Complete each grid of a photograph as `complete_grid` does, but none into another one.
+
+    The modules of a photograph are of one kind: a common grid that is sure elsewhere needs no frame at both sides.
+    """
+    completed = [_complete_among(light, placement, placements, sure) for placement in placements]
+    areas = [(longer or placement).corners for longer, placement in zip(completed, placements, strict=True)]
+    return [
+        None if any(overlap(area, other) > _TOUCHING for j, other in enumerate(areas) if j != i) else longer
+        for i, (longer, area) in enumerate(zip(completed, areas, strict=True))
+    ]
+
+
+def _complete_among(
+    light: NDArray[np.float32], placement: ModulePlacement, placements: Sequence[ModulePlacement], sure: bool
+) -> ModulePlacement | None:
+    longer = complete_grid(light, placement)
+    if longer is not None:
+        return longer
+    longer = complete_grid(light, placement, sure=False)
+    elsewhere = {_grid(one) for one in placements if one is not placement and one.confidence >= _ALIKE}
+    if longer is None or _grid(placement) in elsewhere or (sure and _grid(longer) not in elsewhere):
+        return None
+    return longer
+
+
+def _grid(placement: ModulePlacement) -> tuple[int, int]:
+    return min(placement.rows, placement.columns), max(placement.rows, placement.columns)
+
+
+def complete_grid(
+    light: NDArray[np.float32], placement: ModulePlacement, sure: bool = True
+) -> ModulePlacement | None:
     """Return the grid with its strings without light, or None if it is not clear that there are any, and where.
 
     Args:
         light: ``(H, W) float32``, 0 to 1.
-        placement: a grid, with the direction of its busbars. Common grids are completed only where a frame is seen.
+        placement: a grid, with the direction of its busbars. Common grids are completed only where their
+            frame is seen at both sides.
+        sure: otherwise common grids are completed also where a frame may be seen at one side.
     """
     unusual = not is_usual(placement.rows, placement.columns)
     across = 0 if placement.upright else 1
     for axis in (across, 1 - across) if unusual else (across,):
-        completed = _complete_axis(light, placement, axis, unusual)
+        completed = _complete_axis(light, placement, axis, unusual, sure)
         if completed is not None:
             return completed
     return None
 
 
 def _complete_axis(
-    light: NDArray[np.float32], placement: ModulePlacement, axis: int, unusual: bool
+    light: NDArray[np.float32], placement: ModulePlacement, axis: int, unusual: bool, sure: bool
 ) -> ModulePlacement | None:
     cells = (placement.columns, placement.rows)
     possible = {strings: [n + strings * (i == axis) for i, n in enumerate(cells)] for strings in _STRINGS}
@@ -92,7 +133,7 @@ def _complete_axis(
         return None
     before, after = (_look_beyond(light, placement, axis, side) for side in (-1, 1))
     for strings, longer in possible.items():
-        side = _side_of_strings(before, after, strings, unusual)
+        side = _side_of_strings(before, after, strings, unusual, sure)
         if side == 0 and unusual:
             dark = [_is_dark(light, placement, axis, end, strings) for end in (-1, 1)]
             side = int(dark[1]) - int(dark[0])
@@ -105,11 +146,12 @@ def _complete_axis(
     return None
 
 
-def _side_of_strings(before: _Beyond, after: _Beyond, strings: int, unusual: bool) -> int:
+def _side_of_strings(before: _Beyond, after: _Beyond, strings: int, unusual: bool, sure: bool) -> int:
     """Return where frames say that strings without light are: -1 before, 1 after, 0 for neither or both."""
-    ends = (before.ends(strings), after.ends(strings))
+    margin = _FRAME if unusual else _CLOSE_FRAME
+    ends = (before.ends(strings, margin), after.ends(strings, margin))
     frames = (before.has_frame, after.has_frame)
-    if ends[0] != ends[1]:
+    if ends[0] != ends[1] and (unusual or frames[ends[0]] or not sure):
         return 1 if ends[1] else -1
     empty = (before.is_empty(strings), after.is_empty(strings))
     if unusual and empty[0] != empty[1] and frames[empty[0]]:

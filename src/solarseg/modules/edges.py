@@ -32,12 +32,14 @@ class Edges:
     Attributes:
         line: ``(N,)`` line of the grid that an edge is next to, counted from 0.
         side: ``(N,)`` -1 for the edge of the cell before the line, 1 for that of the cell after it.
+        cell_along: ``(N,)`` number of the cell along the line, counted from 0.
         along: ``(N,)`` position along the line, cells, with the middle gap open.
         where: ``(N,)`` measured position across the line, cells, with the middle gap open.
     """
 
     line: Points
     side: Points
+    cell_along: NDArray[np.int64]
     along: Points
     where: Points
 
@@ -45,10 +47,6 @@ class Edges:
     def cell(self) -> NDArray[np.int64]:
         """Number of the cell whose edge it is, counted from 0 across the lines."""
         return (self.line - (self.side < 0)).astype(np.int64)
-
-    def cell_along(self, middle_gap: float, cells: int) -> NDArray[np.int64]:
-        """Number of that cell along the lines."""
-        return np.floor(self.along - middle_gap * (self.along > cells / 2 + middle_gap)).astype(np.int64)
 
 
 def measure_edges(
@@ -99,10 +97,10 @@ def _measure_axis(
             depth, good = _edge_of(samples, steps, reach, limit)
             where = edge + side * depth
             line = cell if side == 1 else cell + 1
-            found.append(
-                np.stack([line, np.full(cells, side), np.full(cells, row + past + 0.5), where])[:, good]
-            )
-    return Edges(*np.concatenate(found, axis=1))
+            along = [np.full(cells, value) for value in (side, row, row + past + 0.5)]
+            found.append(np.stack([line, *along, where])[:, good])
+    line, sides, rows, middles, where = np.concatenate(found, axis=1)
+    return Edges(line, sides, rows.astype(np.int64), middles, where)
 
 
 def _edge_of(samples: Points, steps: Points, reach: float, limit: float) -> tuple[Points, NDArray[np.bool_]]:

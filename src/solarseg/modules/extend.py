@@ -127,9 +127,15 @@ def _wider(light: NDArray[np.float32], fit: Fit, side: tuple[int, int], dark: in
     new = bright[:, index] if axis == 0 else bright[index]
     if np.median(new) < _MIN_NEW_LIGHT * np.median(bright):
         return None
+    lines = bright.T if axis == 0 else bright
+    between = lines[1 : dark + 1] if where < 0 else lines[-dark - 1 : -1]
+    if dark and np.median(between) > _MIN_NEW_LIGHT * np.median(new):
+        return None
     judged = fit_placement(light, longer) if dark else judge_placement(light, longer)
     seen, wrong = ((x[:, :, index] if axis == 0 else x[:, index]) for x in (judged.seen, judged.wrong))
-    if seen.mean() < _MIN_NEW * fit.seen.mean() or seen.sum() < 2 * wrong.sum():
+    # Along both axes: lines of another module may continue, but not its rows and its columns.
+    few = seen.mean(axis=1) < _MIN_NEW * fit.seen.mean(axis=(1, 2))
+    if few.any() or seen.sum() < 2 * wrong.sum():
         return None
     wider = judged if dark else fit_placement(light, longer)
     least = _BRIDGED if dark else _NO_WORSE

@@ -1,5 +1,6 @@
 """Whether a number of cells that a person gave, or corners, fit the cells that a photograph shows."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,21 +10,27 @@ from solarseg.modules.extend import extend_grid, halve_cells
 from solarseg.modules.fit import fit_placement
 from solarseg.modules.grid import HALF_CUT
 from solarseg.modules.judgement import Fit
+from solarseg.modules.placement import cover
 
 __all__ = ["DOUBTED", "SURE", "find_contradiction"]
+
+Points = NDArray[np.float64]
 
 SURE = 0.7  # of the quality: most grids whose number of cells was given and is wrong have less
 DOUBTED = 0.5  # of the confidence: grids that fit, where the photograph shows other cells too
 _AS_GOOD = 0.9  # of the quality: with as much, what is within a given cell is several cells
 
 
-def find_contradiction(light: NDArray[np.float32], fit: Fit, least: float = SURE) -> str | None:
+def find_contradiction(
+    light: NDArray[np.float32], fit: Fit, least: float = SURE, others: Sequence[Points] = ()
+) -> str | None:
     """Return what contradicts a grid whose number of cells was given, or None.
 
     Args:
         light: ``(H, W) float32``, 0 to 1.
         fit: the fitted grid.
         least: of its quality; with less it does not fit.
+        others: ``(4, 2)`` corners of other modules, whose cells are none of these.
 
     Returns:
         The end of a sentence that begins with the grid.
@@ -33,7 +40,7 @@ def find_contradiction(light: NDArray[np.float32], fit: Fit, least: float = SURE
     parts = _divided(light, fit)
     if parts > 1:
         return f"each of these cells seems to be {parts} cells"
-    whole = extend_grid(light, fit).placement
+    whole = extend_grid(cover(light, others), fit).placement
     if (whole.rows, whole.columns) != (fit.placement.rows, fit.placement.columns):
         return f"more cells are seen next to these, {whole.rows} x {whole.columns} in all"
     return None

@@ -81,8 +81,8 @@ def judge_edges(placement: ModulePlacement, edges: MeasuredEdges) -> Fit:
     across, down = edges.across, edges.down
     good = np.abs(edges.deviations(placement)) < _GOOD
     axis = np.repeat((0, 1), (len(across.line), len(down.line)))
-    row = np.concatenate([across.cell_along(placement.middle_gap[1], placement.rows), down.cell])
-    column = np.concatenate([across.cell, down.cell_along(placement.middle_gap[0], placement.columns)])
+    row = np.concatenate([across.cell_along, down.cell])
+    column = np.concatenate([across.cell, down.cell_along])
     seen, wrong = (np.zeros((2, placement.rows, placement.columns), np.int64) for _ in range(2))
     np.add.at(seen, (axis, row, column), good)
     np.add.at(wrong, (axis, row, column), ~good)

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from solarseg.errors import ArgumentError, ImageError
 from solarseg.modules.combs import MAX_CELLS
-from solarseg.modules.complete import complete_grid
+from solarseg.modules.complete import complete_grids
 from solarseg.modules.doubts import continues_outside, may_have_dark_strings
 from solarseg.modules.extend import MIDDLE_GAP
 from solarseg.modules.fit import fit_placement
@@ -36,10 +36,12 @@ class LocatedModules:
     Attributes:
         modules: whole modules, the largest first.
         left_out: what was seen and is no whole module, a sentence each.
+        doubts: strings without light that these modules were completed by, a sentence each.
     """
 
     modules: tuple[ModulePlacement, ...]
     left_out: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def locate_module(image: NDArray[np.generic], cells: tuple[int, int] | None = None) -> ModulePlacement:
@@ -79,16 +81,21 @@ def locate_modules(image: NDArray[np.generic], cells: tuple[int, int] | None = N
     """
     check_image(image)
     light = above_black(to_light(image))
-    modules, left_out = [], []
-    for fit in find_modules(light, cells):
-        placement = replace(fit.placement, upright=is_upright(light, fit.placement))
-        placement = replace(placement, confidence=fit.quality)
+    fits = find_modules(light, cells)
+    lit = [
+        replace(fit.placement, upright=is_upright(light, fit.placement), confidence=fit.quality)
+        for fit in fits
+    ]
+    placements, incomplete = (lit, ()) if cells is not None else _with_dark_strings(light, lit)
+    modules, left_out, doubts = [], [], []
+    for i, (fit, placement) in enumerate(zip(fits, placements, strict=True)):
         contradiction = None
-        if cells is None:
-            placement = _with_dark_strings(light, placement)
-        elif fit.quality >= _MIN_CONFIDENCE:
-            contradiction = find_contradiction(light, fit, _MIN_CONFIDENCE)
+        if cells is not None and fit.quality >= _MIN_CONFIDENCE:
+            others = [other.corners for other in lit[:i] + lit[i + 1 :]]
+            contradiction = find_contradiction(light, fit, _MIN_CONFIDENCE, others)
         grid = f"{placement.rows} x {placement.columns} cells at {_place(placement)}"
+        if i in incomplete:
+            contradiction = "strings without light may be next to these, up to what is seen there"
         if contradiction is not None:
             left_out.append(f"{grid}, but {contradiction}")
         elif placement.confidence < _MIN_CONFIDENCE:
@@ -99,7 +106,12 @@ def locate_modules(image: NDArray[np.generic], cells: tuple[int, int] | None = N
             left_out.append(f"a module that an edge of the photograph crops, with {grid}")
         else:
             modules.append(placement)
-    return LocatedModules(tuple(modules), tuple(left_out))
+            if (placement.rows, placement.columns) != (lit[i].rows, lit[i].columns):
+                doubts.append(
+                    f"{grid}: only {lit[i].rows} x {lit[i].columns} of them have light, and the others are assumed "
+                    "from what is seen around them"
+                )
+    return LocatedModules(tuple(modules), tuple(left_out), tuple(doubts))
 
 
 def place_module(corners: ArrayLike, cells: tuple[int, int], image: NDArray[np.generic]) -> ModulePlacement:
@@ -154,14 +166,26 @@ def _between(
     return placements
 
 
-def _with_dark_strings(light: NDArray[np.float32], placement: ModulePlacement) -> ModulePlacement:
-    """Return a grid completed by strings without light; less sure with them, and where they may be missing."""
-    completed = complete_grid(light, placement)
-    if completed is not None:
-        return replace(completed, confidence=_COMPLETED * placement.confidence)
-    if may_have_dark_strings(placement):
-        return replace(placement, confidence=_UNUSUAL * placement.confidence)
-    return placement
+def _with_dark_strings(
+    light: NDArray[np.float32], placements: list[ModulePlacement]
+) -> tuple[list[ModulePlacement], set[int]]:
+    """Complete grids by strings without light; they are less sure with them, and where they may be missing.
+
+    Returns:
+        The grids, and the numbers of those that may be incomplete.
+    """
+    found: list[ModulePlacement] = []
+    incomplete = set()
+    sure, possible = (complete_grids(light, placements, sure) for sure in (True, False))
+    for i, (placement, completed) in enumerate(zip(placements, sure, strict=True)):
+        if completed is not None:
+            found.append(replace(completed, confidence=_COMPLETED * placement.confidence))
+        elif may_have_dark_strings(placement):
+            found.append(replace(placement, confidence=_UNUSUAL * placement.confidence))
+        else:
+            found.append(placement)
+            incomplete |= {i} if possible[i] is not None else set()
+    return found, incomplete
 
 
 def _place(placement: ModulePlacement) -> str:

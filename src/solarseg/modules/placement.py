@@ -6,6 +6,7 @@ integers in the middle of the gaps, so that the cell in row ``i`` and column ``j
 the centre of the upper left pixel.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -152,6 +153,25 @@ def check_corners(corners: ArrayLike) -> Points:
             "`corners`: cross, are on a line or are not clockwise; give four corners from the upper left clockwise"
         )
     return points
+
+
+def area(corners: Points) -> float:
+    """Return the area of a quadrilateral."""
+    return abs(float(cv2.contourArea(corners.astype(np.float32))))
+
+
+def overlap(one: Points, other: Points) -> float:
+    """Return the common area of two convex quadrilaterals, as a share of the smaller one."""
+    common, _ = cv2.intersectConvexConvex(one.astype(np.float32), other.astype(np.float32))
+    return float(common / max(min(area(one), area(other)), 1.0))
+
+
+def cover(light: NDArray[np.float32], quadrilaterals: Iterable[Points]) -> NDArray[np.float32]:
+    """Return a photograph without light within quadrilaterals."""
+    dark = light.copy()
+    for corners in quadrilaterals:
+        cv2.fillConvexPoly(dark, corners.round().astype(np.int32), 0.0)
+    return dark
 
 
 def _nearest_part(ratio: float) -> int:

@@ -1,5 +1,6 @@
 """Search the grids of modules at the bright parts of a photograph."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 
@@ -12,7 +13,7 @@ from solarseg.modules.fit import fit_placement
 from solarseg.modules.grid import HALF_CUT, GridGuess, find_grid, is_usual, sharpness
 from solarseg.modules.judgement import Fit
 from solarseg.modules.outlines import find_outlines
-from solarseg.modules.placement import ModulePlacement
+from solarseg.modules.placement import ModulePlacement, area, cover, overlap
 from solarseg.modules.starts import fit_from_starts
 from solarseg.modules.view import View, look_at
 
@@ -80,7 +81,7 @@ def find_modules(light: NDArray[np.float32], cells: tuple[int, int] | None) -> l
             break
         if _taken(corners, sure):
             continue
-        fit = _locate(seen, corners, cells)
+        fit = _locate(seen, corners, cells, sure)
         if fit is not None and not _taken(fit.placement.corners, sure):
             known = cells is not None or is_usual(fit.placement.rows, fit.placement.columns)
             if known and fit.quality >= _SURE:
@@ -91,17 +92,20 @@ def find_modules(light: NDArray[np.float32], cells: tuple[int, int] | None) -> l
         if not _taken(fit.placement.corners, sure):
             sure.append(fit)
     joined = _join_halves_of_modules(seen, sure) if cells is None else sure
-    return sorted(joined, key=lambda fit: -_area(fit.placement.corners))
+    return sorted(joined, key=lambda fit: -area(fit.placement.corners))
 
 
 def _join_halves_of_modules(seen: _Seen, fits: list[Fit]) -> list[Fit]:
-    """Replace two parts that nearly touch by one half-cut module, if it is as sure: they were its two halves."""
+    """Replace pairs of parts that nearly touch by one half-cut module, if it is as sure: they were its halves."""
+    joined = fits
     for one, other in permutations(fits, 2):
+        if sum(fit is one or fit is other for fit in joined) < 2:
+            continue
         outline = _common_outline(one.placement.corners, other.placement.corners)
-        whole = None if outline is None else _locate(seen, outline, None)
+        whole = None if outline is None else _locate(seen, outline, None, ())
         if whole is not None and _is_half_cut(whole.placement) and whole.quality >= _SURE:
-            return [whole, *(fit for fit in fits if fit is not one and fit is not other)]
-    return fits
+            joined = [whole, *(fit for fit in joined if fit is not one and fit is not other)]
+    return joined
 
 
 def _is_half_cut(placement: ModulePlacement) -> bool:
@@ -122,16 +126,18 @@ def _common_outline(one: Points, other: Points) -> Points | None:
 
 def _taken(corners: Points, fits: list[Fit]) -> bool:
     """Return whether a quadrilateral is at the place of a module, or much smaller than the largest one."""
-    largest = max((_area(fit.placement.corners) for fit in fits), default=0.0)
-    return _area(corners) < _MIN_RELATIVE * largest or any(
-        _overlap(corners, fit.placement.corners) > _OVERLAP for fit in fits
+    largest = max((area(fit.placement.corners) for fit in fits), default=0.0)
+    return area(corners) < _MIN_RELATIVE * largest or any(
+        overlap(corners, fit.placement.corners) > _OVERLAP for fit in fits
     )
 
 
-def _locate(seen: _Seen, corners: Points, cells: tuple[int, int] | None) -> Fit | None:
+def _locate(seen: _Seen, corners: Points, cells: tuple[int, int] | None, others: Sequence[Fit]) -> Fit | None:
+    """Fit a grid to a bright part, and extend it, but not by the cells of other modules."""
     near = (corners + 0.5) * seen.scale - 0.5
     distortion = _distortion(seen.small, near)
     view = look_at(seen.small, near, distortion, _VIEW)
+    alone = cover(seen.light, (other.placement.corners for other in others)) if others else seen.light
     fits: list[tuple[Fit, float]] = []
     guesses = _different(find_grid(view, cells))
     for guess in guesses:
@@ -145,13 +151,13 @@ def _locate(seen: _Seen, corners: Points, cells: tuple[int, int] | None) -> Fit 
         if guess is guesses[0]:
             fit = fit_from_starts(seen.light, placed, fit)
         if cells is None and fit.quality > _MIN_EXTENDED:
-            fit = extend_grid(seen.light, fit)
+            fit = extend_grid(alone, fit)
         fits.append((_assume_square(fit) if cells is None else fit, guess.score))
     if not fits:
         return None
     best, _ = max(fits, key=lambda one: _preference(*one))
     if cells is None and best.quality > _MIN_EXTENDED:
-        best = join_halves(seen.light, bridge_dark_strings(seen.light, best))
+        best = join_halves(seen.light, bridge_dark_strings(alone, best))
         best = halve_cells(seen.light, best)
     return best
 
@@ -234,14 +240,3 @@ def _to_placement(seen: _Seen, view: View, guess: GridGuess, distortion: float) 
         (columns.middle, rows.middle),
         guess.upright,
     )
-
-
-def _overlap(one: Points, other: Points) -> float:
-    """Return the common area of two quadrilaterals, as a share of the smaller one."""
-    areas = [_area(corners) for corners in (one, other)]
-    common, _ = cv2.intersectConvexConvex(one.astype(np.float32), other.astype(np.float32))
-    return float(common / max(min(areas), 1.0))
-
-
-def _area(corners: Points) -> float:
-    return abs(float(cv2.contourArea(corners.astype(np.float32))))
