@@ -1,6 +1,6 @@
 """Relative light of cells: of generated cells without light, and of all cells in photographs of nearly sound modules.
 
-Example: python benchmarks/light.py --modules 100 shared/el-modules/grey/m408_0724132044.jpg
+Example: python benchmarks/light.py --modules 100 photographs/m408.jpg
 """
 
 import argparse
@@ -20,7 +20,9 @@ Light = NDArray[np.float64]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("images", nargs="*", type=Path, help="photographs of nearly sound modules")
     parser.add_argument("--modules", type=int, default=100, help="number of generated photographs")
     arguments = parser.parse_args()

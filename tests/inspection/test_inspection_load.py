@@ -24,21 +24,25 @@ SOUND = {"r01c01", "r02c02", "r02c04", "r03c01", "r03c03"}
 
 
 @pytest.fixture(scope="module")
-def out(tmp_path_factory):
+def inspection(tmp_path_factory):
     folder = tmp_path_factory.mktemp("load")
     table = folder / "load.csv"
     steps = (("before", 0), ("initiated", 0), ("pa0200", 200), ("pa3600", 3600), ("other", 4000))
     table.write_text(
         "\n".join(["image,module,pressure (Pa)", *(f"{name},m699,{load}" for name, load in steps)])
     )
-    solarseg.inspect(PHOTOGRAPHS, folder / "out", series=table, **GIVEN)
-    return folder / "out"
+    return solarseg.inspect(PHOTOGRAPHS, folder / "out", series=table, **GIVEN)
 
 
 @pytest.fixture(scope="module")
-def cells(out):
+def out(inspection):
+    return inspection.folder
+
+
+@pytest.fixture(scope="module")
+def cells(inspection):
     """Name of the photograph -> name of the cell -> its row of the table."""
-    rows = solarseg.Inspection(out, (), 0, 0, {}).cell_rows()
+    rows = inspection.cell_rows()
     return {
         name: {row["cell"]: row for row in rows if row["module"] == name}
         for name in ("before", "initiated", "pa0200", "pa3600", "other")
@@ -86,8 +90,8 @@ def test_nearly_the_same_state_has_no_new_defects(out):
     assert {cell.change.status for cell in module.cells} == {"same"}
 
 
-def test_another_module_of_the_same_kind_is_noticed(out):
-    notes = {row["module"]: row["notes"] or "" for row in solarseg.Inspection(out, (), 0, 0, {}).rows()}
+def test_another_module_of_the_same_kind_is_noticed(inspection):
+    notes = {row["module"]: row["notes"] or "" for row in inspection.rows()}
     assert {name for name, text in notes.items() if "make sure that it shows the same module" in text} == {
         "other"
     }

@@ -389,7 +389,7 @@ def test_a_file_whose_name_is_not_utf8_costs_only_itself(trained, tmp_path):
     done = predict(trained[0].path, photos, tmp_path / "out")
     assert list(done.pixels) == ["a"]
     assert list(done.failed) == [odd]
-    assert "not valid UTF-8; rename it" in done.failed[odd]
+    assert "not valid UTF-8; rename the file" in done.failed[odd]
     assert (tmp_path / "out/summary.csv").read_text().count("\n") == 2
 
 
