@@ -8,7 +8,7 @@ import pytest
 
 from solarseg.inference.pipeline import Predicted
 from solarseg.inspection.cells import measure_cells
-from solarseg.inspection.outlines import find_defects
+from solarseg.inspection.defect_outlines import find_defects
 from solarseg.modules import InspectedCell, ModulePlacement
 from solarseg.modules.cells import to_true_shape
 from solarseg.synthesis import CELL_CLASSES

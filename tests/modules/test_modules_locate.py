@@ -5,8 +5,8 @@ import pytest
 
 from solarseg.errors import ArgumentError, ImageError
 from solarseg.modules import ModulePlacement, locate_module, locate_modules, place_module
+from solarseg.modules.cell_light import cell_light
 from solarseg.modules.locate import fit_corners
-from solarseg.modules.looks import cell_light
 from solarseg.synthesis import generate_photograph, layout
 from solarseg.synthesis.parameters import Chance, Range
 

@@ -8,15 +8,15 @@ import pytest
 
 from solarseg.modules import ModulePlacement, locate_modules
 from solarseg.modules.complete import complete_grid, complete_grids
-from solarseg.modules.doubts import continues_outside
+from solarseg.modules.completeness import continues_outside
+from solarseg.modules.edge_residuals import MeasuredEdges
 from solarseg.modules.edges import measure_edges
 from solarseg.modules.extend import halve_cells, join_halves
 from solarseg.modules.fit import fit_placement
-from solarseg.modules.judgement import judge_edges, judge_placement
+from solarseg.modules.fit_quality import judge_edges, judge_placement
 from solarseg.modules.light import above_black, to_light
-from solarseg.modules.maps import map_pixels
-from solarseg.modules.measured import MeasuredEdges
-from solarseg.modules.outlines import find_outlines
+from solarseg.modules.module_outlines import find_outlines
+from solarseg.modules.pixel_maps import map_pixels
 from solarseg.synthesis import generate_photograph
 
 PITCH = 40  # pixels per cell

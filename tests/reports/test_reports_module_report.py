@@ -27,8 +27,8 @@ from solarseg.reports import (
     write_index,
     write_module_report,
 )
-from solarseg.reports.outlines import draw_layers
 from solarseg.reports.render import TEMPLATES
+from solarseg.reports.svg_outlines import draw_layers
 from solarseg.synthesis import CELL_CLASSES
 
 SMALL = 700

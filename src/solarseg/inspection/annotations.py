@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from solarseg.classes import ClassMap
 from solarseg.formats.polygons import area as ring_area
 from solarseg.formats.polygons import bridge
+from solarseg.inspection.defect_outlines import DefectOutline
 from solarseg.inspection.layout import InspectionPaths
-from solarseg.inspection.outlines import DefectOutline
 from solarseg.inspection.record import ModuleRecord
 from solarseg.inspection.streams import JsonItems, open_json
 from solarseg.measurement.class_names import DEFECTS

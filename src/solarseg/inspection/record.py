@@ -18,8 +18,8 @@ from solarseg.classes import ClassMap
 from solarseg.errors import DataError, OutputError, reason_of
 from solarseg.files import write_bytes
 from solarseg.formats.polygons import Polygon
+from solarseg.inspection.defect_outlines import DefectOutline, find_defects
 from solarseg.inspection.layout import ModulePaths
-from solarseg.inspection.outlines import DefectOutline, find_defects
 from solarseg.modules import InspectedModule
 
 __all__ = [

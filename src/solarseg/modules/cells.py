@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from solarseg.errors import ArgumentError
 from solarseg.modules.lens import distort
-from solarseg.modules.maps import map_pixels
+from solarseg.modules.pixel_maps import map_pixels
 from solarseg.modules.placement import ModulePlacement, check_image
 
 __all__ = ["cells_to_pixels", "cut_cells", "rectify", "to_cells", "to_true_shape"]

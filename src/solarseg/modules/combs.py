@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.modules.view import View
+from solarseg.modules.front_view import View
 
 __all__ = ["Comb", "Profile", "Shifts", "ViewAxis", "dark_lines"]
 

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.modules.cell_light import cell_light
 from solarseg.modules.grid import is_usual
-from solarseg.modules.looks import cell_light
 from solarseg.modules.placement import ModulePlacement, overlap
 
 __all__ = ["complete_grid", "complete_grids"]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.modules.lens import distort
-from solarseg.modules.maps import map_pixels
+from solarseg.modules.pixel_maps import map_pixels
 from solarseg.modules.placement import ModulePlacement
 
 __all__ = ["Edges", "measure_edges"]

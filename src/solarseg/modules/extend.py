@@ -7,11 +7,11 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.modules.cell_light import cell_light
 from solarseg.modules.combs import MAX_CELLS
 from solarseg.modules.fit import fit_placement
+from solarseg.modules.fit_quality import Fit, judge_placement
 from solarseg.modules.grid import HALF_CUT, is_usual
-from solarseg.modules.judgement import Fit, judge_placement
-from solarseg.modules.looks import cell_light
 
 __all__ = ["MIDDLE_GAP", "SIDES", "bridge_dark_strings", "extend_grid", "halve_cells", "join_halves"]
 

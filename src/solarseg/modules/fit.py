@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from solarseg.modules.edge_residuals import MeasuredEdges
 from solarseg.modules.edges import measure_edges
-from solarseg.modules.judgement import Fit, judge_edges, judge_placement
-from solarseg.modules.measured import MeasuredEdges
+from solarseg.modules.fit_quality import Fit, judge_edges, judge_placement
 from solarseg.modules.placement import ModulePlacement
 
 __all__ = ["fit_placement"]

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from solarseg.modules.extend import extend_grid, halve_cells
 from solarseg.modules.fit import fit_placement
+from solarseg.modules.fit_quality import Fit
 from solarseg.modules.grid import HALF_CUT
-from solarseg.modules.judgement import Fit
 from solarseg.modules.placement import cover
 
 __all__ = ["DOUBTED", "SURE", "find_contradiction"]

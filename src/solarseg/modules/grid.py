@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.modules.combs import LINE_REACH, Comb, Profile, ViewAxis, dark_lines
-from solarseg.modules.view import View
+from solarseg.modules.front_view import View
 
 __all__ = ["GridGuess", "find_grid", "sharpness"]
 

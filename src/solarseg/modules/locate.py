@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solarseg.errors import ArgumentError, ImageError
+from solarseg.modules.cell_light import is_upright
 from solarseg.modules.combs import MAX_CELLS
 from solarseg.modules.complete import complete_grids
-from solarseg.modules.doubts import continues_outside, may_have_dark_strings
+from solarseg.modules.completeness import continues_outside, may_have_dark_strings
 from solarseg.modules.extend import MIDDLE_GAP
 from solarseg.modules.fit import fit_placement
+from solarseg.modules.fit_quality import judge_placement
 from solarseg.modules.given import DOUBTED, find_contradiction
 from solarseg.modules.grid import HALF_CUT
-from solarseg.modules.judgement import judge_placement
 from solarseg.modules.light import above_black, to_light
-from solarseg.modules.looks import is_upright
 from solarseg.modules.placement import ModulePlacement, check_corners, check_image
 from solarseg.modules.search import find_modules
 

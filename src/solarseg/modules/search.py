@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from solarseg.modules.extend import bridge_dark_strings, extend_grid, halve_cells, join_halves
 from solarseg.modules.fit import fit_placement
+from solarseg.modules.fit_quality import Fit
+from solarseg.modules.front_view import View, look_at
 from solarseg.modules.grid import HALF_CUT, GridGuess, find_grid, is_usual, sharpness
-from solarseg.modules.judgement import Fit
-from solarseg.modules.outlines import find_outlines
+from solarseg.modules.module_outlines import find_outlines
 from solarseg.modules.placement import ModulePlacement, area, cover, overlap
 from solarseg.modules.starts import fit_from_starts
-from solarseg.modules.view import View, look_at
 
 __all__ = ["find_modules"]
 

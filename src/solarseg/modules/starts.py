@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.modules.fit import fit_placement
+from solarseg.modules.fit_quality import Fit
 from solarseg.modules.grid import is_usual
-from solarseg.modules.judgement import Fit
 from solarseg.modules.placement import ModulePlacement
 
 __all__ = ["fit_from_starts"]

@@ -10,8 +10,8 @@ from solarseg.reports.index import (
 )
 from solarseg.reports.module_report import render_module_report, write_module_report
 from solarseg.reports.pdf import check_pdf
+from solarseg.reports.report_contents import Line, ModuleView, Plot, ReportFile
 from solarseg.reports.style import ReportStyle, read_report_style
-from solarseg.reports.view import Line, ModuleView, Plot, ReportFile
 
 __all__ = [
     "FailedPhotograph",

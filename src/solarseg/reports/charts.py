@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 
 from solarseg.electrical import PowerEstimate
-from solarseg.reports.view import Line, Plot
+from solarseg.reports.report_contents import Line, Plot
 
 __all__ = ["Chart", "ChartLine", "draw_plot", "draw_power_curves", "nice_ticks"]
 

@@ -13,8 +13,8 @@ from solarseg.modules.records import WEAK, InspectedModule
 from solarseg.painting import format_percent
 from solarseg.reports.pictures import encode, jpeg_uri, shrink, stretch
 from solarseg.reports.render import render
+from solarseg.reports.report_contents import ReportFile
 from solarseg.reports.style import ReportStyle
-from solarseg.reports.view import ReportFile
 from solarseg.reports.wording import Total, count
 
 __all__ = [

@@ -11,13 +11,13 @@ from solarseg.files import write_bytes, write_text
 from solarseg.modules.records import InspectedCell, InspectedModule
 from solarseg.reports.cell_table import cell_rows, has_changes, table_columns, to_text
 from solarseg.reports.charts import draw_plot, draw_power_curves
-from solarseg.reports.outlines import draw_layers
 from solarseg.reports.pdf import html_to_pdf
 from solarseg.reports.pictures import crop, jpeg_uri, painted, shrink, stretch
 from solarseg.reports.render import render
+from solarseg.reports.report_contents import ModuleView
 from solarseg.reports.style import ReportStyle
+from solarseg.reports.svg_outlines import draw_layers
 from solarseg.reports.terms import TERMS
-from solarseg.reports.view import ModuleView
 from solarseg.reports.wording import (
     CHANGES,
     describe_cell,

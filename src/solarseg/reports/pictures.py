@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from solarseg.classes import ClassMap
 from solarseg.measurement.class_names import BUSBAR, INACTIVE_AREA
 from solarseg.painting import fit_size, paint_mask, resize_for_display
-from solarseg.reports.outlines import shown_classes
-from solarseg.reports.view import Box
+from solarseg.reports.report_contents import Box
+from solarseg.reports.svg_outlines import shown_classes
 
 __all__ = ["crop", "encode", "jpeg_uri", "painted", "shrink", "stretch"]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw
 
-from solarseg.inspection.outlines import trace
+from solarseg.inspection.defect_outlines import trace
 from solarseg.measurement.regions import find_components
 from solarseg.modules import ModulePlacement, cells_to_pixels
 

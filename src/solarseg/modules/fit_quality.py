@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.modules.edge_residuals import MeasuredEdges
 from solarseg.modules.edges import Edges, measure_edges
-from solarseg.modules.measured import MeasuredEdges
 from solarseg.modules.placement import ModulePlacement
 
 __all__ = ["Fit", "judge_edges", "judge_placement"]

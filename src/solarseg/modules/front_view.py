@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.modules.lens import distort, undistort
-from solarseg.modules.maps import map_pixels
+from solarseg.modules.pixel_maps import map_pixels
 
 __all__ = ["View", "look_at"]
 

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.modules.cell_light import cell_light
 from solarseg.modules.extend import SIDES
 from solarseg.modules.grid import HALF_CUT, is_usual
-from solarseg.modules.looks import cell_light
 from solarseg.modules.placement import ModulePlacement
 
 __all__ = ["continues_outside", "may_have_dark_strings"]
