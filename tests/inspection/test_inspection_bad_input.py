@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -78,11 +79,48 @@ def upright(tmp_path_factory):
 
 
 @pytest.mark.parametrize("cell", range(3))
-def test_a_picture_of_a_single_cell_is_refused_with_what_takes_it(tmp_path, cell):
+def test_a_picture_of_a_single_cell_is_refused_before_the_search(tmp_path, monkeypatch, cell):
+    def searched(*_):
+        raise AssertionError("the search takes seconds")
+
     image, _ = generate_dataset_cell(3, cell, 300)
+    write_image(tmp_path / "cell.png", image[..., 0])
+    monkeypatch.setattr(photograph_module, "locate_modules", searched)
+    assert refusal(tmp_path / "cell.png", tmp_path / "out") == (
+        "looks like a picture of a single cell (square, 300 x 300 pixels, bright up to its edges); use `solarseg "
+        "predict`, or give `cells` if it shows a module"
+    )
+    with pytest.raises(AssertionError, match="takes seconds"):
+        read_photograph(tmp_path / "cell.png", (6, 10))
+
+
+def test_a_larger_picture_of_a_single_cell_is_refused_with_what_takes_it(tmp_path):
+    image, _ = generate_dataset_cell(3, 1, 400)
     write_image(tmp_path / "cell.png", image[..., 0])
     reason = refusal(tmp_path / "cell.png", tmp_path / "out")
     assert re.match(r"no whole module found: .*if it shows a single cell, use `solarseg predict`$", reason)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(6, 8), (6, 10)])  # the least elongated of the common ones
+def test_a_module_in_a_small_square_picture_is_found(tmp_path, rows, columns):
+    """As wide as a picture of 300 pixels, whose cells have as few pixels as is allowed."""
+    made = photograph(21, 900, rows, columns)
+    low, high = made.modules[0].corners.min(axis=0), made.modules[0].corners.max(axis=0)
+    image = made.image[..., 0]
+    margin = 0.02 * (high - low)[0]
+    left, top = np.maximum(low - margin, 0).astype(int)
+    right, bottom = np.minimum(high + margin, image.shape[::-1]).astype(int)
+    tight = image[top:bottom, left:right]
+    small = cv2.resize(
+        tight, (300, round(300 * tight.shape[0] / tight.shape[1])), interpolation=cv2.INTER_AREA
+    )
+    square = np.full((300, 300), np.percentile(image, 1), np.uint8)
+    above = (300 - len(small)) // 2
+    square[above : above + len(small)] = small
+    write_image(tmp_path / "roof.png", square)
+    (module,) = read_photograph(tmp_path / "roof.png").modules
+    assert (module.rows, module.columns) == (rows, columns)
+    assert 24 <= module.pixels_per_cell < 300 / columns
 
 
 @pytest.mark.parametrize(
@@ -358,6 +396,73 @@ def test_a_folder_is_searched(tmp_path):
     (tmp_path / "photos/notes.txt").write_text("no picture")
     done = solarseg.inspect(tmp_path / "photos", tmp_path / "out", **GIVEN)
     assert done.modules == ("a_roof",)
+
+
+# Pictures that an inspection wrote
+
+
+@pytest.fixture
+def inspected(tmp_path, upright):
+    """A folder of photographs which also contains an inspection of another one."""
+    write_image(tmp_path / "photos/garage.png", GREY)
+    shutil.copytree(upright.folder, tmp_path / "photos/earlier")
+    return tmp_path / "photos"
+
+
+PICTURES = 2 + 2 * ROWS * COLUMNS  # rectified and overlay; cells and masks
+
+
+def test_pictures_of_another_inspection_are_left_out_and_counted(tmp_path, inspected, caplog):
+    write_image(inspected / "earlier/shed.png", GREY)  # next to index.html: a photograph as others
+    done = solarseg.inspect(inspected, tmp_path / "out", **GIVEN)
+    assert (done.modules, done.failed) == (("earlier_shed", "garage"), {})
+    folder = inspected / "earlier/roof"
+    assert f"left out: {PICTURES} pictures that an inspection wrote, in {folder}" in caplog.messages
+
+
+def test_pictures_of_several_modules_are_counted_together(tmp_path, inspected, caplog):
+    shutil.copytree(inspected / "earlier/roof", inspected / "earlier/roof-2")
+    record = inspected / "earlier/roof-2/module.json"
+    record.write_text("{")  # still a folder that an inspection wrote
+    solarseg.inspect(inspected, tmp_path / "out", **GIVEN)
+    where = f"2 folders, such as {inspected / 'earlier/roof'}"
+    assert [line for line in caplog.messages if "left out" in line] == [
+        f"left out: {2 * PICTURES} pictures that an inspection wrote, in {where}"
+    ]
+
+
+@pytest.mark.parametrize("source", ["earlier", "earlier/roof", "earlier/roof/cells", "earlier/*/*.png"])
+def test_nothing_but_pictures_of_an_inspection_is_refused(tmp_path, inspected, source):
+    with pytest.raises(
+        ArgumentError, match=r"contains no photographs; left out: \d+ pictures that an inspection"
+    ):
+        solarseg.inspect(inspected / source, tmp_path / "out", **GIVEN)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("picture", ["rectified.png", "cells/r01c02.png"])
+def test_a_picture_of_an_inspection_given_by_name_is_refused(tmp_path, inspected, monkeypatch, picture):
+    monkeypatch.chdir(inspected / "earlier/roof")
+    with pytest.raises(
+        ArgumentError, match=f"^{picture}: is a picture that an inspection wrote; give the photo"
+    ):
+        solarseg.inspect([inspected / "garage.png", picture], tmp_path / "out", **GIVEN)
+    (tmp_path / "link").symlink_to(inspected / "earlier/roof/cells")
+    with pytest.raises(ArgumentError, match=r"link/r01c01\.png: is a picture that an inspection wrote"):
+        solarseg.inspect(tmp_path / "link/r01c01.png", tmp_path / "out", **GIVEN)
+    assert not (tmp_path / "out").exists()
+
+
+def test_photographs_next_to_a_record_of_another_program_are_inspected(tmp_path, caplog):
+    write_image(tmp_path / "photos/roof.png", GREY)
+    (tmp_path / "photos/module.json").write_text('{"version": 1, "name": "a JavaScript module"}')
+    assert solarseg.inspect(tmp_path / "photos", tmp_path / "out", **GIVEN).modules == ("roof",)
+    assert caplog.messages == []
+
+
+def test_no_images_are_refused(tmp_path):
+    with pytest.raises(ArgumentError, match="`images`: is empty"):
+        solarseg.inspect([], tmp_path / "out", **GIVEN)
 
 
 def test_an_output_that_is_a_file_is_refused(tmp_path):

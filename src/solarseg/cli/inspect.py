@@ -2,6 +2,7 @@
 
 import re
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ __all__ = ["command"]
 
 _NOTHING_DONE = 2
 _WORST = 5
+_FAILURES = 20
 
 
 def command(
@@ -140,5 +142,8 @@ def _print_result(done: "Inspection") -> None:
 
 def _print_failures(done: "Inspection", context: typer.Context) -> None:
     print(f"{len(done.failed)} failed:", file=sys.stderr)
-    for file, reason in done.failed.items():
+    for file, reason in islice(done.failed.items(), _FAILURES):
         print(f"  {file}: {as_options(reason, context.command)}", file=sys.stderr)
+    if len(done.failed) > _FAILURES:
+        more = f"  and {len(done.failed) - _FAILURES:,} more"
+        print(f"{more}, which index.html lists" if done.modules else more, file=sys.stderr)

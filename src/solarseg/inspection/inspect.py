@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from solarseg.classes import few
-from solarseg.datasets.image_files import find_images, is_inside, name_objection, name_outputs
+from solarseg.datasets.image_files import name_objection, name_outputs
 from solarseg.errors import ArgumentError, MissingExtraError, MissingLibraryError
 from solarseg.files import check_folder
 from solarseg.inference.model import Model
 from solarseg.inspection.changes import check_earlier_inspection
 from solarseg.inspection.job import InspectionJob, ModelChoice, choose_model
-from solarseg.inspection.layout import InspectionPaths, ModulePaths
+from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.photograph import as_corners
 from solarseg.inspection.records import Inspection
 from solarseg.inspection.run import run
 from solarseg.inspection.series import read_series
+from solarseg.inspection.sources import find_photographs
 from solarseg.measurement import check_cell_size, is_measurable
 from solarseg.modules.combs import MAX_CELLS
 from solarseg.reports import ReportStyle, check_pdf, read_report_style
@@ -57,7 +58,8 @@ def inspect(
     inspected too, and all of them if the model or an option is another one.
 
     Args:
-        images: files, folders (searched with all folders in them) or glob patterns.
+        images: files, folders (searched with all folders in them) or glob patterns. Pictures that an inspection wrote
+            are left out.
         out: folder to write to.
         cells: number of rows and columns of cells as seen in the photographs; by default they are found.
         model: model file, run folder, name of a model that ships, or what `load_model` returned; its classes must be
@@ -106,7 +108,8 @@ def inspect(
         None if compare is None else Path(compare),
         earlier,
     )
-    named, failed = _find([images] if isinstance(images, (str, Path)) else list(images), job)
+    sources = [images] if isinstance(images, (str, Path)) else list(images)
+    named, failed = _name(find_photographs(sources), job)
     if series is not None:
         table = read_series(Path(series))
         job = replace(job, series=table.match([*named, *map(Path, failed)]), quantity=table.quantity)
@@ -158,14 +161,10 @@ def _can_write_pdf() -> bool:
     return True
 
 
-def _find(sources: list[Path | str], job: InspectionJob) -> tuple[dict[Path, str], dict[str, str]]:
+def _name(
+    photographs: Sequence[tuple[Path, Path]], job: InspectionJob
+) -> tuple[dict[Path, str], dict[str, str]]:
     """Return the name of each photograph, and those that cannot be named with the reason."""
-    found = find_images(sources)
-    photographs = [(file, base) for file, base in found if not _is_ours(file, job.paths)]
-    if not photographs:
-        raise ArgumentError(
-            f"{found[0][0]}: was written by a previous call to {job.paths.root}; give other images"
-        )
     named = name_outputs(photographs)
     failed = {}
     for file, name in named.items():
@@ -174,10 +173,3 @@ def _find(sources: list[Path | str], job: InspectionJob) -> tuple[dict[Path, str
         if (reason := next(filter(None, objections), None)) is not None:
             failed[str(file)] = reason
     return {file: name for file, name in named.items() if str(file) not in failed}, failed
-
-
-def _is_ours(file: Path, paths: InspectionPaths) -> bool:
-    """Return whether a file is in the folder of a module that a previous call wrote."""
-    return is_inside(file, paths.root) and any(
-        ModulePaths(folder).exists for folder in file.absolute().parents
-    )

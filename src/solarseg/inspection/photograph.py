@@ -21,6 +21,11 @@ _MIN_CELL = 24  # pixels: in smaller cells no defect is visible
 _OUTSIDE = 0.02  # of the longer side: corners may be this far outside, where an edge of the module is cropped
 _SHOWN = 3  # places that are no sure modules, in a message
 _SQUARE = 1.1  # longer by shorter side, at most: such pictures may show a single cell
+# Common modules are longer than wide by a third or more, so none fills a square picture. Two may, next to each other,
+# and have cells below `_MIN_CELL` in a picture of this side.
+_ONE_CELL = 300  # pixels
+_LIT = 0.25  # of the range of the light
+_FILLED = 0.95  # of the width and of the height
 _COMPRESSED = (".jpg", ".jpeg")
 
 
@@ -85,8 +90,25 @@ def read_photograph(
     if corners is not None and cells is not None:
         module, doubt = _place_module(file, light, corners, cells)
         return Photograph(file, light, (module,), (*_notes(file), *doubt))
+    if cells is None and _is_single_cell(light):
+        raise ImageError(
+            f"{file}: looks like a picture of a single cell (square, {light.shape[1]} x {light.shape[0]} pixels, "
+            "bright up to its edges); use `solarseg predict`, or give `cells` if it shows a module"
+        )
     modules, uncertain = _find_modules(file, light, cells)
     return Photograph(file, light, modules, (*_notes(file), *uncertain))
+
+
+def _is_single_cell(light: NDArray[np.float32]) -> bool:
+    """Return whether light fills a small square picture: the search would take seconds to find no module."""
+    if max(light.shape) > min(_ONE_CELL, _SQUARE * min(light.shape)):
+        return False
+    dark, bright = np.percentile(light, (1, 99))
+    for axis in (0, 1):
+        lit = np.flatnonzero(np.median(light, axis=axis) > dark + _LIT * (bright - dark))
+        if not len(lit) or lit[-1] - lit[0] + 1 < _FILLED * light.shape[1 - axis]:
+            return False
+    return True
 
 
 def _place_module(
