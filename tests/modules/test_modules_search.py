@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from solarseg.modules import ModulePlacement, locate_modules
+from solarseg.modules.combs import ViewAxis
 from solarseg.modules.complete import complete_grid, complete_grids
 from solarseg.modules.completeness import continues_outside
 from solarseg.modules.edge_residuals import MeasuredEdges
@@ -180,6 +181,19 @@ def test_a_module_close_to_another_one_is_found_too(gap, cells):
     left = sorted(one.corners[0, 0] / PITCH for one in located.modules)
     assert np.abs(np.array(left) - (2, 8 + gap)).max() < 0.1
     assert not located.left_out
+
+
+def test_lines_outside_of_a_module_explain_none_of_its_lines():
+    """A dark line between cells and frame is much darker than busbars, and the first busbar may be placed there."""
+    lines = np.zeros(500)
+    lines[72 + 72 : 432 : 72] = 0.1
+    lines[72 + 12 : 432 : 24] += 0.05
+    lines[60:68] = lines[436:444] = 1.0
+    axis = ViewAxis(np.zeros((500, 864), np.float32), lines, np.zeros(500), 72, 360)
+    for cells in range(2, 12):
+        for busbars in range(1, 360 // (8 * cells) + 1):
+            explained = axis.shifts(cells).explained(lines, busbars).max()
+            assert explained < 0.5, (cells, busbars)
 
 
 @pytest.mark.parametrize("grid", [(12, 6), (9, 4)])

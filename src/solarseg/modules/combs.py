@@ -154,9 +154,12 @@ class Shifts:
     def explained(self, profile: Profile, busbars: int = 0) -> Profile:
         """Return the share of a profile that lines in the gaps, and lines at the busbars, explain."""
         high = _high_pass(profile, self.axis.side / self.cells)
-        window = high[self.axis.margin : self.axis.margin + self.axis.side]
-        energy = float(((window - window.mean()) ** 2).sum()) + 1e-12
-        smooth = _smooth(high - window.mean())
+        inside = slice(self.axis.margin, self.axis.margin + self.axis.side)
+        # Lines outside, as those of the frame are, count neither as energy nor as explained.
+        centred = np.zeros_like(high)
+        centred[inside] = high[inside] - high[inside].mean()
+        energy = float((centred**2).sum()) + 1e-12
+        smooth = _smooth(centred)
         index = np.arange(1, self.cells)
         gaps = index + self.middle * ((index > self.cells / 2) + 0.5 * (index == self.cells / 2))
         on_gaps = self._sum_at(smooth, gaps)
