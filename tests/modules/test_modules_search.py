@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 import pytest
 
-from solarseg.modules import ModulePlacement, locate_modules
+from solarseg.modules import ModulePlacement, locate_modules, search
 from solarseg.modules.combs import ViewAxis
 from solarseg.modules.complete import complete_grid, complete_grids
 from solarseg.modules.completeness import continues_outside
 from solarseg.modules.edge_residuals import MeasuredEdges
 from solarseg.modules.edges import measure_edges
-from solarseg.modules.extend import halve_cells, join_halves
+from solarseg.modules.extend import halve_cells, join_halves, quarter_cells
 from solarseg.modules.fit import fit_placement
-from solarseg.modules.fit_quality import judge_edges, judge_placement
+from solarseg.modules.fit_quality import Fit, judge_edges, judge_placement
 from solarseg.modules.light import above_black, to_light
 from solarseg.modules.module_outlines import find_outlines
 from solarseg.modules.pixel_maps import map_pixels
@@ -116,6 +116,21 @@ def test_lines_in_the_middle_of_all_cells_are_busbars():
     assert np.abs(joined.corners - grid(6, 10).corners).max() < 1
 
 
+def test_groups_of_cells_are_divided_and_cells_with_a_busbar_in_their_middle_are_not():
+    image = drawn(np.ones((6, 10), bool))
+    for row in range(6):
+        middle = 100 + row * PITCH + PITCH // 2
+        image[middle - 1 : middle + 1, 100:500] = 0.3
+    cells = grid(6, 10)
+    groups = replace(grid(3, 5), homography=cells.homography @ np.diag([2, 2, 1]))
+    for seen in (groups, cells):
+        fit = fit_placement(image, seen)
+        assert fit.quality > 0.9
+        divided = quarter_cells(image, fit).placement
+        assert (divided.rows, divided.columns) == (6, 10)
+        assert np.abs(divided.corners - cells.corners).max() < 1
+
+
 def test_a_module_with_dark_strings_between_others_is_one_module():
     lit = np.ones((6, 10), bool)
     lit[2:4] = False
@@ -181,6 +196,22 @@ def test_a_module_close_to_another_one_is_found_too(gap, cells):
     left = sorted(one.corners[0, 0] / PITCH for one in located.modules)
     assert np.abs(np.array(left) - (2, 8 + gap)).max() < 0.1
     assert not located.left_out
+
+
+def test_an_unsure_common_grid_is_preferred_to_a_rare_one_at_a_part_of_its_place(monkeypatch):
+    def unsure(placement, quality):
+        edges = np.full((2, placement.rows, placement.columns), 2)
+        return Fit(placement, edges, np.zeros_like(edges), (np.ones(2), np.ones(2)), assumed=quality)
+
+    common, rare = unsure(grid(6, 10), 0.7), unsure(grid(12, 9), 0.79)
+    rare = replace(
+        rare, placement=replace(rare.placement, homography=rare.placement.homography @ np.diag([1, 0.5, 1]))
+    )
+    assert rare.weight > common.weight
+    fits = iter((rare, common))
+    monkeypatch.setattr(search, "find_outlines", lambda light: [common.placement.corners] * 2)
+    monkeypatch.setattr(search, "_locate", lambda *arguments: next(fits))
+    assert search.find_modules(np.zeros((480, 640), np.float32), None) == [common]
 
 
 def test_lines_outside_of_a_module_explain_none_of_its_lines():

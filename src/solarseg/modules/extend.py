@@ -13,7 +13,15 @@ from solarseg.modules.fit import fit_placement
 from solarseg.modules.fit_quality import Fit, judge_placement
 from solarseg.modules.grid import HALF_CUT, is_usual
 
-__all__ = ["MIDDLE_GAP", "SIDES", "bridge_dark_strings", "extend_grid", "halve_cells", "join_halves"]
+__all__ = [
+    "MIDDLE_GAP",
+    "SIDES",
+    "bridge_dark_strings",
+    "extend_grid",
+    "halve_cells",
+    "join_halves",
+    "quarter_cells",
+]
 
 SIDES = ((0, -1), (0, 1), (1, -1), (1, 1))  # axis, and whether before or after
 _DARK = (2, 4)  # strings without light between others
@@ -104,6 +112,27 @@ def halve_cells(light: NDArray[np.float32], fit: Fit) -> Fit:
         if halved.quality > _NO_WORSE * fit.quality:
             return halved
     return fit
+
+
+def quarter_cells(light: NDArray[np.float32], fit: Fit) -> Fit:
+    """Divide each cell in four if the lines between such quarters are visible along both axes.
+
+    Busbars and the middle of half-cut cells are lines along one axis only. Along both axes they show that each cell is
+    a group of cells: cells of several modules, if the gap between these is as wide as a cell.
+    """
+    placement = fit.placement
+    if max(placement.rows, placement.columns) >= HALF_CUT:
+        return fit
+    finer = replace(
+        placement,
+        homography=placement.homography @ np.diag([0.5, 0.5, 1.0]),
+        columns=2 * placement.columns,
+        rows=2 * placement.rows,
+        gap=(2 * placement.gap[0], 2 * placement.gap[1]),
+    )
+    if judge_placement(light, finer).quality < _NO_WORSE * fit.quality:
+        return fit
+    return fit_placement(light, finer)
 
 
 def _wider(light: NDArray[np.float32], fit: Fit, side: tuple[int, int], dark: int = 0) -> Fit | None:

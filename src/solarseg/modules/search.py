@@ -8,7 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.modules.extend import bridge_dark_strings, extend_grid, halve_cells, join_halves
+from solarseg.modules.extend import (
+    bridge_dark_strings,
+    extend_grid,
+    halve_cells,
+    join_halves,
+    quarter_cells,
+)
 from solarseg.modules.fit import fit_placement
 from solarseg.modules.fit_quality import Fit
 from solarseg.modules.front_view import View, look_at
@@ -33,6 +39,9 @@ _GOOD_SCORE = 0.9  # grids with less are not; most parts whose best grid has les
 _SAME_PLACE = 5  # starts in a cell: closer ones lead to the same fit
 _MAX_POOR, _MAX_CLOSE, _MAX_GRIDS = 2, 4, 6  # at one place: of low scores, of nearly the best one, of all
 _QUALITY_WEIGHT, _USUAL_WEIGHT = 4.0, 0.3  # relative to a score
+_RARE = (
+    0.5  # of the weight: grids that modules hardly have; they may be parts of modules, with busbars as lines
+)
 _SURE = 0.8  # of the quality: no other candidate at the same place is tried
 _MIN_EXTENDED = 0.5  # of the quality: worse grids are not extended
 _SEEN_LINES, _SEEN_SIDES = (
@@ -88,7 +97,7 @@ def find_modules(light: NDArray[np.float32], cells: tuple[int, int] | None) -> l
                 sure.append(fit)
             else:
                 unsure.append(fit)
-    for fit in sorted(unsure, key=lambda fit: -fit.weight):
+    for fit in sorted(unsure, key=_worth, reverse=True):
         if not _taken(fit.placement.corners, sure):
             sure.append(fit)
     joined = _join_halves_of_modules(seen, sure) if cells is None else sure
@@ -158,7 +167,7 @@ def _locate(seen: _Seen, corners: Points, cells: tuple[int, int] | None, others:
     best, _ = max(fits, key=lambda one: _preference(*one))
     if cells is None and best.quality > _MIN_EXTENDED:
         best = join_halves(seen.light, bridge_dark_strings(alone, best))
-        best = halve_cells(seen.light, best)
+        best = quarter_cells(seen.light, halve_cells(seen.light, best))
     return best
 
 
@@ -185,6 +194,11 @@ def _preference(fit: Fit, score: float) -> float:
     """Return what is highest for the best of several grids at one place: all that it explains, as lines and squares."""
     usual = is_usual(fit.placement.rows, fit.placement.columns)
     return score + _QUALITY_WEIGHT * fit.quality + _USUAL_WEIGHT * usual
+
+
+def _worth(fit: Fit) -> float:
+    """Return what is highest for the best of several fits at overlapping places."""
+    return fit.weight * (1.0 if is_usual(fit.placement.rows, fit.placement.columns) else _RARE)
 
 
 def _different(guesses: list[GridGuess]) -> list[GridGuess]:
