@@ -77,6 +77,12 @@ def test_the_shape_of_the_cells_says_whether_they_are_half_cut(
     assert any("unusual" in each for each in wiring.assumptions) != usual
 
 
+@pytest.mark.parametrize(("length", "parallel"), [(12, 1), (14, 1), (16, 2), (24, 2)])
+def test_long_lines_are_of_half_cut_cells_where_the_shape_of_cells_is_unknown(length, parallel):
+    assert default_wiring(6, length).strings_in_parallel == parallel
+    assert default_wiring(length, 6).strings_in_parallel == parallel
+
+
 def test_an_odd_line_of_half_cut_cells_is_not_divided():
     assert default_wiring(6, 21, TALL).strings_in_parallel == 1
 

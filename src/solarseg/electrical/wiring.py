@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from solarseg.errors import ArgumentError
 
-__all__ = ["Wiring", "default_wiring"]
+__all__ = ["MIN_HALF_CUT_LENGTH", "Wiring", "default_wiring"]
 
 _LINES = 2  # of cells in a string, next to each other
-_HALF_CUT_LENGTH = 18  # cells in a line: longer lines are of half-cut cells where the cells were not seen
-_USUAL_LENGTHS = (10, 12)  # whole cells in one of the six lines of a usual module
+# Lines of so many cells, whose shape is unknown, are of half-cut cells. Lines of whole cells are of 12 at most.
+MIN_HALF_CUT_LENGTH = 16
+# Whole cells in one of the six lines of modules with this wiring. More grids are common, but their wiring is not known.
+_USUAL_LENGTHS = (10, 12)
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def default_wiring(rows: int, columns: int, cell_shape: tuple[int, int] | None =
         rows: rows of cells, 1 or more.
         columns: columns of cells, 1 or more.
         cell_shape: width and height of a cell relative to its shorter side, see `ModulePlacement.cell_shape`: (2, 1) or
-            (1, 2) for half-cut cells. By default, cells are half-cut if there are 18 or more, an even number, along the
+            (1, 2) for half-cut cells. By default, cells are half-cut if there are 16 or more, an even number, along the
             longer side of the module.
 
     Raises:
@@ -128,7 +130,7 @@ def default_wiring(rows: int, columns: int, cell_shape: tuple[int, int] | None =
         raise ArgumentError(f"`rows={rows}`, `columns={columns}`: both must be 1 or more")
     upright = rows >= columns  # lines are columns
     if cell_shape is None:
-        half_cut = max(rows, columns) >= _HALF_CUT_LENGTH
+        half_cut = max(rows, columns) >= MIN_HALF_CUT_LENGTH
     else:
         half_cut = max(cell_shape) == 2 * min(cell_shape)
         upright = cell_shape[0] > cell_shape[1] if half_cut else upright

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.electrical.wiring import MIN_HALF_CUT_LENGTH
 from solarseg.modules.cell_light import cell_light
 from solarseg.modules.extend import SIDES
-from solarseg.modules.grid import HALF_CUT, is_usual
+from solarseg.modules.grid import is_usual
 from solarseg.modules.placement import ModulePlacement
 
 __all__ = ["continues_outside", "may_have_dark_strings"]
@@ -52,7 +53,7 @@ def continues_outside(light: NDArray[np.float32], placement: ModulePlacement) ->
         next_cell = at(1.0)
         if ((next_cell >= 0) & (next_cell <= size - 1)).all(axis=1).mean() > 0.5:
             continue  # a cell more would be in the photograph, and was looked for
-        side = 2 if cells[axis] >= HALF_CUT else 1  # distances are those of whole cells
+        side = 2 if cells[axis] >= MIN_HALF_CUT_LENGTH else 1  # distances are those of whole cells
         near = np.concatenate([at(side * distance) for distance in _BEYOND])
         near = near[((near >= 0) & (near <= size - 1)).all(axis=1)].round().astype(np.int64)
         line = bright[:, 0 if end < 0 else -1] if axis == 0 else bright[0 if end < 0 else -1]

@@ -7,11 +7,12 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.electrical.wiring import MIN_HALF_CUT_LENGTH
 from solarseg.modules.cell_light import cell_light
 from solarseg.modules.combs import MAX_CELLS
 from solarseg.modules.fit import fit_placement
 from solarseg.modules.fit_quality import Fit, judge_placement
-from solarseg.modules.grid import HALF_CUT, is_usual
+from solarseg.modules.grid import is_usual
 
 __all__ = [
     "MIDDLE_GAP",
@@ -69,7 +70,7 @@ def join_halves(light: NDArray[np.float32], fit: Fit) -> Fit:
         pitch[axis] *= 2
         ratio = max(pitch) / min(pitch)
         odd = (placement.columns, placement.rows)[axis] % 2
-        if odd or not is_usual(cells[1], cells[0]) or max(cells) >= HALF_CUT or ratio > _SQUARE:
+        if odd or not is_usual(cells[1], cells[0]) or max(cells) >= MIN_HALF_CUT_LENGTH or ratio > _SQUARE:
             continue
         scale = np.eye(3)
         scale[axis, axis] = 2.0
@@ -94,7 +95,7 @@ def halve_cells(light: NDArray[np.float32], fit: Fit) -> Fit:
     for axis in (0, 1):
         cells = [fit.placement.columns, fit.placement.rows]
         cells[axis] *= 2
-        if cells[axis] < HALF_CUT or not is_usual(cells[1], cells[0]):
+        if cells[axis] < MIN_HALF_CUT_LENGTH or not is_usual(cells[1], cells[0]):
             continue
         scale, middle = np.eye(3), [0.0, 0.0]
         scale[axis, axis], middle[axis] = 0.5, MIDDLE_GAP
@@ -121,7 +122,7 @@ def quarter_cells(light: NDArray[np.float32], fit: Fit) -> Fit:
     a group of cells: cells of several modules, if the gap between these is as wide as a cell.
     """
     placement = fit.placement
-    if max(placement.rows, placement.columns) >= HALF_CUT:
+    if max(placement.rows, placement.columns) >= MIN_HALF_CUT_LENGTH:
         return fit
     finer = replace(
         placement,

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.electrical.wiring import MIN_HALF_CUT_LENGTH
 from solarseg.modules.extend import extend_grid, halve_cells
 from solarseg.modules.fit import fit_placement
 from solarseg.modules.fit_quality import Fit
-from solarseg.modules.grid import HALF_CUT
 from solarseg.modules.placement import cover
 
 __all__ = ["DOUBTED", "SURE", "find_contradiction"]
@@ -50,7 +50,7 @@ def _divided(light: NDArray[np.float32], fit: Fit) -> int:
     """Return of how many cells each cell of a grid seems to consist."""
     placement = fit.placement
     count = placement.rows * placement.columns
-    if max(placement.rows, placement.columns) >= HALF_CUT:
+    if max(placement.rows, placement.columns) >= MIN_HALF_CUT_LENGTH:
         return 1  # half-cut cells are longer than wide, and a busbar may be in their middle
     across, down = placement.cell_shape
     if across == down:

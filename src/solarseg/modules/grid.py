@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.electrical.wiring import MIN_HALF_CUT_LENGTH
 from solarseg.modules.combs import LINE_REACH, Comb, Profile, ViewAxis, dark_lines
 from solarseg.modules.front_view import View
 
@@ -17,7 +18,6 @@ __all__ = ["GridGuess", "find_grid", "sharpness"]
 
 _MAX_BUSBARS = 12
 _MIDDLES = (0.0, 0.08, 0.18, 0.28, 0.38, 0.48)  # of a half cell: wider gaps in the middle of half-cut modules
-HALF_CUT = 16  # cells along a side, or more
 # Length along busbars relative to the width, as perspective may change it.
 _SQUARE, _HALF = (0.72, 1.4), (0.36, 0.7)
 _USUAL = {
@@ -106,7 +106,7 @@ def _along_combs(axis: ViewAxis, cells: int | None) -> list[Comb]:
 def _across_combs(axis: ViewAxis, first: Comb, cells: int | None) -> list[Comb]:
     """Return combs across the strings whose cells are square, or half as long as wide."""
     steps = _steps(axis, first)
-    half_cut = first.cells >= HALF_CUT
+    half_cut = first.cells >= MIN_HALF_CUT_LENGTH
     low, high = _HALF if half_cut else _SQUARE
     found = []
     for n in range(2, axis.most + 1) if cells is None else (cells,):
@@ -121,7 +121,7 @@ def _across_combs(axis: ViewAxis, first: Comb, cells: int | None) -> list[Comb]:
 
 
 def _middles(cells: int) -> tuple[float, ...]:
-    return _MIDDLES if cells >= HALF_CUT and cells % 2 == 0 else (0.0,)
+    return _MIDDLES if cells >= MIN_HALF_CUT_LENGTH and cells % 2 == 0 else (0.0,)
 
 
 def _steps(axis: ViewAxis, comb: Comb) -> Profile:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from solarseg.electrical.wiring import MIN_HALF_CUT_LENGTH
 from solarseg.errors import ArgumentError, ImageError
 from solarseg.modules.cell_light import is_upright
 from solarseg.modules.combs import MAX_CELLS
@@ -15,7 +16,6 @@ from solarseg.modules.extend import MIDDLE_GAP
 from solarseg.modules.fit import fit_placement
 from solarseg.modules.fit_quality import judge_placement
 from solarseg.modules.given import DOUBTED, find_contradiction
-from solarseg.modules.grid import HALF_CUT
 from solarseg.modules.light import above_black, to_light
 from solarseg.modules.placement import ModulePlacement, check_corners, check_image
 from solarseg.modules.search import find_modules
@@ -155,7 +155,7 @@ def _between(
     corners: NDArray[np.float64], rows: int, columns: int, light: NDArray[np.float32]
 ) -> list[ModulePlacement]:
     """Return where cells between corners may be: without a gap in the middle, and with one if they may be half-cut."""
-    across, down = (MIDDLE_GAP if n >= HALF_CUT and n % 2 == 0 else 0.0 for n in (columns, rows))
+    across, down = (MIDDLE_GAP if n >= MIN_HALF_CUT_LENGTH and n % 2 == 0 else 0.0 for n in (columns, rows))
     placements = []
     for gap in sorted({(0.0, 0.0), (across, down)}):
         right, bottom = columns + gap[0], rows + gap[1]

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from solarseg.electrical.wiring import MIN_HALF_CUT_LENGTH
 from solarseg.modules.extend import (
     bridge_dark_strings,
     extend_grid,
@@ -18,7 +19,7 @@ from solarseg.modules.extend import (
 from solarseg.modules.fit import fit_placement
 from solarseg.modules.fit_quality import Fit
 from solarseg.modules.front_view import View, look_at
-from solarseg.modules.grid import HALF_CUT, GridGuess, find_grid, is_usual, sharpness
+from solarseg.modules.grid import GridGuess, find_grid, is_usual, sharpness
 from solarseg.modules.module_outlines import find_outlines
 from solarseg.modules.placement import ModulePlacement, area, cover, overlap
 from solarseg.modules.starts import fit_from_starts
@@ -184,7 +185,7 @@ def _assume_square(fit: Fit) -> Fit:
     if fit.quality >= _SURE or not sure or not is_usual(placement.rows, placement.columns):
         return fit
     width, height = placement.pitch
-    half = [2.0 if cells >= HALF_CUT else 1.0 for cells in (placement.columns, placement.rows)]
+    half = [2.0 if cells >= MIN_HALF_CUT_LENGTH else 1.0 for cells in (placement.columns, placement.rows)]
     if abs(np.log(width * half[0] / (height * half[1]))) > _SQUARE:
         return fit
     return replace(fit, assumed=_ASSUMED * float(seen[most] * min(fit.outer)))
