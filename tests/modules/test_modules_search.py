@@ -1,12 +1,14 @@
 """Parts of the search for modules, each with a picture whose truth is known."""
 
+import re
 from dataclasses import replace
+from itertools import product
 
 import cv2
 import numpy as np
 import pytest
 
-from solarseg.modules import ModulePlacement, locate_modules, search
+from solarseg.modules import ModulePlacement, locate, locate_modules, search
 from solarseg.modules.combs import ViewAxis
 from solarseg.modules.complete import complete_grid, complete_grids
 from solarseg.modules.completeness import continues_outside
@@ -198,20 +200,61 @@ def test_a_module_close_to_another_one_is_found_too(gap, cells):
     assert not located.left_out
 
 
-def test_an_unsure_common_grid_is_preferred_to_a_rare_one_at_a_part_of_its_place(monkeypatch):
-    def unsure(placement, quality):
-        edges = np.full((2, placement.rows, placement.columns), 2)
-        return Fit(placement, edges, np.zeros_like(edges), (np.ones(2), np.ones(2)), assumed=quality)
+def seen_as(placement, quality):
+    edges = np.full((2, placement.rows, placement.columns), 2)
+    return Fit(placement, edges, np.zeros_like(edges), (np.ones(2), np.ones(2)), assumed=quality)
 
-    common, rare = unsure(grid(6, 10), 0.7), unsure(grid(12, 9), 0.79)
-    rare = replace(
-        rare, placement=replace(rare.placement, homography=rare.placement.homography @ np.diag([1, 0.5, 1]))
-    )
+
+def find_among(monkeypatch, *fits):
+    """Search modules where each bright part gives one of the fits."""
+    found = iter(fits)
+    monkeypatch.setattr(search, "find_outlines", lambda light: [fit.placement.corners for fit in fits])
+    monkeypatch.setattr(search, "_locate", lambda *arguments: next(found))
+    return search.find_modules(np.zeros((480, 1000), np.float32), None)
+
+
+def test_an_unsure_common_grid_is_preferred_to_a_rare_one_at_a_part_of_its_place(monkeypatch):
+    common, rare = seen_as(grid(6, 10), 0.7), seen_as(grid(12, 9), 0.79)
+    half = np.diag([1, 0.5, 1])
+    rare = replace(rare, placement=replace(rare.placement, homography=rare.placement.homography @ half))
     assert rare.weight > common.weight
-    fits = iter((rare, common))
-    monkeypatch.setattr(search, "find_outlines", lambda light: [common.placement.corners] * 2)
-    monkeypatch.setattr(search, "_locate", lambda *arguments: next(fits))
-    assert search.find_modules(np.zeros((480, 640), np.float32), None) == [common]
+    assert find_among(monkeypatch, rare, common) == ([common], [])
+
+
+@pytest.mark.parametrize(
+    ("left", "quality", "named"),
+    [(300, 0.7, False), (340, 0.7, True), (340, 0.4, False), (550, 0.7, False)],
+    ids=["mostly the same cells", "mostly others", "mostly others, hardly seen", "all others"],
+)
+def test_a_likely_grid_that_overlaps_a_module_is_named(monkeypatch, left, quality, named):
+    size = (1000, 480)
+    module, other = seen_as(grid(6, 10, size=size), 1.0), seen_as(grid(6, 9, left=left, size=size), quality)
+    modules, overlapping = find_among(monkeypatch, other, module)
+    assert modules == ([module, other] if left == 550 else [module])
+    assert overlapping == ([other] if named else [])
+    monkeypatch.setattr(locate, "find_modules", lambda *arguments: (modules, overlapping))
+    left_out = locate_modules(np.zeros((480, 1000), np.uint8)).left_out
+    assert (
+        any(re.fullmatch(r"6 x 9 cells at .*, which overlap others .*", seen) for seen in left_out) == named
+    )
+
+
+@pytest.mark.parametrize(("gap", "joined"), [(12, True), (30, False)])
+def test_halves_of_a_half_cut_module_are_joined_if_they_nearly_touch(monkeypatch, gap, joined):
+    image = np.zeros((480, 640), np.float32)
+    lefts = (100, 300 + gap)
+    for row, column, left in product(range(6), range(10), lefts):
+        y, x = 100 + row * PITCH, left + column * PITCH // 2
+        image[y + 2 : y + PITCH - 2, x + 2 : x + PITCH // 2 - 2] = 0.8
+    halves = [np.array([(x, 100), (x + 200, 100), (x + 200, 340), (x, 340)], float) for x in lefts]
+    monkeypatch.setattr(search, "find_outlines", lambda light: halves)
+    modules, _ = search.find_modules(cv2.GaussianBlur(image, (0, 0), 1.0), None)
+    found = [(fit.placement.rows, fit.placement.columns) for fit in modules]
+    assert len(found) == 2 - joined
+    if joined:
+        assert found == [(6, 20)]
+        corners = modules[0].placement.corners
+        assert np.abs(corners - [(101.5, 101.5), (510, 101.5), (510, 337.5), (101.5, 337.5)]).max() < 1.5
 
 
 def test_lines_outside_of_a_module_explain_none_of_its_lines():

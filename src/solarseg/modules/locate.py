@@ -81,7 +81,7 @@ def locate_modules(image: NDArray[np.generic], cells: tuple[int, int] | None = N
     """
     check_image(image)
     light = above_black(to_light(image))
-    fits = find_modules(light, cells)
+    fits, overlapping = find_modules(light, cells)
     lit = [
         replace(fit.placement, upright=is_upright(light, fit.placement), confidence=fit.quality)
         for fit in fits
@@ -111,6 +111,11 @@ def locate_modules(image: NDArray[np.generic], cells: tuple[int, int] | None = N
                     f"{grid}: only {lit[i].rows} x {lit[i].columns} of them have light, and the others are assumed "
                     "from what is seen around them"
                 )
+    for fit in overlapping:
+        one = fit.placement
+        left_out.append(
+            f"{one.rows} x {one.columns} cells at {_place(one)}, which overlap others that are surer"
+        )
     return LocatedModules(tuple(modules), tuple(left_out), tuple(doubts))
 
 

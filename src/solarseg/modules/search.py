@@ -55,6 +55,10 @@ _ASSUMED = 0.85  # of the quality, where lines are assumed
 _HALF_CUT_STRINGS = 6  # of common half-cut modules
 _LONG = 1.4  # of the side between its halves: half-cut modules are longer
 _TOUCHING = 0.08  # of the side between them: halves of modules are as close, and modules are not
+_MIN_LIKELY = (
+    0.5  # of the quality: of grids that are left out since they overlap others, better ones are named
+)
+_MOSTLY = 0.5  # of a grid within modules: with less it shows something else than these
 _MIN_RELATIVE = 0.2  # of the largest module: smaller ones are parts of something
 _OVERLAP = 0.2  # of the smaller one: modules do not overlap more
 
@@ -72,7 +76,7 @@ class _Seen:
         return (self.light.shape[1], self.light.shape[0])
 
 
-def find_modules(light: NDArray[np.float32], cells: tuple[int, int] | None) -> list[Fit]:
+def find_modules(light: NDArray[np.float32], cells: tuple[int, int] | None) -> tuple[list[Fit], list[Fit]]:
     """Fit grids to the bright parts of a photograph, until each part is explained as well as possible.
 
     Args:
@@ -80,29 +84,51 @@ def find_modules(light: NDArray[np.float32], cells: tuple[int, int] | None) -> l
         cells: number of rows and columns of cells, if known.
 
     Returns:
-        Modules that do not overlap, sure and unsure ones, the largest first.
+        Modules that do not overlap, sure and unsure ones, the largest first; and likely grids that overlap one of
+        these, but are mostly elsewhere.
     """
     scale = min(1.0, _SEARCHED / max(light.shape))
     seen = _Seen(light, cv2.resize(light, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), scale)
     sure: list[Fit] = []
     unsure: list[Fit] = []
+    overlapping: list[Fit] = []
     for corners in find_outlines(seen.light)[:_TRIES]:
         if len(unsure) >= _MAX_UNSURE:
             break
         if _taken(corners, sure):
             continue
         fit = _locate(seen, corners, cells, sure)
-        if fit is not None and not _taken(fit.placement.corners, sure):
+        if fit is not None and _taken(fit.placement.corners, sure):
+            overlapping.append(fit)
+        elif fit is not None:
             known = cells is not None or is_usual(fit.placement.rows, fit.placement.columns)
             if known and fit.quality >= _SURE:
                 sure.append(fit)
             else:
                 unsure.append(fit)
     for fit in sorted(unsure, key=_worth, reverse=True):
-        if not _taken(fit.placement.corners, sure):
-            sure.append(fit)
+        (overlapping if _taken(fit.placement.corners, sure) else sure).append(fit)
     joined = _join_halves_of_modules(seen, sure) if cells is None else sure
-    return sorted(joined, key=lambda fit: -area(fit.placement.corners))
+    modules = sorted(joined, key=lambda fit: -area(fit.placement.corners))
+    return modules, _elsewhere(overlapping, modules)
+
+
+def _elsewhere(overlapping: list[Fit], modules: list[Fit]) -> list[Fit]:
+    """Return likely grids that are mostly outside of modules, and only one at each place."""
+    likely = [fit for fit in overlapping if fit.quality > _MIN_LIKELY]
+    found: list[Fit] = []
+    for fit in sorted(likely, key=_worth, reverse=True):
+        corners = fit.placement.corners
+        if not _taken(corners, found) and _covered(corners, modules) < _MOSTLY:
+            found.append(fit)
+    return found
+
+
+def _covered(corners: Points, fits: list[Fit]) -> float:
+    """Return the share of a quadrilateral that is within modules, which do not overlap."""
+    own = max(area(corners), 1.0)
+    others = [fit.placement.corners for fit in fits]
+    return sum(overlap(corners, other) * min(own, area(other)) for other in others) / own
 
 
 def _join_halves_of_modules(seen: _Seen, fits: list[Fit]) -> list[Fit]:
