@@ -20,6 +20,7 @@ from generated_photograph import write as write_photograph
 import solarseg
 from solarseg.errors import ArgumentError, ExistsError, ImageError, ModelFileError, OutputError
 from solarseg.inspection import run as run_module
+from solarseg.inspection import summary as summary_module
 from solarseg.inspection import task as task_module
 from solarseg.inspection import workers as workers_module
 from solarseg.inspection.layout import InspectionPaths
@@ -195,6 +196,48 @@ def test_an_interrupted_call_with_overwrite_is_resumed_without_it(home, image, t
     again = solarseg.inspect(other, home / "out", **GIVEN)
     assert (again.modules, again.skipped) == (("d", "e"), 1)
     assert modules_in_table(home / "out") == ["d", "e"]
+
+
+@pytest.mark.parametrize("written_modules", [0, 1])
+def test_tables_are_never_older_than_modules(home, monkeypatch, written_modules):
+    """They are gone before the first module is replaced, and stay if the call ends before that."""
+    out = home / "out"
+    remove = task_module.remove_summary
+    removals = []
+
+    def interrupted(paths):
+        if len(removals) == written_modules:
+            raise KeyboardInterrupt
+        removals.append(paths)
+        remove(paths)
+
+    for name in "ab":
+        write(home / "photos" / f"{name}.png", seed=22)
+    before = written(out)
+    monkeypatch.setattr(task_module, "remove_summary", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        solarseg.inspect(home / "photos", out, **GIVEN)
+    assert changed(before, written(out)) == ["a", "b"][:written_modules]
+    assert {file.exists() for file in InspectionPaths(out).files} == {written_modules == 0}
+    monkeypatch.undo()
+    again = solarseg.inspect(home / "photos", out, **GIVEN)
+    assert (again.modules, again.skipped) == (("a", "b", "c"), 1 + written_modules)
+    assert modules_in_table(out) == ["a", "b", "c"]
+
+
+def test_a_table_that_cannot_be_removed_stops_all(home, monkeypatch):
+    def refused(path, **_):
+        raise PermissionError(13, "Permission denied")
+
+    before = written(home / "out")
+    write(home / "photos" / "b.png", seed=22)
+    monkeypatch.setattr(summary_module.Path, "unlink", refused)
+    with pytest.raises(
+        OutputError, match=r"index\.html: could not be removed \(Permission denied\); close the"
+    ):
+        solarseg.inspect(home / "photos", home / "out", **GIVEN)
+    monkeypatch.undo()
+    assert written(home / "out") == before
 
 
 def test_an_interrupted_call_of_other_photographs_is_not_replaced_unasked(home, image):

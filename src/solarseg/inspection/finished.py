@@ -12,6 +12,7 @@ from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.module_folder import check_module_folder
 from solarseg.inspection.names import ModuleNames
 from solarseg.inspection.record import ModuleOrigin, read_full_record, read_origin
+from solarseg.inspection.summary import remove_summary
 from solarseg.inspection.tables import read_table_rows
 from solarseg.inspection.task import PhotographTask, digest_photograph
 
@@ -63,11 +64,6 @@ class FinishedModules:
         elif any(image in images for image in self._of_image):  # it was a call with photographs of this one
             return ()
         return self._of_image
-
-    def remove_tables(self) -> None:
-        """Remove tables and index before the folder has other modules than they say."""
-        for file in self._paths.files:
-            file.unlink(missing_ok=True)
 
     def check_folder(self, name: str, image: str, overwrite: bool) -> None:
         """Check that the folder of a module can be written; see `check_module_folder`."""
@@ -136,7 +132,7 @@ class FinishedModules:
                 kept[file] = [name for name, digest in found.items() if content in (None, digest)]
             outdated += [name for name in found if name not in kept.get(file, ())]
         if outdated:
-            self.remove_tables()
+            remove_summary(self._paths)
         for name in outdated:
             remove_folder(self._paths.module(name).root)
         return {file: names for file, names in kept.items() if names}

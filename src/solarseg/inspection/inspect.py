@@ -20,7 +20,7 @@ from solarseg.inspection.job import InspectionJob, ModelChoice, choose_model
 from solarseg.inspection.layout import InspectionPaths
 from solarseg.inspection.photograph import as_corners
 from solarseg.inspection.records import Inspection
-from solarseg.inspection.run import run
+from solarseg.inspection.run import InspectionRun
 from solarseg.inspection.series import read_series
 from solarseg.inspection.sources import find_photographs
 from solarseg.measurement import check_cell_size, is_measurable
@@ -115,7 +115,8 @@ def inspect(
         job = replace(job, series=table.match([*named, *map(Path, failed)]), quantity=table.quantity)
     check_folder(job.paths.root)
     opened = model if isinstance(model, Model) else None
-    return run(job, named, failed, model=opened, processes=processes, progress=progress)
+    run = InspectionRun(job, named, failed, model=opened, processes=processes, progress=progress)
+    return run.finish()
 
 
 def _choose_model(model: Model | Path | str) -> ModelChoice:

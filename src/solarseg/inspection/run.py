@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -25,23 +26,15 @@ from solarseg.inspection.workers import do_tasks_in_processes
 from solarseg.reports import FailedPhotograph
 from solarseg.threads import count_cores
 
-__all__ = ["run"]
+__all__ = ["InspectionRun"]
 
 _FEW = 20  # modules, whose tables are written in a moment
 
 Item = TypeVar("Item")
 
 
-def run(
-    job: InspectionJob,
-    named: Mapping[Path, str],
-    failed: Mapping[str, str],
-    *,
-    model: Model | None = None,
-    processes: int | None = None,
-    progress: bool = False,
-) -> Inspection:
-    """Inspect all photographs that are not done, and write what is known of all of them.
+class InspectionRun:
+    """A run of an inspection.
 
     Args:
         job: what is to be done.
@@ -50,61 +43,6 @@ def run(
         model: the model of the job, if it is open already.
         processes: number of processes; by default one for each core, and none for a single photograph.
         progress: show progress on the terminal.
-
-    Raises:
-        OutputError: a file could not be written.
-    """
-    root = job.paths.root
-    root.mkdir(parents=True, exist_ok=True)
-    try:
-        with folder_lock(root):
-            try:
-                return _run(job, named, failed, model, processes, progress)
-            finally:
-                _remove_temporary(root)  # of processes that were stopped
-    finally:
-        remove_empty_folder(root)
-
-
-def _run(
-    job: InspectionJob,
-    named: Mapping[Path, str],
-    failed: Mapping[str, str],
-    model: Model | None,
-    processes: int | None,
-    progress: bool,
-) -> Inspection:
-    _remove_temporary(job.paths.root)
-    work = _Work(job, named, failed, model, processes, progress)
-    work.check(named)
-    firsts = job.firsts()
-    work.inspect([PhotographTask(file, name) for file, name in named.items() if file not in firsts])
-    work.inspect(
-        [
-            PhotographTask(file, name, work.first_photograph(firsts[file]))
-            for file, name in named.items()
-            if file in firsts
-        ]
-    )
-    work.remove_outdated(named)
-    work.write_plots()
-    found = [module for file in named for module in work.modules.get(file, ())]
-    if not found:
-        return Inspection(job.paths.root, (), 0, 0, work.failures)
-    reasons = [FailedPhotograph(file, reason) for file, reason in work.failures.items()]
-    records = _track(found, len(found), "writing tables", progress and len(found) > _FEW)
-    cells, defective = write_summary(job.paths, records, reasons, job.model.classes, job.style)
-    return Inspection(job.paths.root, tuple(found), cells, defective, work.failures, work.skipped)
-
-
-class _Work:
-    """What is done of a job.
-
-    Attributes:
-        finished: what previous calls finished.
-        modules: names of the modules of each photograph that is done.
-        failures: photographs that could not be inspected, or whose report could not be written again, with the reason.
-        skipped: number of photographs that previous calls inspected.
     """
 
     def __init__(
@@ -112,62 +50,103 @@ class _Work:
         job: InspectionJob,
         named: Mapping[Path, str],
         failed: Mapping[str, str],
-        model: Model | None,
-        processes: int | None,
-        progress: bool,
+        *,
+        model: Model | None = None,
+        processes: int | None = None,
+        progress: bool = False,
     ) -> None:
-        self._job, self._model, self._processes, self._progress = job, model, processes, progress
+        self._job, self._named = job, named
+        self._model, self._processes, self._progress = model, processes, progress
+        self._images = {file: job.image_name(file) for file in named}
         self._names = ModuleNames(named.values(), job.paths)
         self._plots: dict[str, str] = {}  # digests of those in the reports that previous calls wrote
-        self.finished = FinishedModules(job.paths)
-        self.modules: dict[Path, tuple[str, ...]] = {}
-        self.failures = dict(failed)
-        self.skipped = 0
+        self._modules: dict[Path, tuple[str, ...]] = {}  # of each photograph that is done
+        self._failures = dict(failed)
+        self._skipped = 0  # photographs that previous calls inspected
 
-    def check(self, named: Mapping[Path, str]) -> None:
+    def finish(self) -> Inspection:
+        """Inspect all photographs that are not done, and write what is known of all of them.
+
+        Raises:
+            OutputError: a file could not be written.
+        """
+        root = self._job.paths.root
+        root.mkdir(parents=True, exist_ok=True)
+        try:
+            with folder_lock(root):
+                try:
+                    _remove_temporary(root)
+                    return self._finish()
+                finally:
+                    _remove_temporary(root)  # of processes that were stopped
+        finally:
+            remove_empty_folder(root)
+
+    def _finish(self) -> Inspection:
+        self._check()
+        firsts = self._job.firsts()
+        self._inspect(
+            [PhotographTask(file, name) for file, name in self._named.items() if file not in firsts]
+        )
+        self._inspect(
+            [
+                PhotographTask(file, name, self._first_photograph(firsts[file]))
+                for file, name in self._named.items()
+                if file in firsts
+            ]
+        )
+        self._remove_outdated()
+        self._write_plots()
+        found = tuple(name for file in self._named for name in self._modules.get(file, ()))
+        cells, defective = self._write_summary(found) if found else (0, 0)
+        return Inspection(self._job.paths.root, found, cells, defective, self._failures, self._skipped)
+
+    @cached_property
+    def _finished(self) -> FinishedModules:
+        """What previous calls finished, read when the folder is locked."""
+        return FinishedModules(self._job.paths)
+
+    def _check(self) -> None:
         """Check that everything can be written, before the work."""
-        images = {file: self._job.image_name(file) for file in named}
         if not self._job.overwrite:
-            self.finished.check(set(images.values()))
-        for file, name in named.items():
-            self.finished.check_folder(self._names.of(name, 1)[0], images[file], self._job.overwrite)
+            self._finished.check(set(self._images.values()))
+        for file, name in self._named.items():
+            folder = self._names.of(name, 1)[0]
+            self._finished.check_folder(folder, self._images[file], self._job.overwrite)
 
-    def inspect(self, tasks: Sequence[PhotographTask]) -> None:
+    def _inspect(self, tasks: Sequence[PhotographTask]) -> None:
         """Inspect the photographs that are not finished."""
         left = [task for task in tasks if not self._is_finished(task)]
         for result in self._do(left, "inspecting"):
             if result.failure is None:
-                self.modules[result.file] = result.modules
-                if self._job.overwrite:
-                    self.finished.remove_tables()  # so that this call can be resumed if it is interrupted
+                self._modules[result.file] = result.modules
             else:
-                self.failures[str(result.file)] = result.failure
+                self._failures[str(result.file)] = result.failure
 
     def _is_finished(self, task: PhotographTask) -> bool:
-        done = () if self._job.overwrite else self.finished.find_done(self._job, self._names, task)
+        done = () if self._job.overwrite else self._finished.find_done(self._job, self._names, task)
         if done:
-            self.modules[task.file] = done
-            self._plots |= {name: self.finished.plots_of(name) for name in done}
-            self.skipped += 1
+            self._modules[task.file] = done
+            self._plots |= {name: self._finished.plots_of(name) for name in done}
+            self._skipped += 1
         return bool(done)
 
-    def remove_outdated(self, files: Iterable[Path]) -> None:
+    def _remove_outdated(self) -> None:
         """Remove what previous calls found and is not so any more; say what is left of photographs that failed."""
-        images = {file: self._job.image_name(file) for file in files}
-        for file, names in self.finished.remove_outdated(images, self.modules).items():
-            self.failures[str(file)] += f"; what a previous run found in it stays: {', '.join(names)}"
+        for file, names in self._finished.remove_outdated(self._images, self._modules).items():
+            self._failures[str(file)] += f"; what a previous run found in it stays: {', '.join(names)}"
 
-    def first_photograph(self, file: Path) -> FirstPhotograph:
+    def _first_photograph(self, file: Path) -> FirstPhotograph:
         """Return the first photograph of a series, after it was inspected."""
-        names, image = self.modules.get(file, ()), self._job.image_name(file)
+        names, image = self._modules.get(file, ()), self._job.image_name(file)
         content = read_origin(self._job.paths.module(names[0]).root).digest if names else ""
         return FirstPhotograph(file, names, f"{image} {content}")
 
-    def write_plots(self) -> None:
+    def _write_plots(self) -> None:
         """Write the reports again in which the plots of the series are missing, or others than now."""
-        plots = plot_series(self._job, self.modules)
+        plots = plot_series(self._job, self._modules)
         photographs = {
-            self._job.paths.module(name).root: file for file, names in self.modules.items() for name in names
+            self._job.paths.module(name).root: file for file, names in self._modules.items() for name in names
         }
         found = {folder: plots.get(folder.name, ()) for folder in photographs}
         tasks = [
@@ -180,10 +159,16 @@ class _Work:
                 reason = f"the plots in the report of {result.file.name} are not updated: {result.failure}"
                 self._add_failure(photographs[result.file], reason)
 
+    def _write_summary(self, names: Sequence[str]) -> tuple[int, int]:
+        """Write the files about all modules, and return the number of cells and of those with defects."""
+        reasons = [FailedPhotograph(file, reason) for file, reason in self._failures.items()]
+        records = _track(names, len(names), "writing tables", self._progress and len(names) > _FEW)
+        return write_summary(self._job.paths, records, reasons, self._job.model.classes, self._job.style)
+
     def _add_failure(self, file: Path, reason: str) -> None:
         """Add a reason to those of a photograph."""
-        before = self.failures.get(str(file))
-        self.failures[str(file)] = reason if before is None else f"{before}; {reason}"
+        before = self._failures.get(str(file))
+        self._failures[str(file)] = reason if before is None else f"{before}; {reason}"
 
     def _do(self, tasks: Sequence[InspectionTask], what: str) -> Iterator[TaskResult]:
         with closing(self._results(tasks)) as results:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from solarseg.classes import ClassMap
 from solarseg.csv_files import CsvWriter
+from solarseg.errors import OutputError
 from solarseg.inspection.annotations import Annotations, open_annotations
 from solarseg.inspection.columns import CELL_COLUMNS, MODULE_COLUMNS, CellOf
 from solarseg.inspection.layout import InspectionPaths
@@ -21,7 +22,7 @@ from solarseg.reports import (
     write_index,
 )
 
-__all__ = ["write_summary"]
+__all__ = ["remove_summary", "write_summary"]
 
 _PATHS = InspectionPaths(Path())  # relative to the folder, as the index links them
 _FILES = (
@@ -66,6 +67,21 @@ def write_summary(
             summaries.append(summarise_module(record.module, record.thumbnail, report))
     write_index(paths.index, summaries, failed, style, _FILES)
     return sum(each.cells for each in summaries), sum(each.defective for each in summaries)
+
+
+def remove_summary(paths: InspectionPaths) -> None:
+    """Remove tables, regions and the index, before a module is written or removed: they are never older than modules.
+
+    Raises:
+        OutputError: a file could not be removed.
+    """
+    for file in paths.files:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{file}: could not be removed ({error.strerror or error}); close the program that uses it"
+            ) from error
 
 
 class _Files:

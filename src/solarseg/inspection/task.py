@@ -17,6 +17,7 @@ from solarseg.inspection.photograph import read_photograph
 from solarseg.inspection.power import import_ahead
 from solarseg.inspection.record import ModuleOrigin, read_origin
 from solarseg.inspection.series_plots import digest_plots
+from solarseg.inspection.summary import remove_summary
 from solarseg.reports import Plot
 
 __all__ = ["InspectionTask", "PhotographTask", "PlotTask", "TaskResult", "digest_photograph", "do_task"]
@@ -125,6 +126,7 @@ def _write_modules(
                 result = compare_with_folder(result, origin, job.compare, job)
             folder = folders.enter_context(atomic_folder(job.paths.module(module).root, replace=True))
             write_module(folder, result, origin, model.classes, model.path.stem, job.style, job.pdf)
+        remove_summary(job.paths)
     return tuple(found)
 
 
@@ -133,6 +135,7 @@ def _write_plots(job: InspectionJob, task: PlotTask) -> TaskResult:
     origin = replace(read_origin(task.file), plots=digest_plots(task.plots))
     with atomic_folder(task.file, replace=True) as folder:
         write_module(folder, result, origin, job.model.classes, job.model.path.stem, job.style, job.pdf)
+        remove_summary(job.paths)
     return TaskResult(task.file)
 
 
