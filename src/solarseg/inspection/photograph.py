@@ -21,8 +21,8 @@ _MIN_CELL = 24  # pixels: in smaller cells no defect is visible
 _OUTSIDE = 0.02  # of the longer side: corners may be this far outside, where an edge of the module is cropped
 _SHOWN = 3  # places that are no sure modules, in a message
 _SQUARE = 1.1  # longer by shorter side, at most: such pictures may show a single cell
-# Common modules are longer than wide by a third or more, so none fills a square picture. Two may, next to each other,
-# and have cells below `_MIN_CELL` in a picture of this side.
+# Common modules are longer than wide by a third or more, so none fills a square picture. Several next to each other
+# may, in larger pictures than this.
 _ONE_CELL = 300  # pixels
 _LIT = 0.25  # of the range of the light
 _FILLED = 0.95  # of the width and of the height
