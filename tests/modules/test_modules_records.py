@@ -9,9 +9,15 @@ from solarseg.inspection.columns import MODULE_COLUMNS
 from solarseg.inspection.tables import spell
 from solarseg.measurement import measure_cell
 from solarseg.modules import InspectedCell, InspectedModule, ModulePlacement
-from solarseg.modules.records import MIN_SEVERITY, CellChange
+from solarseg.modules.records import MIN_SEVERITY, CellChange, RegionChange
 from solarseg.reports import summarise_module
-from solarseg.reports.wording import describe_cell, describe_orientation, summarise_in_words, totals
+from solarseg.reports.wording import (
+    describe_cell,
+    describe_change,
+    describe_orientation,
+    summarise_in_words,
+    totals,
+)
 from solarseg.synthesis import CELL_CLASSES
 
 SIDE = 200  # pixels: 1% of the area is 400 of them
@@ -164,3 +170,29 @@ def test_the_orientation_is_said_where_it_is_known(rows, upright, column, words)
     assert row["busbars"] == column
     assert words in describe_orientation(one)
     assert ("another name" in describe_orientation(one)) == (upright is not None)
+
+
+def part(kind, name, area, length=0):
+    return RegionChange(kind, name, 0, 0, 1, 1, area, length)
+
+
+def test_only_the_largest_changes_of_a_cell_are_described():
+    regions = (
+        part("new", "crack", 90, SIDE / 2),  # counts as half of a tenth: 5% of the area
+        part("new", "inactive_area", 2000),  # 5%
+        part("new", "finger_interruption", 9, 2),
+        part("grown", "inactive_area", 4000),
+        part("darker", "", 400),
+        part("gone", "crack", 9, 2),
+        part("only now", "inactive_area", 4),
+    )
+    changed = cell(change=CellChange(0.15, 0.5, 0.0, 0.16, "new", regions=regions))
+    assert describe_change(changed) == [
+        "New: cracks of 0.50 sides of the cell and inactive area of 5.0%.",
+        "Grown: inactive area of 10.0%.",
+        "Darker, but the model finds no defect: an area of 1.0%.",
+        "And 3 smaller ones.",
+    ]
+    four = replace(changed, change=replace(changed.change, regions=(*regions[:2], *regions[3:5])))
+    assert describe_change(four) == describe_change(changed)[:3]
+    assert describe_change(cell()) == []

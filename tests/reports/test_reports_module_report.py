@@ -28,7 +28,7 @@ from solarseg.reports import (
     write_module_report,
 )
 from solarseg.reports.render import TEMPLATES
-from solarseg.reports.svg_outlines import draw_layers
+from solarseg.reports.svg_outlines import draw_layers, keep_painted
 from solarseg.synthesis import CELL_CLASSES
 
 SMALL = 700
@@ -246,6 +246,36 @@ def test_the_index_orders_modules_counts_them_and_names_failures(made, tmp_path)
     assert "broken.jpg: the file is truncated" in page.text
     assert f"{bad.defective} cells with defects" in page.text
     assert len(bad.thumbnail) < 8000
+
+
+def test_the_index_gives_losses_with_their_intervals(made):
+    """Also of a module with dark cells, whose loss may be less than the estimate."""
+    module, view = made
+    power = module.power
+    one = summarise_module(module, view.image, "one/report.html")
+    assert (one.loss, one.loss_low, one.loss_high) == (power.loss, power.loss_low, power.loss_high)
+    one = replace(one, sound_power=200.0, loss=10.0, loss_low=8.0, loss_high=30.0, dark=2)
+    other = replace(one, name="other", sound_power=100.0, loss=1.0, loss_low=0.5, loss_high=1.5, dark=0)
+    unknown = replace(
+        one, name="unknown", power=None, sound_power=None, loss=None, loss_low=None, loss_high=None
+    )
+    text = Page(render_index([one, other, unknown])).text
+    # 200 W lose 20 W, 100 W lose 1 W; from 16.5 W to 61.5 W.
+    assert "7.0% estimated loss of power 21 W; 5.5% to 20.5%" in text
+    assert "10.0 8.0 to 30.0" in text and "1.0 0.5 to 1.5" in text
+    assert "upper bound assumes that dark and dim cells lack" in text
+    assert "None" not in text
+    assert "stimated loss" not in Page(render_index([unknown])).text
+
+
+def test_what_is_painted_on_pictures_is_what_the_map_shows_at_first():
+    classes = CELL_CLASSES
+    mask = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    painted = set(np.unique(keep_painted(mask, classes))) - {0}
+    assert painted == {CRACK, INACTIVE, FINGER}
+    assert painted == {layer.number for layer in draw_layers(mask, classes) if layer.shown}
+    kept = keep_painted(mask, classes)
+    assert (kept[kept > 0] == mask[kept > 0]).all()
 
 
 def test_an_index_of_a_thousand_modules_is_small(made):

@@ -129,9 +129,8 @@ def _print_result(done: "Inspection") -> None:
         print(f"  {counted(done.skipped, 'photograph')} of a previous run, not inspected again")
     worst = sorted(done.rows(), key=lambda row: -row["severity"])[:_WORST]
     for row in worst:
-        weak = row["dark_cells"] + row["dim_cells"]  # the estimate contains only their inactive area
-        least = "at least " if weak else ""
-        loss = "" if row["loss"] is None else f", {least}{row['loss']:.1f}% of power lost"
+        interval = "" if row["loss"] is None else f"{row['loss_low']:.1f}% to {row['loss_high']:.1f}%"
+        loss = "" if row["loss"] is None else f", {row['loss']:.1f}% of power lost ({interval})"
         print(
             f"  severity {row['severity']:.3f}  {row['module']}: {row['rows']} x {row['columns']} cells, "
             f"{row['defective_cells']} with defects, {row['inactive_share']:.1%} inactive{loss}"

@@ -13,16 +13,15 @@ from solarseg.inspection.layout import ModulePaths
 from solarseg.inspection.module import ModuleChanges, ModuleResult
 from solarseg.inspection.record import ModuleOrigin, ModuleRecord, read_origin, trace_shapes, write_record
 from solarseg.masks import encode_mask
-from solarseg.measurement.class_names import BUSBAR, CELL
 from solarseg.modules import ModulePlacement
 from solarseg.modules.records import cell_name
 from solarseg.painting import paint_mask
 from solarseg.reports import ModuleView, ReportFile, ReportStyle, draw_thumbnail, write_module_report
+from solarseg.reports.svg_outlines import keep_painted
 
 __all__ = ["check_module_folder", "write_module"]
 
 _OVERLAY = 0.35  # opacity of the class colours
-_NOT_PAINTED = (CELL, BUSBAR)
 _PATHS = ModulePaths(Path())  # relative to the folder, as the report links them
 _NAME = cell_name(1, 1)
 # Differences to the row above, compressed at the highest speed: less time than trying all filters row by row, which a
@@ -148,9 +147,7 @@ def _boxes(placement: ModulePlacement, size: int) -> NDArray[np.int64]:
 
 
 def _paint(image: NDArray[np.uint8], mask: NDArray[np.uint8], classes: ClassMap) -> NDArray[np.uint8]:
-    painted = [name not in _NOT_PAINTED for name in classes.names] + [False] * (256 - len(classes))
-    shown = np.asarray(cv2.LUT(mask, np.where(painted, np.arange(256), 0).astype(np.uint8)))
-    return paint_mask(np.repeat(image[..., None], 3, axis=2), shown, classes, _OVERLAY)
+    return paint_mask(np.repeat(image[..., None], 3, axis=2), keep_painted(mask, classes), classes, _OVERLAY)
 
 
 def _write_png(path: Path, image: NDArray[np.uint8]) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +47,8 @@ class ModuleSummary:
         power: estimated power, W, if there is an estimate.
         sound_power: power without inactive area, W.
         loss: estimated loss, percent.
+        loss_low: its low bound.
+        loss_high: its high bound, which contains dark and dim cells.
         changed: number of cells with new or grown defects, if there was an earlier inspection.
         thumbnail: a small JPEG.
     """
@@ -66,6 +67,8 @@ class ModuleSummary:
     power: float | None = None
     sound_power: float | None = None
     loss: float | None = None
+    loss_low: float | None = None
+    loss_high: float | None = None
     changed: int | None = None
     thumbnail: bytes = field(default=b"", repr=False)
 
@@ -113,6 +116,8 @@ def summarise_module(module: InspectedModule, image: NDArray[np.uint8] | bytes, 
         power=None if power is None else power.power,
         sound_power=None if power is None else power.sound_power,
         loss=None if power is None else power.loss,
+        loss_low=None if power is None else power.loss_low,
+        loss_high=None if power is None else power.loss_high,
         changed=sum(change in ("new", "grown") for change in changes) if changes else None,
         thumbnail=image if isinstance(image, bytes) else draw_thumbnail(image),
     )
@@ -153,7 +158,7 @@ def render_index(
         "index.html",
         "table.js",
         style=style,
-        notes=[part for part in map(str.strip, style.notes.split("\n\n")) if part],
+        notes=style.paragraphs,
         modules=[(module, jpeg_uri(module.thumbnail) if module.thumbnail else "") for module in ordered],
         failed=failed,
         totals=_totals(modules, failed),
@@ -176,13 +181,16 @@ def _totals(modules: Sequence[ModuleSummary], failed: Sequence[FailedPhotograph]
         Total(f"{sum(module.dark for module in modules):,}", "dark or dim cells"),
         Total(format_percent(share), "of the cell area inactive"),
     ]
-    estimated = [(module.power, module.sound_power) for module in modules]
-    powers: list[Any] = [pair for pair in estimated if None not in pair]
-    if powers:
-        power, sound = map(sum, zip(*powers, strict=True))
-        found.append(
-            Total(f"{100 * (1 - power / sound):.1f}%", "estimated loss of power", f"{sound - power:,.0f} W")
-        )
+    estimated = [
+        (module.sound_power, module.loss, module.loss_low, module.loss_high)
+        for module in modules
+        if module.loss is not None
+    ]
+    if estimated:
+        sound, *losses = np.array(estimated, float).T
+        loss, low, high = (float((sound * each).sum() / sound.sum()) for each in losses)
+        watts = f"{loss / 100 * sound.sum():,.0f} W"
+        found.append(Total(f"{loss:.1f}%", "estimated loss of power", f"{watts}; {low:.1f}% to {high:.1f}%"))
     changed = [module.changed for module in modules if module.changed is not None]
     if changed:
         found.append(Total(f"{sum(changed):,}", "cells with new or grown defects"))

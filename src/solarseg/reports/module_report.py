@@ -20,6 +20,7 @@ from solarseg.reports.svg_outlines import draw_layers
 from solarseg.reports.terms import TERMS
 from solarseg.reports.wording import (
     CHANGES,
+    LINE_WEIGHT,
     describe_cell,
     describe_change,
     describe_orientation,
@@ -109,7 +110,7 @@ def _values(module: InspectedModule, view: ModuleView, style: ReportStyle) -> di
     power = module.power
     return {
         "style": style,
-        "notes": [part for part in map(str.strip, style.notes.split("\n\n")) if part],
+        "notes": style.paragraphs,
         "module": module,
         "date": view.date,
         "model": view.model,
@@ -220,7 +221,7 @@ def _size_of_change(cell: InspectedCell) -> float:
     change = cell.change
     if change is None:
         return 0.0
-    return change.darkened_share + change.brightened_share + 0.1 * abs(change.crack_length)
+    return change.darkened_share + change.brightened_share + LINE_WEIGHT * abs(change.crack_length)
 
 
 def _change_summary(module: InspectedModule, not_shown: int) -> str:

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.classes import ClassMap
-from solarseg.measurement.class_names import BUSBAR, INACTIVE_AREA
+from solarseg.measurement.class_names import INACTIVE_AREA
 from solarseg.painting import fit_size, paint_mask, resize_for_display
 from solarseg.reports.report_contents import Box
-from solarseg.reports.svg_outlines import shown_classes
+from solarseg.reports.svg_outlines import keep_painted
 
 __all__ = ["crop", "encode", "jpeg_uri", "painted", "shrink", "stretch"]
 
@@ -69,10 +69,8 @@ def painted(
     """
     size = fit_size(image.shape, side, side)
     grey = resize_for_display(image[..., None], size)
-    keep = np.zeros(256, np.uint8)
-    for number in shown_classes(classes):
-        if classes.names[number] != BUSBAR:
-            keep[number] = number
     hatches = [_HATCHES.get(name, 0) for name in classes.names]
     shown = np.repeat(grey, 3, axis=2)
-    return paint_mask(shown, resize_for_display(keep[mask], size), classes, 0.35, hatches=hatches)
+    return paint_mask(
+        shown, resize_for_display(keep_painted(mask, classes), size), classes, 0.35, hatches=hatches
+    )

@@ -43,6 +43,16 @@ class ReportStyle(BaseModel):
     notes: str = Field("", max_length=20_000)
     min_severity: float = Field(MIN_SEVERITY, ge=0, allow_inf_nan=False)
 
+    @property
+    def paragraphs(self) -> list[str]:
+        r"""The paragraphs of the notes.
+
+        Examples:
+            >>> ReportStyle(notes="Taken at night.\n\nAt 8.5 A.").paragraphs
+            ['Taken at night.', 'At 8.5 A.']
+        """
+        return [part for part in map(str.strip, self.notes.split("\n\n")) if part]
+
     @cached_property
     def logo_uri(self) -> str:
         """The logo as a data URI, at the size of the page; empty without a logo.

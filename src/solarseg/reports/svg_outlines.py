@@ -11,12 +11,12 @@ from solarseg.classes import ClassMap
 from solarseg.measurement.class_names import BUSBAR, CELL, CRACK, FINGER_INTERRUPTION, INACTIVE_AREA
 from solarseg.painting import contrasting_ink
 
-__all__ = ["Layer", "draw_layers", "hex_colour", "shown_classes"]
+__all__ = ["Layer", "draw_layers", "hex_colour", "keep_painted", "shown_classes"]
 
 Fill = Literal["solid", "stripes", "dots", "crosses"]
 
 _NOT_SHOWN = ("background", CELL)
-_OFF_AT_FIRST = (BUSBAR,)
+_NOT_PAINTED = (BUSBAR,)  # what every cell has; the map can show it
 _FILLS: dict[str, Fill] = {
     CRACK: "solid",
     INACTIVE_AREA: "stripes",
@@ -58,6 +58,22 @@ def shown_classes(classes: ClassMap) -> list[int]:
     return [number for number, name in enumerate(classes.names) if number and name not in _NOT_SHOWN]
 
 
+def keep_painted(mask: NDArray[np.uint8], classes: ClassMap) -> NDArray[np.uint8]:
+    """Return a mask with only the classes that are painted on pictures; all others are 0.
+
+    These are the classes that the map shows, without busbars.
+
+    Args:
+        mask: ``(H, W) uint8`` class ids.
+        classes: of the class ids.
+    """
+    kept = np.zeros(256, np.uint8)
+    for number in shown_classes(classes):
+        if classes.names[number] not in _NOT_PAINTED:
+            kept[number] = number
+    return np.asarray(cv2.LUT(mask, kept))
+
+
 def hex_colour(colour: tuple[int, int, int]) -> str:
     """Return a colour as HTML writes it.
 
@@ -86,7 +102,7 @@ def draw_layers(mask: NDArray[np.uint8], classes: ClassMap) -> list[Layer]:
                 colour=hex_colour(classes.colours[number]),
                 ink="#000000" if contrasting_ink(classes.colours[number])[0] == 0 else "#ffffff",
                 fill=_FILLS.get(name, _CYCLE[place % len(_CYCLE)]),
-                shown=name not in _OFF_AT_FIRST,
+                shown=name not in _NOT_PAINTED,
                 path=path,
                 regions=regions,
             )

@@ -13,6 +13,7 @@ from solarseg.painting import format_percent
 __all__ = [
     "CHANGES",
     "FINDINGS",
+    "LINE_WEIGHT",
     "Total",
     "cell_defects",
     "count",
@@ -53,6 +54,8 @@ _AREAS = {
     INACTIVE_AREA: "inactive area",
     "": "an area",  # of no class
 }
+_MOST_PARTS = 4  # of a cell in words
+LINE_WEIGHT = 0.1  # of a line as long as the side of a cell, relative to the area of the cell
 
 
 @dataclass(frozen=True)
@@ -122,22 +125,49 @@ def describe_cell(cell: InspectedCell, with_name: bool = True) -> str:
 
 
 def describe_change(cell: InspectedCell) -> list[str]:
-    """Describe what changed in a cell, a sentence for each kind of change."""
-    change = cell.change
-    if change is None:
-        return []
+    """Describe what changed in a cell, a sentence for each kind of change; of many parts, only the largest."""
+    parts = _changed_parts(cell)
+    largest = sorted(parts, key=lambda part: -part.size)[:_MOST_PARTS]
     sentences = []
-    for kinds, start in _CHANGE_KINDS:
-        found = []
-        for name, noun in _LINES.items():
-            if length := change.length(name, *kinds):
-                found.append(f"{noun} of {cell.measurement.in_sides(length):.2f} sides of the cell")
-        for name, noun in _AREAS.items():
-            if area := change.area(name, *kinds):
-                found.append(f"{noun} of {format_percent(area / max(cell.measurement.cell_area, 1))}")
-        if found:
-            sentences.append(f"{start}: {list_words(found)}.")
+    for _, start in _CHANGE_KINDS:
+        texts = [part.text for part in parts if part.kind == start and part in largest]
+        if texts:
+            sentences.append(f"{start}: {list_words(texts)}.")
+    if len(parts) > len(largest):
+        sentences.append(f"And {len(parts) - len(largest)} smaller ones.")
     return sentences
+
+
+@dataclass(frozen=True)
+class _ChangedPart:
+    """What changed in one way, of one class.
+
+    Attributes:
+        kind: the way, in words.
+        text: what, and how much of it.
+        size: to compare lengths and areas: share of the cell, as if lines were a tenth of its side wide.
+    """
+
+    kind: str
+    text: str
+    size: float
+
+
+def _changed_parts(cell: InspectedCell) -> list[_ChangedPart]:
+    """Return what changed in a cell, by kind of change and by class."""
+    if cell.change is None:
+        return []
+    found = []
+    for kinds, start in _CHANGE_KINDS:
+        for name, noun in _LINES.items():
+            if sides := cell.measurement.in_sides(cell.change.length(name, *kinds)):
+                found.append(
+                    _ChangedPart(start, f"{noun} of {sides:.2f} sides of the cell", LINE_WEIGHT * sides)
+                )
+        for name, noun in _AREAS.items():
+            if share := cell.change.area(name, *kinds) / max(cell.measurement.cell_area, 1):
+                found.append(_ChangedPart(start, f"{noun} of {format_percent(share)}", share))
+    return found
 
 
 def summarise_in_words(module: InspectedModule) -> list[str]:
