@@ -229,8 +229,12 @@ def test_the_demo_replaces_nothing_but_an_earlier_demo(tmp_path, capsys):
 def test_the_demo_does_what_the_readme_says(tmp_path, options):
     done = run("demo", "--out", tmp_path / "demo", "--images", 24, *options)
     assert done.returncode == 0, done.stderr
-    named = re.findall(r"^  (\S+)", done.stdout.split("See:")[1], re.MULTILINE)
+    named = re.findall(r"^  (\S+)", done.stdout.split("See:")[1].split("Next:")[0], re.MULTILINE)
     assert len(named) >= 3
+    assert len(done.stdout.splitlines()) <= 27  # a screen
+    assert re.search(
+        r"IoU, 1 is perfect: mean of all classes 0\.\d\d; crack [\d.]+, inactive area", done.stdout
+    )
     assert all(Path(name).exists() for name in named)
     reports = [Path(name) for name in named if name.endswith("report.html")]
     assert len(reports) == (0 if "--train" in options else 1)

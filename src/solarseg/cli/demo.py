@@ -1,11 +1,13 @@
 """``solarseg demo``."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from solarseg.evaluation.report import Report
     from solarseg.inspection.layout import InspectionPaths
 
 __all__ = ["command"]
@@ -82,25 +84,48 @@ def _predict_and_score(out: Path) -> None:
 
     found, inspected = PredictionPaths(out / "found"), InspectionPaths(out / "inspected")
     print(f"2/4  segmenting and measuring the cells with the included model {_MODEL}")
-    done = predict(_MODEL, out / "cells", found.root, cell_mm=156)
+    done = predict(_MODEL, out / "cells" / "images", found.root, cell_mm=156)
     print_worst(done.cells)
     print("3/4  scoring the predictions with the exact masks")
-    print(evaluate(_MODEL, out / "cells", out=out / "evaluation").summary_text())
+    _print_scores(evaluate(_MODEL, out / "cells", out=out / "evaluation"))
     reports = _inspect_module(out / "module.png", inspected)
-    print(
-        f"\nSee:\n"
-        f"  {out}/evaluation/examples.png   image, ground truth, prediction, differences\n"
-        f"  {found.overlays}/           each cell with its prediction\n"
-        f"  {found.measurements}    severity of each cell\n"
-        + "".join(f"  {report}    the report of the module: open it in a browser\n" for report in reports)
-        + f"\nNext: solarseg predict {_MODEL} YOUR_CELLS --out found\n"
-        f"      solarseg inspect YOUR_MODULES --out inspected\n"
-        f"      solarseg demo --train --out {out}-train   # train a model"
+    _print_aligned(
+        "See",
+        {
+            **dict.fromkeys(reports, "report of the module: open it in a browser"),
+            str(out / "evaluation" / "examples.png"): "image, ground truth, prediction, differences",
+            str(out / "evaluation" / "classification_report.txt"): "all scores",
+            f"{found.overlays}/": "each cell with its prediction",
+            str(found.measurements): "severity of each cell",
+        },
+    )
+    _print_aligned(
+        "Next",
+        {
+            "solarseg inspect YOUR_MODULES --out inspected": "photographs of whole modules",
+            f"solarseg predict {_MODEL} YOUR_CELLS --out found": "pictures of single cells",
+            f"solarseg demo --train --out {out}-train": "train a model; requires pip install 'solarseg[train]'",
+        },
     )
 
 
-def _inspect_module(photograph: Path, paths: "InspectionPaths") -> list[Path]:
-    """Generate a photograph of a module, inspect it, and return its report."""
+def _print_scores(report: "Report") -> None:
+    """Print the IoU of the defects; files contain all scores."""
+    from solarseg.measurement.class_names import DEFECTS
+
+    defects = [f"{name.replace('_', ' ')} {report.iou[name]:.2f}" for name in DEFECTS]
+    print(f"  IoU, 1 is perfect: mean of all classes {report.mean_iou:.2f}; {', '.join(defects)}")
+
+
+def _print_aligned(heading: str, lines: Mapping[str, str]) -> None:
+    print(f"\n{heading}:")
+    width = max(map(len, lines))
+    for name, meaning in lines.items():
+        print(f"  {name:<{width}}  {meaning}")
+
+
+def _inspect_module(photograph: Path, paths: "InspectionPaths") -> list[str]:
+    """Generate a photograph of a module, inspect it, and return the paths of its reports."""
     import numpy as np
 
     from solarseg import generate_photograph, inspect
@@ -110,10 +135,10 @@ def _inspect_module(photograph: Path, paths: "InspectionPaths") -> list[Path]:
     image = generate_photograph(np.random.default_rng(_MODULE_SEED), 1200, 4, 9, straight=True).image
     write_image(photograph, image[..., 0] if image.shape[-1] == 1 else image)
     done = inspect(photograph, paths.root, cell_mm=156, pdf=False)
-    print(f"{done.defective} of {done.cells} cells with defects")
+    print(f"  {done.defective} of {done.cells} cells with defects")
     if any(row["power"] is None for row in done.rows()):
-        print("pip install 'solarseg[inspect]' adds the estimated loss of power, and reports as PDF")
-    return [paths.module(name).report for name in done.modules]
+        print("  pip install 'solarseg[inspect]' adds the estimated loss of power, and reports as PDF")
+    return [str(paths.module(name).report) for name in done.modules]
 
 
 def _train(out: Path, epochs: int) -> None:
@@ -125,19 +150,22 @@ def _train(out: Path, epochs: int) -> None:
     run = train(out / "cells", out / "run", epochs=epochs, **_SETTINGS)
     assert run is not None
     assert run.report is not None
-    print(run.report.summary_text())
+    _print_scores(run.report)
     print("3/3  segmenting new cells")
     write_cells(out / "new-cells", 6, seed=1)
     found = PredictionPaths(out / "found")
     predict(run.model, out / "new-cells", found.root)
-    print(
-        f"\nSee:\n"
-        f"  {out}/run/evaluation/examples.png          image, ground truth, prediction, differences\n"
-        f"  {out}/run/evaluation/confusion_matrix.png  which classes are confused\n"
-        f"  {out}/run/curves.png                       loss and IoU of each epoch\n"
-        f"  {found.overlays}/                      new cells with their predictions\n"
-        f"\nNext: solarseg train YOUR_DATASET --out runs/first"
+    _print_aligned(
+        "See",
+        {
+            f"{out}/run/evaluation/examples.png": "image, ground truth, prediction, differences",
+            f"{out}/run/evaluation/classification_report.txt": "all scores",
+            f"{out}/run/evaluation/confusion_matrix.png": "which classes are confused",
+            f"{out}/run/curves.png": "loss and IoU of each epoch",
+            f"{found.overlays}/": "new cells with their predictions",
+        },
     )
+    _print_aligned("Next", {"solarseg train YOUR_DATASET --out runs/first": "train on your own images"})
 
 
 def _prepare_folder(out: Path, overwrite: bool) -> None:
