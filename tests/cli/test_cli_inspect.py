@@ -1,10 +1,14 @@
 """``solarseg inspect``."""
 
+import re
+import shutil
+
 import numpy as np
 import pytest
 
 import solarseg
 from solarseg.cli.main import main
+from solarseg.errors import MissingLibraryError
 from solarseg.images import write_image
 
 
@@ -36,6 +40,48 @@ def test_a_module_is_inspected(module, tmp_path, capsys):
     write_image(tmp_path / "other.png", np.full((200, 300), 90, np.uint8))
     assert main(["inspect", str(tmp_path / "other.png"), "--out", str(out), "--no-pdf"]) == 2
     assert "give another --out, or --overwrite to replace its index and tables" in capsys.readouterr().err
+
+
+def test_what_changed_and_what_was_not_compared_is_printed(module, tmp_path, capsys):
+    file, corners = module
+    (tmp_path / "now").mkdir()
+    for name in ("roof.png", "new.png"):
+        shutil.copy(file, tmp_path / "now" / name)
+    options = ["--cells", "2x3", "--corners", corners, "--no-pdf", "--processes", "1"]
+    before = str(tmp_path / "before")
+    assert main(["inspect", str(file), "--out", before, *options]) == 0
+    assert "new or grown" not in capsys.readouterr().out
+    out = str(tmp_path / "after")
+    assert main(["inspect", str(tmp_path / "now"), "--out", out, "--compare", before, *options]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"roof: 2 x 3 cells, \d with defects, 0 with new or grown defects, ", printed)
+    assert re.search(r"new: 2 x 3 cells, \d with defects, [\d.]+% inactive", printed)
+    assert f"1 module not compared with {before}; the notes in modules.csv say why" in printed
+
+
+def test_a_long_list_of_failures_is_shortened(tmp_path, capsys):
+    for number in range(23):
+        (tmp_path / f"p{number:02}.png").write_bytes(b"")
+    options = ["--out", str(tmp_path / "out"), "--no-pdf", "--processes", "1"]
+    assert main(["inspect", str(tmp_path), *options]) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert (error[0], error[-1], len(error)) == ("23 failed:", "  and 3 more", 22)
+
+
+def test_missing_libraries_for_pdf_are_named_once(module, tmp_path, monkeypatch, capfd, caplog):
+    def missing():
+        raise MissingLibraryError("Pango", "install it")
+
+    monkeypatch.setattr("solarseg.inspection.inspect.check_pdf", missing)
+    (tmp_path / "photos").mkdir()
+    for name in "ab":
+        shutil.copy(module[0], tmp_path / "photos" / f"{name}.png")
+    options = ["--out", str(tmp_path / "out"), "--cells", "2x3", "--corners", module[1], "--processes", "2"]
+    assert main(["inspect", str(tmp_path / "photos"), *options]) == 0
+    assert [line for line in caplog.messages if "pdf" in line] == [
+        "no report.pdf is written: Pango is not installed on this system; install it"
+    ]
+    assert "Pango" not in "".join(capfd.readouterr())  # of the processes
 
 
 def test_a_photograph_without_a_module_says_how_to_help(tmp_path, capsys):

@@ -2,9 +2,10 @@
 
 import re
 import sys
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -105,7 +106,7 @@ def command(
         progress=is_shown(quiet),
     )
     if done.modules:
-        _print_result(done)
+        _print_result(done, compare)
     if done.failed:
         _print_failures(done, context)
         raise typer.Exit(DONE_IN_PART if done.modules else _NOTHING_DONE)
@@ -118,7 +119,7 @@ def _parse_corners(text: str) -> list[float]:
         raise ArgumentError(f"--corners {text}: must be eight numbers, X,Y,X,Y,X,Y,X,Y") from error
 
 
-def _print_result(done: "Inspection") -> None:
+def _print_result(done: "Inspection", compare: Path | None) -> None:
     from solarseg.inspection.layout import InspectionPaths
 
     print(
@@ -127,16 +128,28 @@ def _print_result(done: "Inspection") -> None:
     )
     if done.skipped:
         print(f"  {counted(done.skipped, 'photograph')} of a previous run, not inspected again")
-    worst = sorted(done.rows(), key=lambda row: -row["severity"])[:_WORST]
-    for row in worst:
-        interval = "" if row["loss"] is None else f"{row['loss_low']:.1f}% to {row['loss_high']:.1f}%"
-        loss = "" if row["loss"] is None else f", {row['loss']:.1f}% of power lost ({interval})"
-        print(
-            f"  severity {row['severity']:.3f}  {row['module']}: {row['rows']} x {row['columns']} cells, "
-            f"{row['defective_cells']} with defects, {row['inactive_share']:.1%} inactive{loss}"
-        )
-    if len(done.modules) > _WORST:
+    rows = done.rows()
+    for row in sorted(rows, key=lambda row: -row["severity"])[:_WORST]:
+        print(f"  severity {row['severity']:.3f}  {row['module']}: {_describe(row)}")
+    if len(rows) > _WORST:
         print("  ... modules.csv contains all modules")
+    left = 0 if compare is None else sum(row["compared_with"] is None for row in rows)
+    if left:
+        print(f"  {counted(left, 'module')} not compared with {compare}; the notes in modules.csv say why")
+
+
+def _describe(row: Mapping[str, Any]) -> str:
+    """Describe a module, a row of modules.csv."""
+    parts = [
+        f"{row['rows']} x {row['columns']} cells",
+        f"{row['defective_cells']} with defects",
+        f"{row['inactive_share']:.1%} inactive",
+    ]
+    if row["compared_with"] is not None:
+        parts.insert(2, f"{row['new_cells'] + row['grown_cells']} with new or grown defects")
+    if row["loss"] is not None:
+        parts.append(f"{row['loss']:.1f}% of power lost ({row['loss_low']:.1f}% to {row['loss_high']:.1f}%)")
+    return ", ".join(parts)
 
 
 def _print_failures(done: "Inspection", context: typer.Context) -> None:
