@@ -25,6 +25,7 @@ from solarseg.inspection.record import (
 )
 from solarseg.measurement import CellMeasurement, RegionMeasurement
 from solarseg.modules import InspectedCell, InspectedModule, ModulePlacement
+from solarseg.modules.bend import ModuleBend
 from solarseg.modules.records import CellChange, RegionChange
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -81,6 +82,7 @@ def full_records(draw):
             columns=st.just(columns),
             homography=MATRIX,
             upright=st.none() | st.booleans(),
+            bend=st.none() | records(ModuleBend),
         )
     )
     power = POWER if (rows, columns) == (1, 2) and draw(st.booleans()) else None
@@ -162,8 +164,8 @@ def with_value(value, *path):
         ("{", "(the file: invalid JSON: EOF while parsing an object"),
         ("[" * 100_000, "(the file: invalid JSON: recursion limit exceeded"),
         ("[]", "(the file: input should be an object, found [])"),
-        (with_value(2, "version"), "(version: input should be 1, found 2)"),
-        ({**with_value(2, "version"), "new": 1}, "(version: input should be 1, found 2)"),
+        (with_value(1, "version"), "(version: input should be 2, found 1)"),
+        ({**with_value(3, "version"), "new": 1}, "(version: input should be 2, found 3)"),
         (
             {name: value for name, value in content().items() if name != "version"},
             "(version: field required)",

@@ -8,12 +8,16 @@ from hypothesis import strategies as st
 
 from solarseg.errors import ArgumentError
 from solarseg.modules import ModulePlacement, cells_to_pixels, cut_cells, rectify
+from solarseg.modules.bend import ModuleBend
 
 HOMOGRAPHY = np.array([[80.0, 4, 60], [-3, 85, 90], [2e-4, 3e-4, 1]])
 
 
-def placement(distortion=-0.04, middle_gap=(0.0, 0.0), size=(1000, 700)):
-    return ModulePlacement(6, 10, HOMOGRAPHY, distortion, size, (0.03, 0.02), middle_gap)
+BEND = ModuleBend(-0.02, 0.01, 0.03, (400.0, 800.0))
+
+
+def placement(distortion=-0.04, middle_gap=(0.0, 0.0), size=(1000, 700), bend=None):
+    return ModulePlacement(6, 10, HOMOGRAPHY, distortion, size, (0.03, 0.02), middle_gap, bend=bend)
 
 
 @given(
@@ -27,22 +31,40 @@ def test_grid_to_pixels_and_back(distortion, middle_gap, points):
     assert np.abs(module.to_grid(module.to_pixels(grid)) - grid).max() < 1e-6
 
 
-def test_pixels_are_those_of_opencv():
-    """The same camera in OpenCV: a plane at the pose of the homography, and one coefficient of distortion."""
-    module = placement()
+@given(
+    st.lists(st.floats(-0.02, 0.02), min_size=3, max_size=3),
+    st.tuples(st.floats(-900, 1900), st.floats(-900, 1900)),
+    st.tuples(st.sampled_from([0.0, 0.2]), st.sampled_from([0.0, 0.1])),
+    st.lists(st.tuples(st.floats(-0.4, 10.4), st.floats(-0.4, 6.4)), min_size=1, max_size=9),
+)
+def test_the_grid_of_a_bent_module_to_pixels_and_back(depths, foot, middle_gap, points):
+    module = placement(0.03, middle_gap, bend=ModuleBend(*depths, foot))
+    pixels = module.to_pixels(points)
+    assert np.abs(module.to_pixels(module.to_grid(pixels)) - pixels).max() < 0.01
+
+
+@pytest.mark.parametrize("bend", [None, BEND])
+def test_pixels_are_those_of_opencv(bend):
+    """The same camera in OpenCV: points of the plane, moved along its normal, and one coefficient of distortion."""
+    module = placement(bend=bend)
     radius = np.hypot(*module.size) / 2
     centre = (np.array(module.size) - 1) / 2
     camera = np.array([(radius, 0, centre[0]), (0, radius, centre[1]), (0, 0, 1)])
     pose = np.linalg.inv(camera) @ HOMOGRAPHY
     grid = np.random.default_rng(0).uniform(0, 6, (40, 2))
     space = np.c_[grid, np.ones(40)] @ pose.T  # in front of the camera
+    if bend is not None:
+        s, t = grid[:, 0] / 5 - 1, grid[:, 1] / 3 - 1
+        depth = -0.02 * (1 - s**2) + 0.01 * (1 - t**2) + 0.03 * (1 - s**2) * (1 - t**2)
+        space += depth[:, None] * (np.linalg.inv(camera) @ (*BEND.foot, 1))
     expected, _ = cv2.projectPoints(space, np.zeros(3), np.zeros(3), camera, np.array([-0.04, 0, 0, 0]))
     assert np.abs(module.to_pixels(grid) - expected[:, 0]).max() < 1e-9
 
 
-def test_a_pixel_of_a_cell_is_where_the_photograph_has_it():
+@pytest.mark.parametrize("bend", [None, BEND])
+def test_a_pixel_of_a_cell_is_where_the_photograph_has_it(bend):
     """A photograph whose two channels are x and y: the cells show the coordinates that they come from."""
-    module = placement(middle_gap=(0.2, 0.1))
+    module = placement(middle_gap=(0.2, 0.1), bend=bend)
     width, height = module.size
     y, x = np.mgrid[:height, :width].astype(np.float32)
     cells = cut_cells(np.stack([x, y], axis=-1), module, size=80)

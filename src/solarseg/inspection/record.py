@@ -88,7 +88,7 @@ class DefectShape:
 class _RecordHead:
     """What is read of ``module.json`` before the rest of it."""
 
-    version: Literal[1]
+    version: Literal[2]
     origin: ModuleOrigin
 
 
@@ -109,7 +109,7 @@ class ModuleRecord:
     module: InspectedModule
     shapes: tuple[DefectShape, ...] = field(repr=False)
     thumbnail: Annotated[bytes, PlainSerializer(lambda jpeg: b64encode(jpeg).decode())] = field(repr=False)
-    version: Literal[1] = 1
+    version: Literal[2] = 2
 
     def outlines(self) -> Iterator[DefectOutline]:
         """Yield the defects with their outlines, cell by cell."""

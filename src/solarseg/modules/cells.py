@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.errors import ArgumentError
-from solarseg.modules.lens import distort
 from solarseg.modules.pixel_maps import map_pixels
-from solarseg.modules.placement import ModulePlacement, check_image
+from solarseg.modules.placement import ModulePlacement, check_image, project
 
 __all__ = ["cells_to_pixels", "cut_cells", "rectify", "to_cells", "to_true_shape"]
 
@@ -141,7 +140,7 @@ def _block(
 
     def to_photograph(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
         grid = (pixels + np.array([left + 0.5, top + 0.5])) / size + past
-        return distort(cv2.perspectiveTransform(grid, module.homography), module.distortion, module.size)
+        return project(module, grid)
 
     return map_pixels(right - left, bottom - top, to_photograph)
 

@@ -141,7 +141,11 @@ def _complete_axis(
             shift = np.eye(3)
             shift[axis, 2] = -strings if side < 0 else 0
             return replace(
-                placement, homography=placement.homography @ shift, columns=longer[0], rows=longer[1]
+                placement,
+                homography=placement.homography @ shift,
+                columns=longer[0],
+                rows=longer[1],
+                bend=None,  # of the cells with light only
             )
     return None
 

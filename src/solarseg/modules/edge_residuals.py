@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from solarseg.modules.edges import Edges
-from solarseg.modules.lens import distort
-from solarseg.modules.placement import ModulePlacement
+from solarseg.modules.placement import ModulePlacement, project
 
-__all__ = ["MeasuredEdges"]
+__all__ = ["MeasuredEdges", "room_in_crops"]
 
 Points = NDArray[np.float64]
 
@@ -43,11 +41,11 @@ class MeasuredEdges:
         )
         step = np.zeros_like(grid)
         step[: len(across.line), 1] = step[len(across.line) :, 0] = 0.05
-        along = _to_pixels(placement, grid + step) - _to_pixels(placement, grid - step)
+        along = project(placement, grid + step) - project(placement, grid - step)
         along /= np.linalg.norm(along, axis=1, keepdims=True)
         normals = np.stack([-along[:, 1], along[:, 0]], axis=-1)
         apparent = (_apparent_gap(placement, 0, across), _apparent_gap(placement, 1, down))
-        return cls(across, down, apparent, _to_pixels(placement, grid), normals, placement.pixels_per_cell)
+        return cls(across, down, apparent, project(placement, grid), normals, placement.pixels_per_cell)
 
     def deviations(self, placement: ModulePlacement) -> Points:
         """Return how far from each edge a placement expects it, ``(N,)`` cells."""
@@ -60,16 +58,19 @@ class MeasuredEdges:
                 + placement.middle_gap[axis] * _is_past(placement, axis, edges)
             )
             grid.append(np.stack([where, edges.along] if axis == 0 else [edges.along, where], axis=-1))
-        expected = _to_pixels(placement, np.concatenate(grid))
+        expected = project(placement, np.concatenate(grid))
         return np.asarray(((expected - self.pixels) * self.normals).sum(axis=1) / self.pitch)
 
 
-def _to_pixels(placement: ModulePlacement, grid: Points) -> Points:
-    """Convert grid coordinates with the middle gap open to pixels."""
-    if not len(grid):
-        return grid
-    flat = cv2.perspectiveTransform(grid[:, None], placement.homography)[:, 0]
-    return distort(flat, placement.distortion, placement.size)
+def room_in_crops(placement: ModulePlacement, across: Edges, down: Edges) -> Points:
+    """Return how far each measured edge is inside the crop of its cell, ``(N,)`` cells; less than 0 is outside.
+
+    Args:
+        placement: which the edges were measured with.
+        across: left and right edges.
+        down: upper and lower edges.
+    """
+    return np.concatenate([_room(placement, axis, edges) for axis, edges in enumerate((across, down))])
 
 
 def _apparent_gap(placement: ModulePlacement, axis: int, edges: Edges) -> float:
@@ -77,8 +78,13 @@ def _apparent_gap(placement: ModulePlacement, axis: int, edges: Edges) -> float:
     inner = ~_is_wide(placement, axis, edges)
     if not inner.any():
         return placement.gap[axis]
-    apart = edges.where - edges.line - placement.middle_gap[axis] * _is_past(placement, axis, edges)
-    return max(0.0, 2 * float(np.median((edges.side * apart)[inner])))
+    return max(0.0, 2 * float(np.median(_room(placement, axis, edges)[inner])))
+
+
+def _room(placement: ModulePlacement, axis: int, edges: Edges) -> Points:
+    """Return how far each edge is from the middle of its gap, towards its cell, cells."""
+    middle = edges.line + placement.middle_gap[axis] * _is_past(placement, axis, edges)
+    return np.asarray(edges.side * (edges.where - middle))
 
 
 def _is_wide(placement: ModulePlacement, axis: int, edges: Edges) -> NDArray[np.bool_]:

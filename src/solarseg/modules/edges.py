@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from solarseg.modules.lens import distort
 from solarseg.modules.pixel_maps import map_pixels
-from solarseg.modules.placement import ModulePlacement
+from solarseg.modules.placement import ModulePlacement, project
 
 __all__ = ["Edges", "measure_edges"]
 
@@ -137,8 +136,7 @@ def _straighten(
 
     def to_photograph(pixels: NDArray[np.float32]) -> Points:
         grid = (pixels + np.float32(0.5)) / np.float32(pixels_per_cell) - np.float32(_PAD)
-        flat = cv2.perspectiveTransform(grid, placement.homography)
-        return distort(flat, placement.distortion, placement.size)
+        return project(placement, grid)
 
     where = map_pixels(width, height, to_photograph)
     return cv2.remap(light, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

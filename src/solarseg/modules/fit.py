@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from solarseg.modules.edge_residuals import MeasuredEdges
+from solarseg.modules.bend import ModuleBend
+from solarseg.modules.edge_residuals import MeasuredEdges, room_in_crops
 from solarseg.modules.edges import measure_edges
 from solarseg.modules.fit_quality import Fit, judge_edges, judge_placement
 from solarseg.modules.placement import ModulePlacement
 
-__all__ = ["fit_placement"]
+__all__ = ["fit_bend", "fit_placement"]
 
 Points = NDArray[np.float64]
 
@@ -23,10 +24,21 @@ _WIDE_GAP = 4.0  # pixels
 _GAP_WEIGHT, _WIDE_WEIGHT = 0.3, 30.0  # of an edge: that a gap is as wide as it appears
 _STEPS = 8  # of the solver in each round
 _PRECISE = 1e-5  # relative change at which the solver stops
+# Of the solver: changes of the homography, of the distortion, the gaps and the middle gaps.
+_SCALE = np.array([0.01] * 8 + [0.02] * 5)
+# Of the three depths and, in diagonals of the photograph, of the foot: larger ones cost more than they explain.
+_BEND_SCALE = np.array([0.01, 0.01, 0.01, 0.5, 0.5])
+_BEND_STEPS, _BEND_PRECISE = 30, 1e-3  # of the solver
+_ROOM = 0.003  # of a cell: if all edges are as far inside of their crops, no bend is tried
+_BEND_PAYS = 0.85  # of the cost of a plane: a bend that costs more is not worth its parameters
+_NO_WORSE = 0.9  # of the quality of a plane
+_BEND_EDGES = 90  # with fewer, 18 numbers explain any edges
+_OUTLINED = 0.5  # of the edges at each side: with fewer the bend at that side is not known
+_FOCAL_LENGTH = 1.2  # diagonals of the photograph, to start with
 
 
 def fit_placement(light: NDArray[np.float32], first: ModulePlacement, near: bool = False) -> Fit:
-    """Fit homography, distortion and gaps to the edges of the cells.
+    """Fit homography, distortion and gaps to the edges of the cells. A bend is not changed.
 
     Args:
         light: ``(H, W) float32``, 0 to 1.
@@ -45,23 +57,49 @@ def fit_placement(light: NDArray[np.float32], first: ModulePlacement, near: bool
     return judge_placement(light, placement)
 
 
-def _solve(placement: ModulePlacement, edges: MeasuredEdges, robust: float) -> ModulePlacement:
-    """Move the placement so that its cells have the measured edges."""
-    start = np.concatenate([np.zeros(8), [placement.distortion], placement.gap, placement.middle_gap])
-    scale = np.concatenate([np.full(8, 0.01), [0.02], np.full(4, 0.02)])
-    free = np.ones(13, bool)
+def fit_bend(light: NDArray[np.float32], fit: Fit) -> Fit:
+    """Bend a fitted module if edges of its cells are at the end of their crops or outside, and a bend explains them.
+
+    Args:
+        light: ``(H, W) float32``, 0 to 1.
+        fit: of a module without a bend.
+    """
+    flat = fit.placement
+    if fit.assumed is not None or min(fit.outer) < _OUTLINED:
+        return fit
+    most, reach, robust, _ = _ROUNDS[-1]
+    measured = measure_edges(light, flat, most, reach)
+    room = room_in_crops(flat, *measured)
+    if len(room) < _BEND_EDGES or (room > _ROOM).all():
+        return fit
+    edges = MeasuredEdges.of(flat, *measured)
+    bent = _solve(flat, edges, robust, bent=True)
+    if _cost(edges.deviations(bent), robust) > _BEND_PAYS * _cost(edges.deviations(flat), robust):
+        return fit
+    # Edges are more precise when they are measured along the bent sides.
+    edges = MeasuredEdges.of(bent, *measure_edges(light, bent, most, reach))
+    judged = judge_placement(light, _solve(bent, edges, robust))
+    return judged if judged.quality > _NO_WORSE * fit.quality else fit
+
+
+def _solve(
+    placement: ModulePlacement, edges: MeasuredEdges, robust: float, bent: bool = False
+) -> ModulePlacement:
+    """Move the placement so that its cells have the measured edges, and bend it if ``bent``."""
+    scale = np.concatenate([_SCALE, _BEND_SCALE]) if bent else _SCALE
+    free = np.ones(len(scale), bool)
     free[11], free[12] = placement.middle_gap[0] > 0, placement.middle_gap[1] > 0
+    foot = _expected_foot(placement)
 
     def moved(values: Points) -> ModulePlacement:
-        full = start.copy()
-        full[free] += values * scale[free]
-        return replace(
-            placement,
-            homography=_change(placement, full[:8]),
-            distortion=float(full[8]),
-            gap=(max(0.0, float(full[9])), max(0.0, float(full[10]))),
-            middle_gap=(float(full[11]), float(full[12])),
-        )
+        changes = np.zeros(len(scale))
+        changes[free] = values * scale[free]
+        new = _move(placement, changes[: len(_SCALE)])
+        if not bent:
+            return new
+        across, down, middle, *apart = changes[len(_SCALE) :].tolist()
+        x, y = foot + np.array(apart) * np.hypot(*placement.size)
+        return replace(new, bend=ModuleBend(across, down, middle, (float(x), float(y))))
 
     # Gaps that are clearly wider than the blur are as wide as they appear.
     wide = np.array(edges.apparent) * edges.pitch > _WIDE_GAP
@@ -69,18 +107,31 @@ def _solve(placement: ModulePlacement, edges: MeasuredEdges, robust: float) -> M
 
     def deviations(values: Points) -> Points:
         new = moved(values)
-        return np.append(edges.deviations(new), weight * (np.array(new.gap) - edges.apparent))
+        bend = values[-len(_BEND_SCALE) :] * robust if bent else ()
+        return np.concatenate([edges.deviations(new), weight * (np.array(new.gap) - edges.apparent), bend])
 
     solution = least_squares(
         deviations,
         np.zeros(int(free.sum())),
         loss="soft_l1",
         f_scale=robust,
-        max_nfev=_STEPS,
+        max_nfev=_BEND_STEPS if bent else _STEPS,
         xtol=_PRECISE,
-        ftol=_PRECISE,
+        ftol=_BEND_PRECISE if bent else _PRECISE,
     )
     return moved(solution.x)
+
+
+def _move(placement: ModulePlacement, changes: Points) -> ModulePlacement:
+    """Change the homography by 8 numbers, the distortion by one, and the gaps and the middle gaps by two each."""
+    gap, middle_gap = changes[9:11] + placement.gap, changes[11:13] + placement.middle_gap
+    return replace(
+        placement,
+        homography=_change(placement, changes[:8]),
+        distortion=float(placement.distortion + changes[8]),
+        gap=(max(0.0, float(gap[0])), max(0.0, float(gap[1]))),
+        middle_gap=(float(middle_gap[0]), float(middle_gap[1])),
+    )
 
 
 def _change(placement: ModulePlacement, changes: Points) -> Points:
@@ -90,3 +141,17 @@ def _change(placement: ModulePlacement, changes: Points) -> Points:
     change = np.eye(3) + np.append(changes, 0.0).reshape(3, 3)
     homography = placement.homography @ np.linalg.inv(to_unit) @ change @ to_unit
     return np.asarray(homography / homography[2, 2], np.float64)
+
+
+def _cost(deviations: Points, robust: float) -> float:
+    """Return what deviations cost: few large ones count less than many small ones."""
+    return float((np.sqrt(1 + (deviations / robust) ** 2) - 1).sum())
+
+
+def _expected_foot(placement: ModulePlacement) -> Points:
+    """Return the foot of a usual camera, pixels: it follows from the homography and the focal length."""
+    centre, focal = (np.array(placement.size) - 1) / 2, _FOCAL_LENGTH * float(np.hypot(*placement.size))
+    to_centre = np.array([(1, 0, -centre[0]), (0, 1, -centre[1]), (0, 0, 1)])
+    along, up = (to_centre @ placement.homography)[:, :2].T
+    x, y, distance = np.cross(along, up)
+    return np.asarray(centre + focal**2 / distance * np.array([x, y]))

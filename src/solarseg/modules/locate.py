@@ -13,7 +13,7 @@ from solarseg.modules.combs import MAX_CELLS
 from solarseg.modules.complete import complete_grids
 from solarseg.modules.completeness import continues_outside, may_have_dark_strings
 from solarseg.modules.extend import MIDDLE_GAP
-from solarseg.modules.fit import fit_placement
+from solarseg.modules.fit import fit_bend, fit_placement
 from solarseg.modules.fit_quality import judge_placement
 from solarseg.modules.given import DOUBTED, find_contradiction
 from solarseg.modules.light import above_black, to_light
@@ -81,7 +81,8 @@ def locate_modules(image: NDArray[np.generic], cells: tuple[int, int] | None = N
     """
     check_image(image)
     light = above_black(to_light(image))
-    fits, overlapping = find_modules(light, cells)
+    found, overlapping = find_modules(light, cells)
+    fits = [fit_bend(light, fit) for fit in found]
     lit = [
         replace(fit.placement, upright=is_upright(light, fit.placement), confidence=fit.quality)
         for fit in fits
@@ -149,6 +150,7 @@ def fit_corners(
     first = _between(points, rows, columns, light)
     fits = [fit_placement(light, each) for each in first]
     fit = max((*fits, judge_placement(light, first[0])), key=lambda each: each.quality)
+    fit = fit_bend(light, fit)
     contradiction = find_contradiction(light, fit)
     confidence = fit.quality if contradiction is None else DOUBTED * fit.quality
     return replace(

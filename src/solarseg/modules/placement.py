@@ -1,4 +1,4 @@
-"""Where a module is in a photograph: a homography, and the radial distortion of the lens.
+"""Where a module is in a photograph: a homography, its bend, and the radial distortion of the lens.
 
 Grid coordinates are ``(u, v)`` in units of the distance between cells: ``u`` along a row, ``v`` down a column, and
 integers in the middle of the gaps, so that the cell in row ``i`` and column ``j``, counted from 0, is within
@@ -9,6 +9,7 @@ the centre of the upper left pixel.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,11 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 from solarseg.arrays import FloatArray
 from solarseg.electrical.wiring import Wiring, default_wiring
 from solarseg.errors import ArgumentError
+from solarseg.modules.bend import ModuleBend
 from solarseg.modules.lens import distort, undistort
 
 __all__ = ["ModulePlacement"]
 
 Points = NDArray[np.float64]
+
+_BEND_STEPS = 20  # of the inverse of a bend: each makes the error of real ones ten times smaller, of extreme ones half
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,7 +35,7 @@ class ModulePlacement:
     Attributes:
         rows: number of rows of cells, as seen in the photograph.
         columns: number of columns of cells.
-        homography: ``(3, 3) float64``, from grid coordinates to pixels without distortion.
+        homography: ``(3, 3) float64``, from grid coordinates to pixels without bend and distortion.
         distortion: radial distortion: a point at distance ``r`` from the centre of the photograph, in units of half its
             diagonal, appears at ``r * (1 + distortion * r**2)``; negative for barrel distortion (Brown 1966).
         size: width and height of the photograph, pixels.
@@ -39,6 +43,7 @@ class ModulePlacement:
         middle_gap: horizontal and vertical gap in the middle of a half-cut module beyond ``gap``, in the same units.
         upright: whether busbars run from top to bottom of the photograph; None if that could not be seen.
         confidence: 0 to 1, how well the grid fits the cells that the photograph shows; less if other cells are seen.
+        bend: how far the module is bent out of its plane; None if a plane fits.
     """
 
     rows: int
@@ -50,6 +55,7 @@ class ModulePlacement:
     middle_gap: tuple[float, float] = (0.0, 0.0)
     upright: bool | None = None
     confidence: float = 1.0
+    bend: ModuleBend | None = None
 
     def __repr__(self) -> str:
         corners = ", ".join(f"({x:.0f}, {y:.0f})" for x, y in self.corners)
@@ -60,17 +66,17 @@ class ModulePlacement:
 
     def to_pixels(self, grid: ArrayLike) -> Points:
         """Convert grid coordinates, ``(..., 2)``, to pixels of the photograph."""
-        points = self._open_middle(np.asarray(grid, np.float64))
-        flat = cv2.perspectiveTransform(points.reshape(-1, 1, 2), self.homography).reshape(points.shape)
-        return distort(flat, self.distortion, self.size)
+        return project(self, self._open_middle(np.asarray(grid, np.float64)))
 
     def to_grid(self, pixels: ArrayLike) -> Points:
         """Convert pixels of the photograph, ``(..., 2)``, to grid coordinates: the inverse of `to_pixels`."""
         points = np.asarray(pixels, np.float64)
         flat = undistort(points, self.distortion, self.size)
-        grid = cv2.perspectiveTransform(flat.reshape(-1, 1, 2), np.linalg.inv(self.homography)).reshape(
-            points.shape
-        )
+        to_grid = np.linalg.inv(self.homography)
+        grid = _apply(to_grid, flat)
+        if self.bend is not None:
+            for _ in range(_BEND_STEPS):
+                grid = _apply(to_grid, self.bend.move_back(flat, _depth(self, self.bend, grid)))
         return self._close_middle(grid)
 
     @cached_property
@@ -134,6 +140,33 @@ class ModulePlacement:
             return grid
         past = grid - self._middle
         return np.where(past > 0, np.maximum(grid - self.middle_gap, self._middle), grid)
+
+
+def project(placement: ModulePlacement, opened: NDArray[Any]) -> NDArray[Any]:
+    """Convert grid coordinates with the middle gap open, ``(..., 2)`` floats, to pixels of the same type.
+
+    With the middle gap open, grid coordinates are continuous: what is beyond it is farther by its width.
+    """
+    flat = _apply(placement.homography, opened)
+    if placement.bend is not None:
+        flat = placement.bend.move(flat, _depth(placement, placement.bend, opened))
+    return distort(flat, placement.distortion, placement.size)
+
+
+def _depth(placement: ModulePlacement, bend: ModuleBend, opened: NDArray[Any]) -> NDArray[Any]:
+    """Return the depth of points of a bent module, in units of their distance from the camera."""
+    u, v = opened[..., 0], opened[..., 1]
+    width, height = placement.columns + placement.middle_gap[0], placement.rows + placement.middle_gap[1]
+    depth = bend.depth(2 / width * u - 1, 2 / height * v - 1)
+    x, y, constant = placement.homography[2].tolist()
+    return np.asarray(depth / (x * u + y * v + constant + depth))
+
+
+def _apply(homography: NDArray[Any], points: NDArray[Any]) -> NDArray[Any]:
+    """Apply a homography to points, ``(..., 2)``; the result has their type."""
+    if not points.size:
+        return points
+    return np.asarray(cv2.perspectiveTransform(points.reshape(-1, 1, 2), homography)).reshape(points.shape)
 
 
 def check_corners(corners: ArrayLike) -> Points:

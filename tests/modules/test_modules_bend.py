@@ -1,0 +1,89 @@
+"""A module that is bent out of its plane is placed with its bend, and a flat one without."""
+
+import cv2
+import numpy as np
+import pytest
+
+from solarseg.modules import ModulePlacement, locate_module, place_module
+from solarseg.modules.bend import ModuleBend
+from solarseg.modules.edge_residuals import room_in_crops
+from solarseg.modules.edges import measure_edges
+from solarseg.synthesis import generate_photograph
+
+SIZE, CENTRE, FOCAL = (1300, 850), (649.5, 424.5), 2000.0
+CAMERA = np.array([(FOCAL, 0, CENTRE[0]), (0, FOCAL, CENTRE[1]), (0, 0, 1)])
+# Square cells, the camera tilted by 15 degrees about the horizontal axis and by 3 about the others.
+TILT = cv2.Rodrigues(np.radians([15.0, 3, 3]))[0]
+CORNER = np.linalg.inv(CAMERA) @ (90, 130, 1)
+HOMOGRAPHY = CAMERA @ np.c_[0.055 * TILT[:, :2], CORNER]
+FOOT = (CAMERA @ TILT[:, 2] / TILT[2, 2])[:2]
+
+
+def bent(across, down, middle):
+    return ModuleBend(across, down, middle, tuple(FOOT.tolist()))
+
+
+# About as deep as the real modules under the highest load, and the other way.
+BENDS = [bent(-0.005, 0.003, 0.005), bent(0.003, -0.002, -0.006)]
+
+
+def placed(bend=None, rows=6, columns=10):
+    return ModulePlacement(rows, columns, HOMOGRAPHY, -0.02, SIZE, (0.03, 0.03), bend=bend)
+
+
+def photograph(module, dark_columns=0):
+    """Cells of one brightness where a placement has them, blurred, with noise."""
+    pixels = np.stack(np.meshgrid(*(np.arange(side * 2) / 2 for side in SIZE)), axis=-1)
+    grid = module.to_grid(pixels)
+    inside = np.abs(grid - np.floor(grid) - 0.5).max(axis=-1) < 0.5 - 0.015
+    inside &= (grid > 0).all(axis=-1) & (grid < (module.columns - dark_columns, module.rows)).all(axis=-1)
+    light = cv2.resize(
+        cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 2), SIZE, interpolation=cv2.INTER_AREA
+    )
+    noise = np.random.default_rng(0).normal(0, 2, light.shape)
+    return np.clip(30 + 150 * light + noise, 0, 255).astype(np.uint8)
+
+
+def room(image, module):
+    return room_in_crops(module, *measure_edges(image.astype(np.float32) / 255, module, 110, 0.07))
+
+
+@pytest.mark.parametrize("bend", BENDS)
+def test_all_edges_of_a_bent_module_are_inside_of_their_crops(bend, monkeypatch):
+    truth = placed(bend)
+    image = photograph(truth)
+    found = place_module(truth.corners + 2, (6, 10), image)
+    assert np.abs(found.cell_corners - truth.cell_corners).max() < 0.6
+    assert len(room(image, found)) == 240
+    assert room(image, found).min() > 0.01
+    monkeypatch.setattr("solarseg.modules.locate.fit_bend", lambda _, fit: fit)
+    flat = place_module(truth.corners + 2, (6, 10), image)
+    assert np.abs(flat.cell_corners - truth.cell_corners).max() > 3
+    assert room(image, flat).min() < 0.002
+
+
+def test_the_bend_is_that_of_the_module():
+    bend = place_module(placed(BENDS[0]).corners, (6, 10), photograph(placed(BENDS[0]))).bend
+    assert bend.across + bend.down + bend.middle == pytest.approx(0.003, abs=0.001)
+
+
+def test_a_flat_module_has_no_bend():
+    assert place_module(placed().corners + 2, (6, 10), photograph(placed())).bend is None
+    shown = generate_photograph(np.random.default_rng(1), size=900, rows=6, columns=10, straight=True)
+    assert locate_module(shown.image).bend is None
+
+
+def test_no_bend_is_found_where_a_side_is_not_seen():
+    truth = placed(BENDS[0])
+    assert place_module(truth.corners, (6, 10), photograph(truth, dark_columns=1)).bend is None
+
+
+def test_the_bend_is_continuous_beyond_the_sides():
+    """What is next to a module is as deep as its side: the fit and the search look around modules."""
+    bend = BENDS[0]
+    s = np.array([-9.0, -1.5, -1.0, 0.0, 1.0])
+    middle = bend.depth(s, np.zeros(5))
+    assert middle[2:].tolist() == pytest.approx([0.003, 0.003, 0.003])
+    assert middle[0] == middle[1] == pytest.approx(0.003, abs=1e-4)
+    steps = bend.depth(np.linspace(-3, 3, 1000), np.full(1000, 0.5))
+    assert np.abs(np.diff(steps)).max() < 1e-4
