@@ -25,7 +25,9 @@ __all__ = ["ModulePlacement"]
 
 Points = NDArray[np.float64]
 
-_BEND_STEPS = 20  # of the inverse of a bend: each makes the error of real ones ten times smaller, of extreme ones half
+_BEND_STEPS = (
+    20  # of the inverse of a bend: each makes the error of real ones ten times smaller, of extreme ones half
+)
 
 
 @dataclass(frozen=True, repr=False)
