@@ -28,7 +28,8 @@ _PRECISE = 1e-5  # relative change at which the solver stops
 _SCALE = np.array([0.01] * 8 + [0.02] * 5)
 # Of the three depths and, in diagonals of the photograph, of the foot: larger ones cost more than they explain.
 _BEND_SCALE = np.array([0.01, 0.01, 0.01, 0.5, 0.5])
-_BEND_STEPS, _BEND_PRECISE = 30, 1e-3  # of the solver
+_BEND_STEPS, _BEND_PRECISE = 12, 1e-3  # of the solver
+_PLANE_STEP = 0.05  # of the steps of the bend: for the other numbers, the solver begins with smaller ones
 _ROOM = 0.003  # of a cell: if all edges are as far inside of their crops, no bend is tried
 _BEND_PAYS = 0.85  # of the cost of a plane: a bend that costs more is not worth its parameters
 _NO_WORSE = 0.9  # of the quality of a plane
@@ -62,23 +63,21 @@ def fit_bend(light: NDArray[np.float32], fit: Fit) -> Fit:
 
     Args:
         light: ``(H, W) float32``, 0 to 1.
-        fit: of a module without a bend.
+        fit: of a module without a bend, with the edges near it.
     """
-    flat = fit.placement
-    if fit.assumed is not None or min(fit.outer) < _OUTLINED:
+    flat, edges = fit.placement, fit.edges
+    if edges is None or fit.assumed is not None or min(fit.outer) < _OUTLINED:
         return fit
-    most, reach, robust, _ = _ROUNDS[-1]
-    measured = measure_edges(light, flat, most, reach)
-    room = room_in_crops(flat, *measured)
+    room = room_in_crops(flat, edges.across, edges.down)
     if len(room) < _BEND_EDGES or (room > _ROOM).all():
         return fit
-    edges = MeasuredEdges.of(flat, *measured)
+    most, reach, robust, _ = _ROUNDS[-1]
     bent = _solve(flat, edges, robust, bent=True)
     if _cost(edges.deviations(bent), robust) > _BEND_PAYS * _cost(edges.deviations(flat), robust):
         return fit
     # Edges are more precise when they are measured along the bent sides.
     edges = MeasuredEdges.of(bent, *measure_edges(light, bent, most, reach))
-    judged = judge_placement(light, _solve(bent, edges, robust))
+    judged = judge_edges(_solve(bent, edges, robust), edges)
     return judged if judged.quality > _NO_WORSE * fit.quality else fit
 
 
@@ -115,6 +114,7 @@ def _solve(
         np.zeros(int(free.sum())),
         loss="soft_l1",
         f_scale=robust,
+        x_scale=np.where(np.flatnonzero(free) < len(_SCALE), _PLANE_STEP, 1.0) if bent else 1.0,
         max_nfev=_BEND_STEPS if bent else _STEPS,
         xtol=_PRECISE,
         ftol=_BEND_PRECISE if bent else _PRECISE,
@@ -136,10 +136,11 @@ def _move(placement: ModulePlacement, changes: Points) -> ModulePlacement:
 
 def _change(placement: ModulePlacement, changes: Points) -> Points:
     """Return the homography after a small projective change of a grid whose sides are at -1 and 1."""
-    middle = np.array([placement.columns, placement.rows]) / 2
-    to_unit = np.array([(1 / middle[0], 0, -1), (0, 1 / middle[1], -1), (0, 0, 1)])
+    x, y = placement.columns / 2, placement.rows / 2
+    to_unit = np.array([(1 / x, 0, -1), (0, 1 / y, -1), (0, 0, 1)])
+    from_unit = np.array([(x, 0, x), (0, y, y), (0, 0, 1)])
     change = np.eye(3) + np.append(changes, 0.0).reshape(3, 3)
-    homography = placement.homography @ np.linalg.inv(to_unit) @ change @ to_unit
+    homography = placement.homography @ from_unit @ change @ to_unit
     return np.asarray(homography / homography[2, 2], np.float64)
 
 

@@ -1,6 +1,6 @@
 """How well a placement agrees with the edges of cells in a photograph."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ class Fit:
         lines: share of the edges at each line that agree: of the vertical lines from the left, and of the horizontal
             ones from the top.
         assumed: quality of a grid with strings whose lines cannot be seen; None if all of it was looked for.
+        edges: the measured edges.
     """
 
     placement: ModulePlacement
@@ -39,6 +40,7 @@ class Fit:
     wrong: NDArray[np.int64]
     lines: tuple[Points, Points]
     assumed: float | None = None
+    edges: MeasuredEdges | None = field(default=None, repr=False, compare=False)
 
     @property
     def quality(self) -> float:
@@ -90,7 +92,7 @@ def judge_edges(placement: ModulePlacement, edges: MeasuredEdges) -> Fit:
         _lines(across, good[: len(across.line)], placement.columns, placement.rows),
         _lines(down, good[len(across.line) :], placement.rows, placement.columns),
     )
-    return Fit(placement, seen, wrong, lines)
+    return Fit(placement, seen, wrong, lines, edges=edges)
 
 
 def _lines(edges: Edges, good: NDArray[np.bool_], cells: int, along: int) -> Points:
