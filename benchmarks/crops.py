@@ -1,6 +1,6 @@
 """Whether the edges of all cells are inside of their crops, in photographs of one module each.
 
-    python benchmarks/cuts.py PHOTOGRAPH... [--cells 6x10] [--sheets DIR]
+    python benchmarks/crops.py PHOTOGRAPH... [--cells 6x10] [--sheets DIR]
 
 For each photograph: the located cells, the confidence, how many edges of cells were measured, and how far they are
 inside of the crop of their cell, in units of a cell: the least of them, and the share that is outside. Crops reach to
