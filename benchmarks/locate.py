@@ -1,6 +1,6 @@
 """How well modules are found in generated photographs, whose corners are known exactly.
 
-    python benchmarks/locate.py [--modules 500] [--start 5000] [--processes 2] [--results FILE] [--sheet wrong.png]
+    python benchmarks/locate.py [--modules 500] [--start 9000] [--processes 2] [--results FILE] [--sheet wrong.png]
 
 Photographs are 2,300 pixels wide or high, so that modules are about 1,500. Counted are modules that are whole and lit.
 A module is right if its number of rows and columns is; refused if nothing was located at its place; wrong otherwise.
@@ -168,7 +168,7 @@ def main():
     )
     parser.add_argument("--modules", type=int, default=500, help="whole modules, at least")
     parser.add_argument(
-        "--start", type=int, default=5000, help="first seed; the search was made with 1000 to 4999"
+        "--start", type=int, default=9000, help="first seed; smaller ones were looked at before"
     )
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--results", type=Path, default=Path("located.jsonl"), help="file to continue")
