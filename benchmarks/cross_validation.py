@@ -123,7 +123,7 @@ def train_ours(fold: Fold, folder: Path, seed: int, epochs: int, options: dict[s
     file = folder.with_suffix(".csv")
     write_split(file, split, fold.data.group_of)
     run = train(
-        fold.data.root, folder, epochs=epochs, seed=seed, split=file,
+        fold.data.root, folder, epochs=epochs, seed=seed, split=file, encoder_weights="none",
         machine=Machine(progress=False, checkpoint_seconds=math.inf), **options,
     )  # fmt: skip
     assert run is not None

@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("dataset", type=Path, nargs="?", help="dataset folder (default: generated)")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--encoders", nargs="+", default=ENCODERS)
+    parser.add_argument("--encoder-weights", default="none", help="none (default), or imagenet for all")
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--val", nargs="+", metavar="GROUP", help="groups for validation")
     parser.add_argument("--test", nargs="+", metavar="GROUP", help="groups for the test")
@@ -37,6 +38,7 @@ def main() -> None:
         parser.error("give both --val and --test, or neither")
     data = open_tiles(options.dataset)
     settings: dict[str, Any] = {"epochs": options.epochs, "machine": Machine(progress=False)}
+    settings["encoder_weights"] = options.encoder_weights
     if options.val:
         split_of = dict.fromkeys(options.val, "val") | dict.fromkeys(options.test, "test")
         settings["split"] = options.out / "split.csv"

@@ -18,6 +18,7 @@ from solarseg.synthesis import write_cells
 ENCODERS = ("resnet34", "vgg16", "inceptionv3")
 COUNT, SEED = 4_000, 0
 SETTINGS = {
+    "encoder_weights": "none",
     "epochs": 4,
     "batch_size": 8,
     "learning_rate": 1e-3,

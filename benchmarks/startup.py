@@ -138,7 +138,7 @@ def start(dataset: Path, out: Path, begin: float, count: bool) -> None:
             print(json.dumps(found | source | (counts.to_dict() if counts else {})), flush=True)
             os._exit(0)
 
-    solarseg.train(dataset, out, machine=Machine(progress=False), callbacks=[Stop()])
+    solarseg.train(dataset, out, encoder_weights="none", machine=Machine(progress=False), callbacks=[Stop()])
 
 
 def measure(checkout: Path | None, dataset: Path, *, count: bool = False) -> dict[str, Any]:

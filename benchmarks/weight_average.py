@@ -75,7 +75,7 @@ def train_both(fold: Fold, folder: Path, seed: int, epochs: int, variant: dict[s
     write_split(folder.with_suffix(".csv"), split, fold.data.group_of)
     average = Average()
     train(
-        fold.data.root, folder, epochs=epochs, seed=seed, split=folder.with_suffix(".csv"),
+        fold.data.root, folder, epochs=epochs, seed=seed, split=folder.with_suffix(".csv"), encoder_weights="none",
         machine=Machine(progress=False, checkpoint_seconds=math.inf), callbacks=[average], **variant,
     )  # fmt: skip
     shutil.rmtree(folder)

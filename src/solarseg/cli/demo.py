@@ -15,6 +15,7 @@ __all__ = ["command"]
 _MODEL = "el-cell"
 _SETTINGS: dict[str, Any] = {
     "encoder": "resnet18",
+    "encoder_weights": "none",  # without a network
     "image_size": 128,
     "batch_size": 4,
     "learning_rate": 1e-3,

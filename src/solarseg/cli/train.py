@@ -50,7 +50,8 @@ def command(
     batch_size: Annotated[int | None, typer.Option(help="Images per step (8).")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Maximum of the schedule (0.0005).")] = None,
     encoder_weights: Annotated[
-        str | None, typer.Option(help="none (default), imagenet, or a file with weights.")
+        str | None,
+        typer.Option(help="imagenet (default), none to train from scratch, or a file with weights."),
     ] = None,
     augment: Annotated[
         str | None,

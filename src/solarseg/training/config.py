@@ -50,7 +50,7 @@ class TrainConfig(BaseModel):
     Attributes:
         encoder: ``resnet34``, ``vgg16``, ``vgg16_bn``, ``inceptionv3`` or any encoder of
             segmentation-models-pytorch, by its name there.
-        encoder_weights: ``"none"`` for random weights, ``"imagenet"``, or a file of weights.
+        encoder_weights: ``"imagenet"``, ``"none"`` for random weights, or a file of weights.
         loss: name of a loss, or a sum such as ``"jaccard+0.5*focal"``.
         class_weights: one a class, background first, or ``"frequency"`` for weights from how rare each
             class is.
@@ -79,7 +79,7 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     encoder: str = "resnet34"
-    encoder_weights: str = "none"
+    encoder_weights: str = "imagenet"
     loss: str = "jaccard"
     class_weights: Literal["frequency"] | tuple[float, ...] | None = None
     epochs: int = Field(100, ge=1)

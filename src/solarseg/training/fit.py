@@ -32,7 +32,7 @@ from solarseg.inference.model_file import ModelInfo
 from solarseg.losses import build_loss, class_weights_from_frequency
 from solarseg.losses.base import RegionLoss
 from solarseg.losses.weighted_sum import WeightedSum
-from solarseg.networks.encoders import describe_first_layer, input_statistics
+from solarseg.networks.encoders import build_encoder, describe_first_layer, input_statistics
 from solarseg.networks.export import update_info, write_model_file
 from solarseg.networks.network import build_network
 from solarseg.networks.unet import count_gmacs, count_parameters
@@ -136,6 +136,8 @@ def train(
     stored = read_preprocessing(run, config, facts) if facts is not None and checkpoint else None
     if not run.split.exists():
         read_given_split(data, config)  # a split that cannot be used is refused before any image is read
+    if stored is None:
+        build_encoder(config.encoder, weights=config.encoder_weights)  # so are weights that cannot be had
     survey, store = survey_samples(data, config, machine, copies=config.search and not run.split.exists())
     if facts is not None:
         check_content(run, facts, survey.digests)

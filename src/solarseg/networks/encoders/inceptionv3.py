@@ -62,6 +62,7 @@ class InceptionV3Encoder(inception.Inception3, EncoderMixin):  # type: ignore[mi
     """
 
     weights_url = Inception_V3_Weights.IMAGENET1K_V1.url
+    weights_package = None
     # torchvision normalises with the statistics of ImageNet and reverts that in `transform_input`: the weights are from
     # Google and expect inputs from -1 to 1.
     statistics = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -103,10 +104,7 @@ class InceptionV3Encoder(inception.Inception3, EncoderMixin):  # type: ignore[mi
             features.append(x)
         return features
 
-    def load_state_dict(
-        self, state_dict: dict[str, Tensor], strict: bool = True, assign: bool = False
-    ) -> None:
-        """Load weights, and ignore those of the classifiers, as the encoders of the library do."""
-        for key in [key for key in state_dict if key.startswith(("fc.", "AuxLogits."))]:
-            del state_dict[key]
-        super().load_state_dict(state_dict, strict=strict, assign=assign)
+    @staticmethod
+    def rename_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Leave out the weights of the classifiers."""
+        return {key: state[key] for key in state if not key.startswith(("fc.", "AuxLogits."))}
