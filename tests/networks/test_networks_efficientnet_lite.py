@@ -15,7 +15,7 @@ from solarseg.networks.encoders import build_encoder, input_statistics
 from solarseg.networks.encoders.published import find_packaged
 
 LITES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2")
-SHIFTS = (3, 7, 15)  # pixels by which TensorFlow pads more, at strides 4, 8 and 16
+SHIFTS = (3, 7, 15)  # what TensorFlow pads more, at strides 4, 8 and 16, pixels
 
 State = dict[str, Tensor]
 
