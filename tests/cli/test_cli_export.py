@@ -145,7 +145,7 @@ def test_half_is_half_and_goes_elsewhere_when_asked(run, tmp_path, capsys):
 def test_an_export_that_loses_too_much_is_not_written(run, capsys, caplog, monkeypatch):
     real = job.quantise_until_it_passes
 
-    def badly(source, target, images, compare):
+    def badly(source, target, images, compare, progress):
         """Calibrated on black images, it takes all that is brighter for one."""
         monkeypatch.setattr(gate, "LIMIT", 1000)
         kept = real(source, target, [np.zeros_like(image) for image in images], compare)

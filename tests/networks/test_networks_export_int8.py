@@ -1,6 +1,7 @@
 """Model files with 8-bit layers: what is quantised, and what stays in float."""
 
 from collections import Counter
+from contextlib import contextmanager
 
 import numpy as np
 import onnx
@@ -8,11 +9,11 @@ import onnxruntime
 import pytest
 import torch
 
-from solarseg.evaluation.gate import compare_networks
+from solarseg.evaluation.gate import ExportComparison, compare_networks
 from solarseg.inference.model_file import ModelInfo
 from solarseg.networks.export import write_graph
 from solarseg.networks.network import build_network
-from solarseg.networks.quantisation import list_blocks, quantise, quantise_until_it_passes
+from solarseg.networks.quantisation import _calibrated, list_blocks, quantise, quantise_until_it_passes
 from solarseg.preprocessing import Preprocessing
 
 pytestmark = pytest.mark.usefixtures("shared_graphs")
@@ -199,21 +200,54 @@ def test_the_layer_that_loses_most_is_kept_in_float(tmp_path, images):
     samples = [(image, exact(image[None])[0].argmax(axis=-1).astype(np.uint8)) for image in images[:2]]
     quantise(tmp_path / "float.onnx", tmp_path / "int8.onnx", images[:2])
 
-    def compare(path):
-        return compare_networks(exact, open_file(path), samples, NAMES)
+    def compare(path, count=None):
+        return compare_networks(exact, open_file(path), samples[:count], NAMES)
 
     spoiled = compare(tmp_path / "int8.onnx")
     kept = quantise_until_it_passes(
         tmp_path / "float.onnx",
         tmp_path / "int8.onnx",
         images[:2],
-        lambda path: _eased(compare(path), 0.5 * max(spoiled.lost)),
+        lambda path, count: _eased(compare(path, count), 0.5 * max(spoiled.lost)),
     )
     assert kept == ["decoder.blocks.2"]
     names = weights_of(tmp_path / "int8.onnx")
     assert names
     assert not [name for name in names if "decoder.blocks.2." in name]
     assert compare(tmp_path / "int8.onnx").mean_difference < spoiled.mean_difference / 2
+
+
+@pytest.mark.slow
+def test_ranges_that_were_measured_once_give_the_same_files(tmp_path, files, images):
+    with _calibrated(files[0], images) as write:
+        write(tmp_path / "all.onnx", None)
+        write(tmp_path / "some.onnx", {"decoder.blocks.2", "encoder.layer1.0"})
+    quantise(files[0], tmp_path / "alone.onnx", images, {"decoder.blocks.2", "encoder.layer1.0"})
+    assert (tmp_path / "all.onnx").read_bytes() == files[1].read_bytes()
+    assert (tmp_path / "some.onnx").read_bytes() == (tmp_path / "alone.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("needed", range(1, 15))
+def test_no_more_blocks_are_kept_in_float_than_needed(tmp_path, monkeypatch, needed):
+    """Blocks that were not quantised are counted instead of computed; every other one changes more."""
+    blocks = [f"block {number}" for number in range(14)]
+    written = {}
+
+    @contextmanager
+    def calibrated(*_):
+        yield lambda target, part: written.update({target: part})
+
+    def compare(path, count):
+        part = blocks if written[path] is None else written[path]
+        change = blocks.index(next(iter(part), blocks[0]))
+        lost = 0.0 if len(part) <= len(blocks) - needed else 0.9
+        return ExportComparison(("a",), 1, 0.1, change * 0.01, 0.1, (0.9,), (0.9 - lost,))
+
+    monkeypatch.setattr("solarseg.networks.quantisation._calibrated", calibrated)
+    monkeypatch.setattr("solarseg.networks.quantisation.list_blocks", lambda source: blocks)
+    kept = quantise_until_it_passes(tmp_path / "a", tmp_path / "b", [], compare)
+    assert kept == blocks[::-1][:needed]  # those that change most
+    assert written[tmp_path / "b"] == set(blocks) - set(kept)
 
 
 def _eased(found, points):

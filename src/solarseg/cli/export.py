@@ -1,5 +1,6 @@
 """``solarseg export``."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,7 +68,7 @@ def command(
 
     from solarseg import export_model
 
-    with Console(stderr=True, quiet=quiet).status("exporting"):
+    with nullcontext() if int8 else Console(stderr=True, quiet=quiet).status("exporting"):
         done = export_model(
             run,
             int8=int8,
@@ -78,6 +79,7 @@ def command(
             out=out,
             force=force,
             overwrite=overwrite,
+            progress=not quiet,
         )
     _say(done)
 

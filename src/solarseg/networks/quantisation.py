@@ -12,10 +12,11 @@ would become 32,767, and the result would depend on the processor.
 import logging
 import re
 import tempfile
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import onnx
 from numpy.typing import NDArray
@@ -40,13 +41,17 @@ _HEAD = "segmentation_head"
 # The block of the network that a weight belongs to: encoder.layer1.0, encoder.Mixed_5b, decoder.blocks.3
 _BLOCK = re.compile(r"unet\.((?:encoder|decoder)\.(?:model\.)?(?:[\w.]*?\.\d+(?=\.)|\w+))")
 
-Images = Iterable[NDArray[Any]]
+Item = TypeVar("Item")
+Images = Collection[NDArray[Any]]
+Compare = Callable[[Path, int | None], ExportComparison]
+
+_FEW = 8  # images on which blocks are compared with each other
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime is not typed
     """Images one by one, as calibration takes them."""
 
-    def __init__(self, images: Images) -> None:
+    def __init__(self, images: Iterable[NDArray[Any]]) -> None:
         self._images = iter(images)
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
@@ -60,34 +65,48 @@ def quantise(source: Path, target: Path, images: Images, blocks: Collection[str]
     Args:
         source: a float32 file that `solarseg.networks.export.write_graph` wrote.
         target: the file to write, without metadata.
-        images: ``(S, S, C)`` preprocessed images of the model's depth to calibrate with; iterated over once.
+        images: ``(S, S, C)`` preprocessed images of the model's depth to calibrate with.
         blocks: blocks of the network to quantise, of `list_blocks`; by default all.
     """
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        prepared = Path(folder, "prepared.onnx")
+    with _calibrated(source, images) as write:
+        write(target, blocks)
+
+
+@contextmanager
+def _calibrated(
+    source: Path, images: Images, progress: bool = False
+) -> Iterator[Callable[[Path, Collection[str] | None], None]]:
+    """Return a function that quantises blocks of a file; the ranges of its tensors are measured once."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepared, ranges = Path(folder, "prepared.onnx"), Path(folder, "ranges.json")
         # Only shapes and types are inferred; the graph was simplified when it was exported.
-        quant_pre_process(str(source), str(prepared), skip_optimization=True, skip_symbolic_shape=True)
-        wanted = [
-            name
-            for name, block in _quantisable(onnx.load(prepared)).items()
-            if blocks is None or block in blocks
-        ]
-        quantize_static(
-            str(prepared),
-            str(target),
-            _Reader(images),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(_TYPES),
-            nodes_to_quantize=wanted,
-            per_channel=True,
-            reduce_range=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
-        )
-    model = onnx.load(target)
-    _read_shapes_of_integers(model)
-    onnx.save(model, target)
+        with _quiet():
+            quant_pre_process(str(source), str(prepared), skip_optimization=True, skip_symbolic_shape=True)
+        block_of = _quantisable(onnx.load(prepared))
+
+        def write(target: Path, blocks: Collection[str] | None) -> None:
+            wanted = [name for name, block in block_of.items() if blocks is None or block in blocks]
+            reader = None if ranges.exists() else _Reader(_track(images, "calibrating", progress))
+            with _quiet():
+                quantize_static(
+                    str(prepared),
+                    str(target),
+                    reader,
+                    quant_format=QuantFormat.QDQ,
+                    op_types_to_quantize=list(_TYPES),
+                    nodes_to_quantize=wanted,
+                    per_channel=True,
+                    reduce_range=True,
+                    activation_type=QuantType.QUInt8,
+                    weight_type=QuantType.QInt8,
+                    calibrate_method=CalibrationMethod.MinMax,
+                    calibration_cache_path=ranges,
+                )
+            model = onnx.load(target)
+            _read_shapes_of_integers(model)
+            onnx.save(model, target)
+
+        yield write
 
 
 def _read_shapes_of_integers(model: onnx.ModelProto) -> None:
@@ -123,38 +142,52 @@ def _quantisable(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def quantise_until_it_passes(
-    source: Path, target: Path, images: Images, compare: Callable[[Path], ExportComparison]
+    source: Path, target: Path, images: Images, compare: Compare, progress: bool = False
 ) -> list[str]:
     """Write an ONNX file with 8-bit layers, and with as many float32 blocks as it needs to pass the comparison.
 
-    Blocks are kept in float32 one after another, first those that change the probabilities most when they alone are
-    quantised.
+    Blocks are ordered by how much the probabilities change on a few images when they alone are quantised. Of the
+    numbers of blocks to keep in float32, from the top of that order, the least that passes is searched by halving.
 
     Args:
         source: a float32 ONNX file.
         target: the file to write.
-        images: to calibrate with; iterated over many times.
-        compare: compares a file with the network, on images that are not used to accept or refuse the export.
+        images: to calibrate with.
+        compare: compares a file with the network, on so many images or on all; the images that accept or refuse the
+            export are not among them.
+        progress: show progress on the terminal.
 
     Returns:
         The blocks that stay float32.
     """
-    blocks = list_blocks(source)
-    quantise(source, target, images)
-    if compare(target).passes:
-        return []
-    logger.info("int8 loses too much: measuring %d blocks to find those to keep in float32", len(blocks))
-    changes: dict[str, float] = {}
-    for block in blocks:
-        quantise(source, target, images, {block})
-        changes[block] = compare(target).mean_difference
-    order = sorted(blocks, key=lambda block: -changes[block])
-    for count in range(1, len(order) + 1):
-        quantise(source, target, images, set(order[count:]))
-        if compare(target).passes:
-            break
+    with _calibrated(source, images, progress) as write:
+        write(target, None)
+        if compare(target, None).passes:
+            return []
+        blocks = list_blocks(source)
+        logger.info("int8 loses too much: measuring %d blocks to find those to keep in float32", len(blocks))
+        changes: dict[str, float] = {}
+        for block in _track(blocks, "measuring blocks", progress):
+            write(target, {block})
+            changes[block] = compare(target, _FEW).mean_difference
+        order = sorted(blocks, key=lambda block: -changes[block])
+
+        def passes(count: int) -> bool:
+            write(target, set(order[count:]))
+            return compare(target, None).passes
+
+        count = bisect_left(range(1, len(order)), True, key=passes) + 1
+        write(target, set(order[count:]))
     logger.info("kept in float32: %s", ", ".join(order[:count]))
     return order[:count]
+
+
+def _track(items: Collection[Item], what: str, progress: bool) -> Iterable[Item]:
+    if not progress:
+        return items
+    from rich.progress import track  # takes a while to import
+
+    return track(items, what)
 
 
 @contextmanager

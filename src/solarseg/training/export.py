@@ -1,9 +1,10 @@
 """Export the network of a run to model files, each compared with the network before it is written."""
 
+import hashlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from solarseg._version import __version__
 from solarseg.errors import ArgumentError, ExistsError, ModelFileError, RunError
@@ -33,7 +35,7 @@ from solarseg.networks.openvino_ir import open_ir, write_ir
 from solarseg.networks.quantisation import quantise_until_it_passes
 from solarseg.runs import MODEL_NAME, RunFolder
 from solarseg.threads import count_cores
-from solarseg.training.export_images import ExportImages, Samples, find_export_images
+from solarseg.training.export_images import ExportImages, ExportSample, find_export_images
 
 __all__ = ["ExportResult", "export_model"]
 
@@ -75,6 +77,7 @@ def export_model(
     out: Path | str | None = None,
     force: bool = False,
     overwrite: bool = False,
+    progress: bool = False,
 ) -> ExportResult:
     """Export the network of a run, and compare the export with the network on held-out images.
 
@@ -92,6 +95,7 @@ def export_model(
         out: the file to write; by default ``model.onnx``, ``model-int8.onnx`` or ``model-half.onnx`` in the run folder.
         force: also write an export that loses too much.
         overwrite: replace an earlier export. The run's own ``model.onnx`` is always replaced.
+        progress: show progress on the terminal, of ``int8``.
 
     Raises:
         ArgumentError: the options contradict each other.
@@ -115,7 +119,7 @@ def export_model(
         require("openvino", "openvino")
         _check_free(ir, overwrite)
     images = find_export_images(folder, info, dataset, calibrate)
-    job = _Job(folder, info, images, force)
+    job = _Job(folder, info, images, force, progress)
     with (
         atomic_path(model) as temporary,
         atomic_folder(ir, replace=True) if ir is not None else nullcontext() as temporary_ir,
@@ -169,13 +173,13 @@ def _check_free(path: Path, overwrite: bool) -> None:
 class _Job:
     """One export: write it and compare it with its network."""
 
-    def __init__(self, folder: RunFolder, info: ModelInfo, images: ExportImages, force: bool) -> None:
-        self._info = info
-        self._images = images
-        self._force = force
+    def __init__(
+        self, folder: RunFolder, info: ModelInfo, images: ExportImages, force: bool, progress: bool
+    ) -> None:
+        self._info, self._images, self._force, self._progress = info, images, force, progress
         self._network = load_network(folder.model, info)
         whole = info.model_copy(update={"precision": "float32"})
-        self._reference = open_backend("torch", folder.model, whole, "cpu", count_cores())
+        self._reference = _Remembered(open_backend("torch", folder.model, whole, "cpu", count_cores()))
 
     def write(self, path: Path) -> list[str]:
         """Write the model file, and return the blocks of the network that stay float32."""
@@ -198,11 +202,13 @@ class _Job:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "float.onnx")
             shutil.move(path, source)
+            choice = list(self._images.choice)  # compared many times
             return quantise_until_it_passes(
                 source,
                 path,
-                _Images(self._images.calibration),
-                lambda file: self._compare(self._open(file), self._images.choice),
+                [image for image, _ in self._images.calibration],
+                lambda file, count: self._compare(self._open(file), islice(choice, count)),
+                self._progress,
             )
 
     def judge(self, path: Path, kept: list[str]) -> ExportComparison:
@@ -228,7 +234,7 @@ class _Job:
     def _open(self, path: Path) -> Compute:
         return open_backend("onnxruntime", path, self._info, "cpu", count_cores())
 
-    def _compare(self, export: Compute, samples: Samples) -> ExportComparison:
+    def _compare(self, export: Compute, samples: Iterable[ExportSample]) -> ExportComparison:
         return compare_networks(
             self._reference, export, samples, self._info.class_names, self._images.ignore_index
         )
@@ -246,9 +252,15 @@ class _Job:
         logger.warning("%s, allowed are %g; written anyway", loss, LIMIT)
 
 
-@dataclass(frozen=True)
-class _Images:
-    samples: Samples
+class _Remembered:
+    """The network, which computes each image once."""
 
-    def __iter__(self) -> Iterator[Any]:
-        return (image for image, _ in self.samples)
+    def __init__(self, network: Compute) -> None:
+        self._network = network
+        self._known: dict[bytes, NDArray[np.float32]] = {}
+
+    def __call__(self, images: NDArray[Any]) -> NDArray[np.float32]:
+        key = hashlib.blake2b(images.tobytes()).digest()
+        if key not in self._known:
+            self._known[key] = self._network(images)
+        return self._known[key]

@@ -19,7 +19,9 @@ from solarseg.runs import RunFolder
 from solarseg.training.config import read_config
 from solarseg.training.datamodule import TrainingData
 
-__all__ = ["ExportImages", "Samples", "find_export_images"]
+__all__ = ["ExportImages", "ExportSample", "Samples", "find_export_images"]
+
+ExportSample = tuple[NDArray[Any], NDArray[np.uint8]]
 
 _CALIBRATION = 128  # images, at most
 
@@ -30,7 +32,7 @@ class Samples:
 
     data: TrainingData
 
-    def __iter__(self) -> Iterator[tuple[NDArray[Any], NDArray[np.uint8]]]:
+    def __iter__(self) -> Iterator[ExportSample]:
         for number in range(len(self.data)):
             image, mask = self.data[number]
             yield image.permute(1, 2, 0).numpy(), mask.numpy()
