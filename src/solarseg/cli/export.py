@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from solarseg.cli.options import Quiet
+from solarseg.cli.report import is_shown
 
 if TYPE_CHECKING:
     from solarseg.training.export import ExportResult
@@ -79,7 +80,7 @@ def command(
             out=out,
             force=force,
             overwrite=overwrite,
-            progress=not quiet,
+            progress=is_shown(quiet),
         )
     _say(done)
 

@@ -19,7 +19,7 @@ def command(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="resnet34 (default), vgg16, vgg16_bn, inceptionv3, or another encoder of "
+            help="resnet34 (default), vgg16, vgg16_bn, inceptionv3, efficientnet-lite0, or another encoder of "
             "segmentation-models-pytorch."
         ),
     ] = None,

@@ -48,7 +48,7 @@ class TrainConfig(BaseModel):
     """The settings of a training; the defaults are a good start.
 
     Attributes:
-        encoder: ``resnet34``, ``vgg16``, ``vgg16_bn``, ``inceptionv3`` or any encoder of
+        encoder: ``resnet34``, ``vgg16``, ``vgg16_bn``, ``inceptionv3``, ``efficientnet-lite0`` or any encoder of
             segmentation-models-pytorch, by its name there.
         encoder_weights: ``"imagenet"``, ``"none"`` for random weights, or a file of weights.
         loss: name of a loss, or a sum such as ``"jaccard+0.5*focal"``.

@@ -46,6 +46,7 @@ _NAMES: dict[Precision, str] = {
     "float16": "model-half.onnx",
     "int8": "model-int8.onnx",
 }
+_REMEMBERED = 512 * 2**20  # bytes of probabilities that are kept
 _CHECKED = 4  # images, by the check that every float32 export passes
 
 
@@ -179,7 +180,7 @@ class _Job:
         self._info, self._images, self._force, self._progress = info, images, force, progress
         self._network = load_network(folder.model, info)
         whole = info.model_copy(update={"precision": "float32"})
-        self._reference = _Remembered(open_backend("torch", folder.model, whole, "cpu", count_cores()))
+        self._reference = open_backend("torch", folder.model, whole, "cpu", count_cores())
 
     def write(self, path: Path) -> list[str]:
         """Write the model file, and return the blocks of the network that stay float32."""
@@ -202,12 +203,14 @@ class _Job:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "float.onnx")
             shutil.move(path, source)
-            choice = list(self._images.choice)  # compared many times
+            reference = _Remembered(self._reference)  # the same images are compared many times
             return quantise_until_it_passes(
                 source,
                 path,
                 [image for image, _ in self._images.calibration],
-                lambda file, count: self._compare(self._open(file), islice(choice, count)),
+                lambda file, count: self._compare(
+                    self._open(file), islice(self._images.choice, count), reference
+                ),
                 self._progress,
             )
 
@@ -234,10 +237,11 @@ class _Job:
     def _open(self, path: Path) -> Compute:
         return open_backend("onnxruntime", path, self._info, "cpu", count_cores())
 
-    def _compare(self, export: Compute, samples: Iterable[ExportSample]) -> ExportComparison:
-        return compare_networks(
-            self._reference, export, samples, self._info.class_names, self._images.ignore_index
-        )
+    def _compare(
+        self, export: Compute, samples: Iterable[ExportSample], reference: Compute | None = None
+    ) -> ExportComparison:
+        names, ignored = self._info.class_names, self._images.ignore_index
+        return compare_networks(reference or self._reference, export, samples, names, ignored)
 
     def _pass(self, what: str, comparison: ExportComparison) -> None:
         if comparison.passes:
@@ -253,14 +257,19 @@ class _Job:
 
 
 class _Remembered:
-    """The network, which computes each image once."""
+    """A network that computes images once, as long as their probabilities fit into memory."""
 
     def __init__(self, network: Compute) -> None:
         self._network = network
         self._known: dict[bytes, NDArray[np.float32]] = {}
+        self._left = _REMEMBERED
 
     def __call__(self, images: NDArray[Any]) -> NDArray[np.float32]:
         key = hashlib.blake2b(images.tobytes()).digest()
-        if key not in self._known:
-            self._known[key] = self._network(images)
-        return self._known[key]
+        if key in self._known:
+            return self._known[key]
+        found = self._network(images)
+        if found.nbytes <= self._left:
+            self._known[key] = found
+            self._left -= found.nbytes
+        return found

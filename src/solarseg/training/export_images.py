@@ -49,7 +49,7 @@ class ExportImages:
         gate: held out; an export that loses too much on them is refused.
         gate_split: their split: ``"test"``, or ``"val"`` if the run has no test split.
         calibration: of the train split, or of another dataset.
-        choice: decide which layers stay float32; never those of ``gate``.
+        choice: at most as many as ``calibration``; decide which layers stay float32; never those of ``gate``.
         calibrated_on: name of the dataset of ``calibration``.
         ignore_index: class id of pixels that do not count.
     """
@@ -98,7 +98,7 @@ def find_export_images(
         gate=read(data, test or val),
         gate_split="test" if test else "val",
         calibration=read(source, _draw(drawn)),
-        choice=read(data, val if val and test else _draw(train)),
+        choice=read(data, _draw(val if val and test else train)),
         calibrated_on=source.root.resolve().name,
         ignore_index=IGNORE_INDEX,
     )

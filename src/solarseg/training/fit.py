@@ -136,8 +136,8 @@ def train(
     stored = read_preprocessing(run, config, facts) if facts is not None and checkpoint else None
     if not run.split.exists():
         read_given_split(data, config)  # a split that cannot be used is refused before any image is read
-    if stored is None:
-        build_encoder(config.encoder, weights=config.encoder_weights)  # so are weights that cannot be had
+    if stored is None and config.encoder_weights != "none":
+        build_encoder(config.encoder, weights=config.encoder_weights)  # downloads them, or says why it cannot
     survey, store = survey_samples(data, config, machine, copies=config.search and not run.split.exists())
     if facts is not None:
         check_content(run, facts, survey.digests)

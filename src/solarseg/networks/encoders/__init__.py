@@ -1,5 +1,6 @@
 """Encoders by name: those of segmentation-models-pytorch and timm, and one file for each encoder of our own."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from solarseg.networks.encoders.published import (
 from solarseg.networks.encoders.states import State, load_weights, read_weights
 from solarseg.networks.encoders.statistics import input_statistics
 from solarseg.registry import lookup
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["ENCODERS", "build_encoder", "describe_first_layer", "encoder_names", "input_statistics"]
 
@@ -107,6 +110,7 @@ def _read_published(name: str, weights: str) -> tuple[State, str]:
     """Return the published weights of an encoder of our own, from a package if it is installed, and their source."""
     file = find_packaged(name)
     if file is not None:
+        logger.info("weights '%s' of %s: %s", weights, name, file)
         return read_weights(file), str(file)
     url = published_weights(name)[weights]
     with downloading(name, weights):

