@@ -1,13 +1,19 @@
 """A module that is bent out of its plane is placed with its bend, and a flat one without."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
-from solarseg.modules import ModulePlacement, locate_module, place_module
+from solarseg.modules import ModulePlacement, locate_module, locate_modules, place_module
 from solarseg.modules.bend import ModuleBend
 from solarseg.modules.edge_residuals import room_in_crops
 from solarseg.modules.edges import measure_edges
+from solarseg.modules.fit_quality import judge_placement
+from solarseg.modules.given import find_contradiction
+from solarseg.modules.light import above_black, to_light
+from solarseg.modules.locate import fit_corners
 from solarseg.synthesis import generate_photograph
 
 SIZE, CENTRE, FOCAL = (1300, 850), (649.5, 424.5), 2000.0
@@ -76,6 +82,53 @@ def test_a_flat_module_has_no_bend():
 def test_no_bend_is_found_where_a_side_is_not_seen():
     truth = placed(BENDS[0])
     assert place_module(truth.corners, (6, 10), photograph(truth, dark_columns=1)).bend is None
+
+
+@pytest.mark.parametrize(("bend", "cells"), [(BENDS[0], (6, 9)), (BENDS[1], (6, 9)), (BENDS[1], (5, 10))])
+def test_more_cells_next_to_a_bent_module_are_seen_without_its_bend(bend, cells, monkeypatch):
+    """A bend is a parabola over the cells of a grid: with another row of cells it would be another one."""
+    truth = placed(bend)
+    image = photograph(truth)
+    outer = truth.cell_corners[: cells[0], : cells[1]]
+    corners = np.array([outer[0, 0, 0], outer[0, -1, 1], outer[-1, -1, 2], outer[-1, 0, 3]])
+    judged = []
+
+    def record(light, fit, *others):
+        judged.append(fit.placement)
+        return find_contradiction(light, fit, *others)
+
+    monkeypatch.setattr("solarseg.modules.locate.find_contradiction", record)
+    module, contradiction = fit_corners(corners, cells, image)
+    assert contradiction == "more cells are seen next to these, 6 x 10 in all"
+    assert (module.rows, module.columns) == cells
+    assert [one.bend for one in judged] == [None]
+    located = locate_modules(image, (6, 10))
+    assert [one.bend is None for one in located.modules] == [False]
+    assert [one.bend for one in judged] == [None, None]
+
+
+def test_strings_without_light_are_added_to_a_grid_without_a_bend(monkeypatch):
+    """The bend of the cells with light is not that of the whole module."""
+    truth = placed(BENDS[0], rows=4)
+    completed = []
+
+    def complete(light, placements, sure=True):
+        completed.extend(placements)
+        return [replace(one, rows=one.rows + 2) if sure else None for one in placements]
+
+    monkeypatch.setattr("solarseg.modules.locate.complete_grids", complete)
+    located = locate_modules(photograph(truth))
+    assert [one.bend for one in completed] == [None, None]
+    assert [(one.rows, one.bend) for one in located.modules] == [(6, None)]
+
+
+def test_the_confidence_is_that_of_the_bent_module():
+    truth = placed(BENDS[0])
+    image = photograph(truth)
+    module = locate_modules(image).modules[0]
+    judged = judge_placement(above_black(to_light(image)), module)
+    assert module.bend is not None
+    assert module.confidence == pytest.approx(judged.quality, abs=0.02)
 
 
 def test_the_bend_is_continuous_beyond_the_sides():

@@ -145,7 +145,6 @@ def _complete_axis(
                 homography=placement.homography @ shift,
                 columns=longer[0],
                 rows=longer[1],
-                bend=None,  # of the cells with light only
             )
     return None
 

@@ -14,7 +14,7 @@ from solarseg.modules.complete import complete_grids
 from solarseg.modules.completeness import continues_outside, may_have_dark_strings
 from solarseg.modules.extend import MIDDLE_GAP
 from solarseg.modules.fit import fit_bend, fit_placement
-from solarseg.modules.fit_quality import judge_placement
+from solarseg.modules.fit_quality import Fit, judge_placement
 from solarseg.modules.given import DOUBTED, find_contradiction
 from solarseg.modules.light import above_black, to_light
 from solarseg.modules.placement import ModulePlacement, check_corners, check_image
@@ -82,14 +82,13 @@ def locate_modules(image: NDArray[np.generic], cells: tuple[int, int] | None = N
     check_image(image)
     light = above_black(to_light(image))
     found, overlapping = find_modules(light, cells)
-    fits = [fit_bend(light, fit) for fit in found]
     lit = [
         replace(fit.placement, upright=is_upright(light, fit.placement), confidence=fit.quality)
-        for fit in fits
+        for fit in found
     ]
     placements, incomplete = (lit, ()) if cells is not None else _with_dark_strings(light, lit)
     modules, left_out, doubts = [], [], []
-    for i, (fit, placement) in enumerate(zip(fits, placements, strict=True)):
+    for i, (fit, placement) in enumerate(zip(found, placements, strict=True)):
         contradiction = None
         if cells is not None and fit.quality >= _MIN_CONFIDENCE:
             others = [other.corners for other in lit[:i] + lit[i + 1 :]]
@@ -106,7 +105,7 @@ def locate_modules(image: NDArray[np.generic], cells: tuple[int, int] | None = N
         elif continues_outside(light, placement):
             left_out.append(f"a module that an edge of the photograph crops, with {grid}")
         else:
-            modules.append(placement)
+            modules.append(_bend(light, fit, placement))
             if (placement.rows, placement.columns) != (lit[i].rows, lit[i].columns):
                 doubts.append(
                     f"{grid}: only {lit[i].rows} x {lit[i].columns} of them have light, and the others are assumed "
@@ -150,12 +149,10 @@ def fit_corners(
     first = _between(points, rows, columns, light)
     fits = [fit_placement(light, each) for each in first]
     fit = max((*fits, judge_placement(light, first[0])), key=lambda each: each.quality)
-    fit = fit_bend(light, fit)
     contradiction = find_contradiction(light, fit)
     confidence = fit.quality if contradiction is None else DOUBTED * fit.quality
-    return replace(
-        fit.placement, upright=is_upright(light, fit.placement), confidence=confidence
-    ), contradiction
+    placement = replace(fit.placement, upright=is_upright(light, fit.placement), confidence=confidence)
+    return _bend(light, fit, placement), contradiction
 
 
 def _between(
@@ -193,6 +190,17 @@ def _with_dark_strings(
             found.append(placement)
             incomplete |= {i} if possible[i] is not None else set()
     return found, incomplete
+
+
+def _bend(light: NDArray[np.float32], fit: Fit, placement: ModulePlacement) -> ModulePlacement:
+    """Return a placement with the bend of its cells. This is the last step: grids are compared without bends."""
+    if (placement.rows, placement.columns) != (fit.placement.rows, fit.placement.columns):
+        return placement  # cells without light were added: how these bend is not seen
+    bent = fit_bend(light, fit)
+    if bent.placement.bend is None:
+        return placement
+    confidence = placement.confidence * bent.quality / fit.quality
+    return replace(bent.placement, upright=placement.upright, confidence=confidence)
 
 
 def _place(placement: ModulePlacement) -> str:
