@@ -131,6 +131,15 @@ def test_the_confidence_is_that_of_the_bent_module():
     assert module.confidence == pytest.approx(judged.quality, abs=0.02)
 
 
+@pytest.mark.parametrize("middle_gap", [(0.0, 0.0), (0.2, 0.1)])
+def test_the_scale_of_a_homography_changes_nothing(middle_gap):
+    one = replace(placed(bent(-0.05, 0.03, 0.05)), middle_gap=middle_gap)
+    twice = replace(one, homography=2 * one.homography)
+    assert np.abs(twice.cell_corners - one.cell_corners).max() < 1e-9
+    pixels = one.cell_corners
+    assert np.abs(twice.to_grid(pixels) - one.to_grid(pixels)).max() < 1e-9
+
+
 def test_the_bend_is_continuous_beyond_the_sides():
     """What is next to a module is as deep as its side: the fit and the search look around modules."""
     bend = BENDS[0]

@@ -161,7 +161,9 @@ def _depth(placement: ModulePlacement, bend: ModuleBend, opened: NDArray[Any]) -
     width, height = placement.columns + placement.middle_gap[0], placement.rows + placement.middle_gap[1]
     depth = bend.depth(2 / width * u - 1, 2 / height * v - 1)
     x, y, constant = placement.homography[2].tolist()
-    return np.asarray(depth / (x * u + y * v + constant + depth))
+    # The upper left corner has distance 1, whatever the scale of the homography.
+    distance = (x * u + y * v) / constant + 1
+    return np.asarray(depth / (distance + depth))
 
 
 def _apply(homography: NDArray[Any], points: NDArray[Any]) -> NDArray[Any]:
