@@ -10,6 +10,7 @@ from solarseg.modules import ModulePlacement, locate_module, locate_modules, pla
 from solarseg.modules.bend import ModuleBend
 from solarseg.modules.edge_residuals import room_in_crops
 from solarseg.modules.edges import measure_edges
+from solarseg.modules.fit import fit_bend
 from solarseg.modules.fit_quality import judge_placement
 from solarseg.modules.given import find_contradiction
 from solarseg.modules.light import above_black, to_light
@@ -37,11 +38,17 @@ def placed(bend=None, rows=6, columns=10):
     return ModulePlacement(rows, columns, HOMOGRAPHY, -0.02, SIZE, (0.03, 0.03), bend=bend)
 
 
-def photograph(module, dark_columns=0):
-    """Cells of one brightness where a placement has them, blurred, with noise."""
+def photograph(module, dark_columns=0, shifts=0.0):
+    """Cells of one brightness where a placement has them, blurred, with noise.
+
+    ``shifts``, ``(rows, columns, 2)``, are how far each cell is from its place.
+    """
     pixels = np.stack(np.meshgrid(*(np.arange(side * 2) / 2 for side in SIZE)), axis=-1)
     grid = module.to_grid(pixels)
-    inside = np.abs(grid - np.floor(grid) - 0.5).max(axis=-1) < 0.5 - 0.015
+    last = (module.columns - 1, module.rows - 1)
+    column, row = np.moveaxis(np.clip(np.floor(grid), 0, last).astype(int), -1, 0)
+    shift = np.broadcast_to(shifts, (module.rows, module.columns, 2))[row, column]
+    inside = np.abs(grid - np.floor(grid) - 0.5 - shift).max(axis=-1) < 0.5 - 0.015
     inside &= (grid > 0).all(axis=-1) & (grid < (module.columns - dark_columns, module.rows)).all(axis=-1)
     light = cv2.resize(
         cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 2), SIZE, interpolation=cv2.INTER_AREA
@@ -68,9 +75,13 @@ def test_all_edges_of_a_bent_module_are_inside_of_their_crops(bend, monkeypatch)
     assert room(image, flat).min() < 0.002
 
 
-def test_the_bend_is_that_of_the_module():
-    bend = place_module(placed(BENDS[0]).corners, (6, 10), photograph(placed(BENDS[0]))).bend
-    assert bend.across + bend.down + bend.middle == pytest.approx(0.003, abs=0.001)
+@pytest.mark.parametrize("bend", BENDS)
+def test_the_bend_is_that_of_the_module(bend):
+    truth = placed(bend)
+    found = place_module(truth.corners, (6, 10), photograph(truth)).bend
+    depths = (found.across, found.down, found.middle)
+    assert depths == pytest.approx((bend.across, bend.down, bend.middle), abs=0.0004)
+    assert found.foot == pytest.approx(bend.foot, abs=30)
 
 
 def test_a_flat_module_has_no_bend():
@@ -81,7 +92,31 @@ def test_a_flat_module_has_no_bend():
 
 def test_no_bend_is_found_where_a_side_is_not_seen():
     truth = placed(BENDS[0])
+    assert place_module(truth.corners, (6, 10), photograph(truth)).bend is not None
     assert place_module(truth.corners, (6, 10), photograph(truth, dark_columns=1)).bend is None
+
+
+def test_no_bend_is_found_that_explains_too_little(monkeypatch):
+    """Cells that are not in line have edges at the end of their crops, which no bend explains."""
+    truth = placed()
+    shifts = np.random.default_rng(0).choice((-0.012, 0.012), (6, 10, 2))
+    image = photograph(truth, shifts=shifts)
+    assert room(image, truth).min() < 0.003
+    assert place_module(truth.corners, (6, 10), image).bend is None
+    monkeypatch.setattr("solarseg.modules.fit._BEND_PAYS", 1.0)
+    assert place_module(truth.corners, (6, 10), image).bend is not None
+
+
+def test_a_bend_is_compared_with_a_plane_on_the_same_edges():
+    """A flat module that is not in place needs to be moved, and no bend."""
+    truth = placed()
+    light = above_black(to_light(photograph(truth)))
+    moved = replace(truth, homography=truth.homography @ np.array([(1, 0, 0.02), (0, 1, 0.01), (0, 0, 1)]))
+    fit = judge_placement(light, moved)
+    assert room_in_crops(moved, fit.edges.across, fit.edges.down).min() < 0
+    assert fit_bend(light, fit).placement.bend is None
+    bent_light = above_black(to_light(photograph(placed(BENDS[0]))))
+    assert fit_bend(bent_light, judge_placement(bent_light, moved)).placement.bend is not None
 
 
 @pytest.mark.parametrize(("bend", "cells"), [(BENDS[0], (6, 9)), (BENDS[1], (6, 9)), (BENDS[1], (5, 10))])

@@ -32,7 +32,7 @@ _BEND_STEPS, _BEND_PRECISE = 12, 1e-3  # of the solver
 _PLANE_STEP = 0.05  # of the steps of the bend: for the other numbers, the solver begins with smaller ones
 _ROOM = 0.003  # of a cell: if all edges are as far inside of their crops, no bend is tried
 _BEND_PAYS = 0.85  # of the cost of a plane: a bend that costs more is not worth its parameters
-_NO_WORSE = 0.9  # of the quality of a plane
+_MAY_LOSE = 0.1  # of the quality of a plane: a bend that loses more is not one of the module
 _BEND_EDGES = 90  # with fewer, 18 numbers explain any edges
 _OUTLINED = 0.5  # of the edges at each side: with fewer the bend at that side is not known
 _FOCAL_LENGTH = 1.2  # diagonals of the photograph, to start with
@@ -52,7 +52,7 @@ def fit_placement(light: NDArray[np.float32], first: ModulePlacement, near: bool
         if min(len(across.line), len(down.line)) < _MIN_EDGES:
             break
         edges = MeasuredEdges.of(placement, across, down)
-        placement = _solve(placement, edges, robust)
+        placement, _ = _solve(placement, edges, robust)
         if judge_edges(placement, edges).quality < hopeless:
             break
     return judge_placement(light, placement)
@@ -72,19 +72,26 @@ def fit_bend(light: NDArray[np.float32], fit: Fit) -> Fit:
     if len(room) < _BEND_EDGES or (room > _ROOM).all():
         return fit
     most, reach, robust, _ = _ROUNDS[-1]
-    bent = _solve(flat, edges, robust, bent=True)
-    if _cost(edges.deviations(bent), robust) > _BEND_PAYS * _cost(edges.deviations(flat), robust):
+    _, plane_cost = _solve(flat, edges, robust)
+    bent, cost = _solve(flat, edges, robust, bent=True)
+    if cost > _BEND_PAYS * plane_cost:
         return fit
     # Edges are more precise when they are measured along the bent sides.
     edges = MeasuredEdges.of(bent, *measure_edges(light, bent, most, reach))
-    judged = judge_edges(_solve(bent, edges, robust), edges)
-    return judged if judged.quality > _NO_WORSE * fit.quality else fit
+    refined, _ = _solve(bent, edges, robust)
+    judged = judge_edges(refined, edges)
+    return judged if judged.quality > (1 - _MAY_LOSE) * fit.quality else fit
 
 
 def _solve(
     placement: ModulePlacement, edges: MeasuredEdges, robust: float, bent: bool = False
-) -> ModulePlacement:
-    """Move the placement so that its cells have the measured edges, and bend it if ``bent``."""
+) -> tuple[ModulePlacement, float]:
+    """Move the placement so that its cells have the measured edges, and bend it if ``bent``.
+
+    Returns:
+        The placement, and what its deviations, gaps and depths cost: few large deviations cost less than many small
+        ones.
+    """
     scale = np.concatenate([_SCALE, _BEND_SCALE]) if bent else _SCALE
     free = np.ones(len(scale), bool)
     free[11], free[12] = placement.middle_gap[0] > 0, placement.middle_gap[1] > 0
@@ -119,7 +126,7 @@ def _solve(
         xtol=_PRECISE,
         ftol=_BEND_PRECISE if bent else _PRECISE,
     )
-    return moved(solution.x)
+    return moved(solution.x), float(solution.cost)
 
 
 def _move(placement: ModulePlacement, changes: Points) -> ModulePlacement:
@@ -142,11 +149,6 @@ def _change(placement: ModulePlacement, changes: Points) -> Points:
     change = np.eye(3) + np.append(changes, 0.0).reshape(3, 3)
     homography = placement.homography @ from_unit @ change @ to_unit
     return np.asarray(homography / homography[2, 2], np.float64)
-
-
-def _cost(deviations: Points, robust: float) -> float:
-    """Return what deviations cost: few large ones count less than many small ones."""
-    return float((np.sqrt(1 + (deviations / robust) ** 2) - 1).sum())
 
 
 def _expected_foot(placement: ModulePlacement) -> Points:
