@@ -17,6 +17,7 @@ from solarseg.modules.edges import measure_edges
 from solarseg.modules.extend import halve_cells, join_halves, quarter_cells
 from solarseg.modules.fit import fit_placement
 from solarseg.modules.fit_quality import Fit, judge_edges, judge_placement
+from solarseg.modules.given import find_contradiction
 from solarseg.modules.light import above_black, to_light
 from solarseg.modules.module_outlines import find_outlines
 from solarseg.modules.pixel_maps import map_pixels
@@ -131,6 +132,31 @@ def test_groups_of_cells_are_divided_and_cells_with_a_busbar_in_their_middle_are
         divided = quarter_cells(image, fit).placement
         assert (divided.rows, divided.columns) == (6, 10)
         assert np.abs(divided.corners - cells.corners).max() < 1
+
+
+def drawn_with_middle_gap():
+    """Draw 6 x 8 cells with 0.4 of a cell between the halves of each row."""
+    image, middle = drawn(np.ones((6, 8), bool)), 100 + 4 * PITCH
+    wide = np.repeat(image[:, middle : middle + 1], 16, axis=1)
+    return np.hstack([image[:, :middle], wide, image[:, middle:-16]])
+
+
+def test_a_middle_gap_is_as_wide_after_groups_of_cells_are_divided():
+    image, cells = drawn_with_middle_gap(), grid(6, 8, middle_gap=(0.4, 0.0))
+    groups = grid(3, 4, middle_gap=(0.2, 0.0))
+    groups = replace(groups, homography=cells.homography @ np.diag([2, 2, 1]))
+    divided = quarter_cells(image, fit_placement(image, groups)).placement
+    assert (divided.rows, divided.columns) == (6, 8)
+    assert divided.middle_gap == pytest.approx((0.4, 0.0), abs=0.03)
+    assert np.abs(divided.cell_corners - cells.cell_corners).max() < 1
+
+
+def test_wide_cells_are_several_cells_also_next_to_a_middle_gap():
+    image = drawn_with_middle_gap()
+    wide = grid(6, 4, middle_gap=(0.2, 0.0))
+    wide = replace(wide, homography=wide.homography @ np.diag([2, 1, 1]), gap=(0.05, 0.1))
+    contradiction = find_contradiction(image, fit_placement(image, wide))
+    assert contradiction == "each of these cells seems to be 2 cells"
 
 
 def test_a_module_with_dark_strings_between_others_is_one_module():

@@ -27,7 +27,7 @@ __all__ = [
 SIDES = ((0, -1), (0, 1), (1, -1), (1, 1))  # axis, and whether before or after
 _DARK = (2, 4)  # strings without light between others
 _MIN_NEW = 0.6  # of the edges that other cells have: with fewer there are no more cells
-_NO_WORSE = 0.85  # of the quality: a grid that loses more contains cells of another module
+_MIN_KEPT = 0.85  # of the quality: a grid that keeps less contains cells of another module
 MIDDLE_GAP = 0.1  # of a cell: gap in the middle of half-cut modules, to start with
 _BRIDGED = 0.6  # of the quality, with lines between dark cells
 _JOINED = 0.6  # of the quality, of a common grid with half as many lines
@@ -110,7 +110,7 @@ def halve_cells(light: NDArray[np.float32], fit: Fit) -> Fit:
             middle_gap=(middle[0], middle[1]),
         )
         halved = fit_placement(light, finer)
-        if halved.quality > _NO_WORSE * fit.quality:
+        if halved.quality > _MIN_KEPT * fit.quality:
             return halved
     return fit
 
@@ -130,8 +130,9 @@ def quarter_cells(light: NDArray[np.float32], fit: Fit) -> Fit:
         columns=2 * placement.columns,
         rows=2 * placement.rows,
         gap=(2 * placement.gap[0], 2 * placement.gap[1]),
+        middle_gap=(2 * placement.middle_gap[0], 2 * placement.middle_gap[1]),
     )
-    if judge_placement(light, finer).quality < _NO_WORSE * fit.quality:
+    if judge_placement(light, finer).quality < _MIN_KEPT * fit.quality:
         return fit
     return fit_placement(light, finer)
 
@@ -168,5 +169,5 @@ def _wider(light: NDArray[np.float32], fit: Fit, side: tuple[int, int], dark: in
     if few.any() or seen.sum() < 2 * wrong.sum():
         return None
     wider = judged if dark else fit_placement(light, longer)
-    least = _BRIDGED if dark else _NO_WORSE
+    least = _BRIDGED if dark else _MIN_KEPT
     return wider if wider.quality > least * fit.quality else None

@@ -56,12 +56,13 @@ def _divided(light: NDArray[np.float32], fit: Fit) -> int:
     if across == down:
         halved = halve_cells(light, fit).placement
         return halved.rows * halved.columns // count
-    gap = placement.gap
+    gap, middle_gap = placement.gap, placement.middle_gap
     square = replace(
         placement,
         homography=placement.homography @ np.diag([1 / across, 1 / down, 1.0]),
         columns=placement.columns * across,
         rows=placement.rows * down,
         gap=(gap[0] * across, gap[1] * down),
+        middle_gap=(middle_gap[0] * across, middle_gap[1] * down),
     )
     return across * down if fit_placement(light, square).quality >= _AS_GOOD * fit.quality else 1
