@@ -21,10 +21,8 @@ from solarseg.modules.edge_residuals import room_in_crops
 from solarseg.modules.edges import measure_edges
 from solarseg.modules.light import above_black, to_light
 
-FINEST, REACH = (
-    110,
-    0.07,
-)  # pixels per cell, and distance from an edge in cells, as when a placement is judged
+# Pixels per cell, and distance from an edge in cells, as when a placement is judged.
+FINEST, REACH = 110, 0.07
 SIZE = 160  # pixels of a cell on a sheet
 LINE = (0, 140, 255)  # orange, in the order of OpenCV
 

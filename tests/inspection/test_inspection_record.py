@@ -24,8 +24,7 @@ from solarseg.inspection.record import (
     write_record,
 )
 from solarseg.measurement import CellMeasurement, RegionMeasurement
-from solarseg.modules import InspectedCell, InspectedModule, ModulePlacement
-from solarseg.modules.bend import ModuleBend
+from solarseg.modules import InspectedCell, InspectedModule, ModuleBend, ModulePlacement
 from solarseg.modules.records import CellChange, RegionChange
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

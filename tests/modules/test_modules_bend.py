@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from solarseg.modules import ModulePlacement, locate_module, locate_modules, place_module
-from solarseg.modules.bend import ModuleBend
+from solarseg.modules import ModuleBend, ModulePlacement, locate_module, locate_modules, place_module
 from solarseg.modules.edge_residuals import room_in_crops
 from solarseg.modules.edges import measure_edges
 from solarseg.modules.fit import fit_bend

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solarseg.errors import ArgumentError
-from solarseg.modules import ModulePlacement, cells_to_pixels, cut_cells, rectify
-from solarseg.modules.bend import ModuleBend
+from solarseg.modules import ModuleBend, ModulePlacement, cells_to_pixels, cut_cells, rectify
 
 HOMOGRAPHY = np.array([[80.0, 4, 60], [-3, 85, 90], [2e-4, 3e-4, 1]])
 

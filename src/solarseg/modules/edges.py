@@ -17,9 +17,8 @@ _PAD = 0.5  # of a cell: what is seen around the module
 _ALONG = (0.15, 0.85)  # of a cell: where its edges are measured, away from its corners
 _PLATEAU = 0.22  # of a cell: how far from its edge its light is measured
 _MIN_CONTRAST = 0.025  # of the light of a cell: edges with less are not measured
-_CLEAR = (
-    5  # times the median deviation of the light inside of an edge: edges with less contrast are not measured
-)
+# Times the median deviation of the light inside of an edge: edges with less contrast are not measured.
+_CLEAR = 5
 _MIN_LIGHT = 0.03  # of the brightest cells: cells with less have no edges
 _MIN_SCALE = 12.0  # pixels per cell: photographs with smaller cells are enlarged
 

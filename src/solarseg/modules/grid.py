@@ -35,9 +35,8 @@ _USUAL = {
 }
 _USUAL_BONUS = 0.06
 _STEP_WEIGHT = 0.7  # relative to the lines
-_FORESHORTENED = (
-    0.12  # standard deviation of the logarithm of the ratio of the sides of a cell, from oblique views
-)
+# Standard deviation of the logarithm of the ratio of the sides of a cell, from oblique views.
+_FORESHORTENED = 0.12
 
 
 @dataclass(frozen=True)

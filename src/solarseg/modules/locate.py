@@ -24,9 +24,8 @@ __all__ = ["LocatedModules", "fit_corners", "locate_module", "locate_modules", "
 
 _MIN_CONFIDENCE = 0.6  # most wrong grids in generated photographs have less, and nearly all right ones more
 _COMPLETED = 0.8  # of the confidence: grids that were completed by strings without light
-_UNUSUAL = (
-    0.5  # of the confidence: grids that modules hardly have, where strings without light may be missing
-)
+# Of the confidence: grids that modules hardly have, where strings without light may be missing.
+_UNUSUAL = 0.5
 
 
 @dataclass(frozen=True)

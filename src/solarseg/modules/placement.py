@@ -25,9 +25,8 @@ __all__ = ["ModulePlacement"]
 
 Points = NDArray[np.float64]
 
-_BEND_STEPS = (
-    20  # of the inverse of a bend: each makes the error of real ones ten times smaller, of extreme ones half
-)
+# Of the inverse of a bend: each makes the error of real ones ten times smaller, of extreme ones half.
+_INVERSE_STEPS = 20
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,7 +76,7 @@ class ModulePlacement:
         to_grid = np.linalg.inv(self.homography)
         grid = _apply(to_grid, flat)
         if self.bend is not None:
-            for _ in range(_BEND_STEPS):
+            for _ in range(_INVERSE_STEPS):
                 grid = _apply(to_grid, self.bend.move_back(flat, _depth(self, self.bend, grid)))
         return self._close_middle(grid)
 

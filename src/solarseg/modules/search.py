@@ -40,24 +40,20 @@ _GOOD_SCORE = 0.9  # grids with less are not; most parts whose best grid has les
 _SAME_PLACE = 5  # starts in a cell: closer ones lead to the same fit
 _MAX_POOR, _MAX_CLOSE, _MAX_GRIDS = 2, 4, 6  # at one place: of low scores, of nearly the best one, of all
 _QUALITY_WEIGHT, _USUAL_WEIGHT = 4.0, 0.3  # relative to a score
-_RARE = (
-    0.5  # of the weight: grids that modules hardly have; they may be parts of modules, with busbars as lines
-)
+# Of the weight: grids that modules hardly have; they may be parts of modules, with busbars as lines.
+_RARE = 0.5
 _SURE = 0.8  # of the quality: no other candidate at the same place is tried
 _MIN_EXTENDED = 0.5  # of the quality: worse grids are not extended
-_SEEN_LINES, _SEEN_SIDES = (
-    0.9,
-    0.75,
-)  # of the lines along one axis, and of all sides: then the others are assumed
+# Of the lines along one axis, and of all sides: then the others are assumed.
+_SEEN_LINES, _SEEN_SIDES = 0.9, 0.75
 _WRONG = 0.05  # of the edges along an axis may be elsewhere
 _SQUARE = 0.1  # of the logarithm: cells may be as much longer than wide, from oblique views
 _ASSUMED = 0.85  # of the quality, where lines are assumed
 _HALF_CUT_STRINGS = 6  # of common half-cut modules
 _LONG = 1.4  # of the side between its halves: half-cut modules are longer
 _TOUCHING = 0.08  # of the side between them: halves of modules are as close, and modules are not
-_MIN_LIKELY = (
-    0.5  # of the quality: of grids that are left out since they overlap others, better ones are named
-)
+# Of the quality: of grids that are left out since they overlap others, better ones are named.
+_MIN_LIKELY = 0.5
 _MOSTLY = 0.5  # of a grid within modules: with less it shows something else than these
 _MIN_RELATIVE = 0.2  # of the largest module: smaller ones are parts of something
 _OVERLAP = 0.2  # of the smaller one: modules do not overlap more
