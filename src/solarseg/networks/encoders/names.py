@@ -11,7 +11,7 @@ __all__ = ["ENCODERS", "PACKAGED", "check_name", "encoder_names", "is_timm"]
 
 # Each is a class without arguments, with the interface of the library's encoders and
 # - `weights_url` of its published weights, for torch.hub;
-# - `weights_package`: a package that contains them as well, and their file in it, or None;
+# - `packaged_weights`: a package that contains them as well, and their file in it, or None;
 # - `statistics`: the mean and standard deviation that they expect;
 # - `rename_weights`, from a state dict with the names of a published file to one with the names of the encoder.
 _PLACE = "solarseg.networks.encoders"

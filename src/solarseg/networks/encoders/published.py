@@ -53,7 +53,7 @@ def published_weights(name: str) -> dict[str, str]:
 
 def find_packaged(name: str) -> Path | None:
     """Return the file of weights in the package that contains those of an encoder of our own; None without one."""
-    place = lookup("encoder", ENCODERS, name).weights_package
+    place = lookup("encoder", ENCODERS, name).packaged_weights
     if place is None:
         return None
     package, _, file = place.partition("/")
