@@ -107,11 +107,17 @@ def test_no_strings_are_added_between_cells_and_their_frame():
     assert complete_grid(image, grid(4, 9, upright=False)) is None
 
 
-def test_lines_in_the_middle_of_all_cells_are_busbars():
+def drawn_with_busbars():
+    """Draw 6 x 10 cells with a busbar in the middle of each."""
     image = drawn(np.ones((6, 10), bool))
     for row in range(6):
         middle = 100 + row * PITCH + PITCH // 2
         image[middle - 1 : middle + 1, 100:500] = 0.3
+    return image
+
+
+def test_lines_in_the_middle_of_all_cells_are_busbars():
+    image = drawn_with_busbars()
     halves = grid(12, 10)
     halves = replace(halves, homography=halves.homography @ np.diag([1, 0.5, 1]))
     joined = join_halves(image, fit_placement(image, halves)).placement
@@ -120,10 +126,7 @@ def test_lines_in_the_middle_of_all_cells_are_busbars():
 
 
 def test_groups_of_cells_are_divided_and_cells_with_a_busbar_in_their_middle_are_not():
-    image = drawn(np.ones((6, 10), bool))
-    for row in range(6):
-        middle = 100 + row * PITCH + PITCH // 2
-        image[middle - 1 : middle + 1, 100:500] = 0.3
+    image = drawn_with_busbars()
     cells = grid(6, 10)
     groups = replace(grid(3, 5), homography=cells.homography @ np.diag([2, 2, 1]))
     for seen in (groups, cells):
